@@ -1,0 +1,85 @@
+package sluice
+
+import "context"
+
+// ReadMode says which rows a Read sends.
+type ReadMode string
+
+const (
+	// FullRefresh reads every row, each time.
+	FullRefresh ReadMode = "full_refresh"
+	// Incremental reads rows whose cursor column is at or past the last value.
+	Incremental ReadMode = "incremental"
+	// CDC reads the system's log of changes, on the SharedLane.
+	CDC ReadMode = "cdc"
+)
+
+// A Stream is what a source offers to read. With no Columns its shape is
+// inferred from what is read.
+type Stream struct {
+	Table
+	Modes    []ReadMode `json:"modes"`              // supported, the best first
+	Cursors  []string   `json:"cursors,omitempty"`  // columns that can be the cursor, the best first
+	RowCount int64      `json:"rowCount,omitempty"` // an estimate; 0: not known
+	Doc      string     `json:"doc,omitempty"`      // for people: a comment on the table, a link to the endpoint
+}
+
+// A Selection is a stream as the user wants it read.
+type Selection struct {
+	Stream Stream   `json:"stream"` // Columns are the selected ones; Key is the user's, where given
+	Mode   ReadMode `json:"mode"`
+	Cursor string   `json:"cursor,omitempty"` // the cursor column of an incremental read
+}
+
+// A ReadRequest asks for everything after State.
+type ReadRequest struct {
+	Selections []Selection // one; several only with CDC, where they share a log
+	State      State       // of the lanes of these streams, and the SharedLane with CDC
+	MaxParts   int         // how many parts the source may read in parallel; at least 1
+	Follow     bool        // with CDC: return only when ctx ends, not when caught up
+}
+
+// A Source reads from one system. Its methods may be called concurrently, Read
+// with different streams.
+type Source interface {
+	// Check reports whether the system can be reached and the rights suffice.
+	Check(ctx context.Context) error
+
+	// Discover lists the streams that can be read.
+	Discover(ctx context.Context) ([]Stream, error)
+
+	// Read sends everything that happened after req.State and returns nil when
+	// it has caught up; it then has sent a last Checkpoint on the whole stream
+	// (or the SharedLane). It returns soon after ctx ends, and no call to the
+	// Sink is running when it returns.
+	Read(ctx context.Context, req ReadRequest, to Sink) error
+
+	Close() error
+}
+
+// Sink receives what a Source reads. It is safe for concurrent use, with each
+// lane used by one goroutine at a time; it blocks to apply back-pressure, and
+// its errors must be returned unchanged by Read.
+type Sink interface {
+	// Send hands over rows. Cut batches by bytes, about BatchBytes.
+	Send(ctx context.Context, b Batch) error
+
+	// Reject records a value or row that could not be read as it was.
+	Reject(ctx context.Context, r Rejected) error
+
+	// Checkpoint promises that c covers everything sent before it on lane, as
+	// Lane says. It asks for nothing to be done; checkpoints are cheap, and
+	// after a crash what follows the last committed one is read again.
+	Checkpoint(ctx context.Context, lane Lane, c Cursor) error
+}
+
+// BatchBytes is the size at which sources cut batches: large enough that the
+// cost per batch vanishes, small enough for caches and the memory budget.
+const BatchBytes = 1 << 20
+
+// An Acker is a Source that frees upstream resources, such as WAL, once state
+// is durable (invariant 2). It is the only optional interface of a Source.
+// Repeating an Ack is harmless.
+type Acker interface {
+	Ack(ctx context.Context, committed State) error
+}
