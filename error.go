@@ -12,15 +12,15 @@ import (
 type Class uint8
 
 const (
-	Bug        Class = iota // unclassified: fail the run, keep the evidence
-	Transient               // retry with backoff
-	Throttled               // retry after RetryAfter; not a failure
-	Config                  // stop, and ask the user to change the set-up
-	Auth                    // stop, and ask the user for new credentials
-	Blocked                 // the schema policy forbids what the source now sends: stop that stream
-	Lost                    // the cursor is no longer valid upstream: re-sync
-	Data                    // a value or record cannot be loaded
-	Cancelled               // someone asked for the end
+	Bug       Class = iota // unclassified: fail the run, keep the evidence
+	Transient              // retry with backoff
+	Throttled              // retry after RetryAfter; not a failure
+	Config                 // stop, and ask the user to change the set-up
+	Auth                   // stop, and ask the user for new credentials
+	Blocked                // the schema policy forbids what the source now sends: stop that stream
+	Lost                   // the cursor is no longer valid upstream: re-sync
+	Data                   // a value or record cannot be loaded
+	Cancelled              // someone asked for the end
 )
 
 var classNames = [...]string{"bug", "transient", "throttled", "config", "auth", "blocked", "lost", "data", "cancelled"}

@@ -1,4 +1,4 @@
-package sluice
+package spec
 
 import (
 	"bytes"
@@ -34,7 +34,7 @@ func ConfigSchema(config any) json.RawMessage {
 	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	raw, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
-		panic("sluice: config schema: " + err.Error())
+		panic("spec: config schema: " + err.Error())
 	}
 	return raw
 }
@@ -100,7 +100,7 @@ func typeSchema(t reflect.Type) map[string]any {
 	case reflect.String:
 		return map[string]any{"type": "string"}
 	}
-	panic("sluice: a configuration field cannot be a " + t.String())
+	panic("spec: a configuration field cannot be a " + t.String())
 }
 
 // literal turns a tag's text into the JSON value of a field of type t.

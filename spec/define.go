@@ -1,8 +1,13 @@
-package sluice
+// Package spec says how connectors and destinations are defined: a name, a
+// configuration struct whose tags give the JSON Schema of the set-up form, and a
+// function that opens one. It reads and checks configurations.
+package spec
 
 import (
 	"context"
 	"encoding/json"
+
+	"github.com/sluicehq/sluice"
 )
 
 // A Definition is a named, described way to open a T from a user's
@@ -12,16 +17,16 @@ type Definition[T any] struct {
 	Title  string          // for people: "PostgreSQL"
 	Config json.RawMessage // JSON Schema (2020-12) of the configuration; draws the set-up form
 	// Open reads the configuration and returns a T that has done no I/O yet.
-	// What is wrong with the configuration is an *Error of class Config that
+	// What is wrong with the configuration is a *sluice.Error of class Config that
 	// names each field at fault.
 	Open func(ctx context.Context, config json.RawMessage) (T, error)
 }
 
 type (
 	// Connector is a kind of source.
-	Connector = Definition[Source]
-	// DestinationKind is a kind of destination.
-	DestinationKind = Definition[Destination]
+	Connector = Definition[sluice.Source]
+	// Destination is a kind of destination.
+	Destination = Definition[sluice.Destination]
 )
 
 // Validator is implemented by configurations that check more than their tags
@@ -52,7 +57,7 @@ func Define[T, C any](name, title string, open func(context.Context, C) (T, erro
 			var c C
 			if err := DecodeConfig(raw, &c); err != nil {
 				var none T
-				return none, &Error{Class: Config, Code: "config_invalid", Op: name + " configuration", Err: err,
+				return none, &sluice.Error{Class: sluice.Config, Code: "config_invalid", Op: name + " configuration", Err: err,
 					Hint: "see `sluice spec " + name + "` for the fields and their meaning"}
 			}
 			return open(ctx, c)
