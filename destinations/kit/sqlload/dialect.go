@@ -1,0 +1,127 @@
+// Package sqlload plans how loads enter a SQL database: the statements of every
+// write mode, of child tables, of sweeps and of schema changes, and the ledger.
+//
+// A system is described by a Dialect, which is data and a few functions. The
+// planning functions are pure: they return statements. Begin and Merge run them
+// in a transaction that the destination owns, commits and rolls back.
+//
+// Rows are staged in tables of the schema _sluice, with the columns of their
+// segment, OpColumn and SeqColumn; see StageTable.
+package sqlload
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice"
+)
+
+// Names of what the planner adds to staged rows, and of its temporary columns.
+const (
+	Schema    = "_sluice"
+	OpColumn  = "_sluice_op"  // smallint: the row's sluice.Op
+	SeqColumn = "_sluice_seq" // bigint: the row's place in its segment
+
+	posColumn   = "_sluice_pos"   // bigint: the row's place in the load
+	stateColumn = "_sluice_state" // smallint: what becomes of a parent's children
+)
+
+// A Dialect says how a system writes what the planner needs. Systems must have
+// transactional DDL, temporary tables, window functions, UPDATE … FROM, DELETE …
+// USING, DISTINCT ON, IS DISTINCT FROM, and parameters written $1.
+type Dialect struct {
+	Name string
+	// Quote quotes an identifier.
+	Quote func(name string) string
+	// TypeName returns the column type that holds t.
+	TypeName func(t sluice.Type) string
+	// Cast returns expr, of type from, as type to, where from widens to to. To
+	// String it writes the canonical text of docs/types.md.
+	Cast func(expr string, from, to sluice.Type) string
+	// Instant returns a timestamptz literal.
+	Instant func(at time.Time) string
+	// AddMicros returns the timestamptz at plus n microseconds; n is an
+	// expression of type bigint.
+	AddMicros func(at time.Time, n string) string
+	// Equatable returns expr in a form that can be compared for equality; nil
+	// where every type can.
+	Equatable func(expr string, t sluice.Type) string
+	// Widen returns the statements that widen a column of table (quoted).
+	Widen func(table string, from, to sluice.Column) []string
+	// OnConflict upserts by INSERT … ON CONFLICT, which needs a unique index on
+	// the key; else by DELETE and INSERT, which needs none.
+	OnConflict bool
+	// CreateStage begins the statement that makes a stage table.
+	CreateStage string
+	// Now is an expression for the time of commit, as timestamptz.
+	Now string
+	// JSONText is the type that keeps a JSON text as it is; for the ledger.
+	JSONText string
+	// Share is appended to the query that reads the epoch, so that no other run
+	// takes it before the transaction ends; empty where writers are serial.
+	Share string
+}
+
+// A Tx is a transaction of the destination.
+type Tx interface {
+	Exec(ctx context.Context, query string, args ...any) (affected int64, err error)
+	// Query calls row once per row; scan fills pointers in column order.
+	Query(ctx context.Context, query string, args []any, row func(scan func(dest ...any) error) error) error
+}
+
+// A Statement is one step of a plan.
+type Statement struct {
+	SQL     string
+	Deletes bool // the rows that it affects count as deleted
+}
+
+// Table returns the quoted, qualified name.
+func (d *Dialect) Table(n sluice.TableName) string {
+	if n.Schema == "" {
+		return d.Quote(n.Name)
+	}
+	return d.Quote(n.Schema) + "." + d.Quote(n.Name)
+}
+
+// Own returns the quoted name of a table of the schema _sluice.
+func (d *Dialect) Own(name string) string {
+	return d.Table(sluice.TableName{Schema: Schema, Name: name})
+}
+
+// list joins the quoted names, each with the prefix ("t.").
+func (d *Dialect) list(prefix string, names []string) string {
+	var b strings.Builder
+	for i, n := range names {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(prefix)
+		b.WriteString(d.Quote(n))
+	}
+	return b.String()
+}
+
+// same returns the condition that two rows have the same key.
+func (d *Dialect) same(a, b string, key []string) string {
+	terms := make([]string, len(key))
+	for i, k := range key {
+		terms[i] = a + "." + d.Quote(k) + " = " + b + "." + d.Quote(k)
+	}
+	return strings.Join(terms, " AND ")
+}
+
+func (d *Dialect) equatable(expr string, t sluice.Type) string {
+	if d.Equatable == nil {
+		return expr
+	}
+	return d.Equatable(expr, t)
+}
+
+func columnNames(columns []sluice.Column) []string {
+	names := make([]string, len(columns))
+	for i, c := range columns {
+		names[i] = c.Name
+	}
+	return names
+}

@@ -1,0 +1,113 @@
+package sqlload
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/sluicehq/sluice"
+)
+
+// Hooks are the steps of Merge that each system takes in its own way. All run in
+// the transaction of the merge.
+type Hooks struct {
+	// Name returns where the rows of a target are: the table or its shadow.
+	Name func(sluice.Target) sluice.TableName
+	// Exists reports whether the rows that a Ref names are still there.
+	Exists func(ctx context.Context, tx Tx, r Ref) (bool, error)
+	// Prepare runs before the rows of table i of the plan are applied; it may be
+	// nil. A Dialect with OnConflict makes the key's unique index here where
+	// Table.Upserts.
+	Prepare func(ctx context.Context, tx Tx, p *Plan, i int) error
+	// Swap puts a complete shadow in its table's place, and forgets the shadow.
+	Swap func(ctx context.Context, tx Tx, t *Table) error
+}
+
+// Merge runs a load in tx, up to the commit, which is the caller's. It returns
+// the counts of the tables; done reports that the ledger knew the load, so that
+// nothing was changed and tx may be rolled back.
+func Merge(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, h Hooks) (counts []sluice.Counts, done bool, err error) {
+	if counts, done, err = known(ctx, tx, d, l); done || err != nil {
+		return counts, done, err
+	}
+	p, err := newPlan(ctx, tx, d, l, h)
+	if err != nil {
+		return nil, false, err
+	}
+	rejected := l.Rejected
+	for i := range p.Tables {
+		t := &p.Tables[i]
+		c, err := p.apply(ctx, tx, h, i)
+		if err != nil {
+			return nil, false, fmt.Errorf("merge into %s: %w", t.Target.Name, err)
+		}
+		counts = append(counts, c)
+		for _, r := range t.Refs {
+			rejected = append(rejected, r.Rejects...)
+		}
+	}
+	for _, s := range p.Drops() {
+		if _, err := tx.Exec(ctx, s.SQL); err != nil {
+			return nil, false, fmt.Errorf("drop staged rows: %w", err)
+		}
+	}
+	// Swaps come last: they take the locks that keep readers out.
+	for i := range p.Tables {
+		if !p.Tables[i].Swap {
+			continue
+		}
+		if err := h.Swap(ctx, tx, &p.Tables[i]); err != nil {
+			return nil, false, fmt.Errorf("put the new rows of %s in place: %w", p.Tables[i].Target.Name, err)
+		}
+	}
+	if err := writeRejected(ctx, tx, d, l, rejected); err != nil {
+		return nil, false, err
+	}
+	return counts, false, writeLedger(ctx, tx, d, l, counts)
+}
+
+func newPlan(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, h Hooks) (*Plan, error) {
+	p := &Plan{Dialect: d, At: l.At}
+	for _, tl := range l.Tables {
+		t := Table{TableLoad: tl, Name: h.Name(tl.Target)}
+		for _, part := range tl.Parts {
+			r, err := ParseRef(part.Ref)
+			if err != nil {
+				return nil, err
+			}
+			there, err := h.Exists(ctx, tx, r)
+			if err != nil {
+				return nil, fmt.Errorf("look for staged rows of %s: %w", tl.Target.Name, err)
+			}
+			if !there {
+				return nil, fmt.Errorf("rows of %s: %w", tl.Target.Name, sluice.ErrStagedLost)
+			}
+			t.Refs = append(t.Refs, r)
+		}
+		p.Tables = append(p.Tables, t)
+	}
+	return p, nil
+}
+
+func (p *Plan) apply(ctx context.Context, tx Tx, h Hooks, i int) (sluice.Counts, error) {
+	t := &p.Tables[i]
+	c := t.Counts
+	if h.Prepare != nil {
+		if err := h.Prepare(ctx, tx, p, i); err != nil {
+			return c, err
+		}
+	}
+	for _, s := range p.Statements(i) {
+		n, err := tx.Exec(ctx, s.SQL)
+		if err != nil {
+			return c, err
+		}
+		if s.Deletes {
+			c.Deleted += n
+		}
+	}
+	for j, part := range t.Parts {
+		c.Loaded += part.Rows
+		c.Rejected += t.Refs[j].Excluded
+	}
+	return c, nil
+}

@@ -1,0 +1,174 @@
+package sqlload
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice"
+)
+
+// A Table is one TableLoad of a load, ready to plan.
+type Table struct {
+	sluice.TableLoad
+	Name sluice.TableName // the table, or the shadow, that the rows enter
+	Refs []Ref            // of Parts, in the same order
+}
+
+// staged reports whether some rows wait in stage tables.
+func (t *Table) staged() bool {
+	return slices.ContainsFunc(t.Refs, func(r Ref) bool { return r.Table != "" })
+}
+
+func (t *Table) direct() bool {
+	return slices.ContainsFunc(t.Refs, func(r Ref) bool { return r.Table == "" })
+}
+
+func (t *Table) deletes() bool {
+	return slices.ContainsFunc(t.Refs, func(r Ref) bool { return r.Deletes > 0 })
+}
+
+// unique reports whether no two staged rows of the load have the same key.
+func (t *Table) unique() bool {
+	return !slices.ContainsFunc(t.Parts, func(p sluice.Staged) bool { return !p.Inserts })
+}
+
+// Upserts reports whether the load's staged rows are merged by key, so that with
+// Dialect.OnConflict the table needs a unique index on it.
+func (t *Table) Upserts() bool {
+	if !t.staged() || t.Table.Parent != nil || len(t.Table.Key) == 0 {
+		return false
+	}
+	return t.Mode == sluice.Merge || t.Mode == sluice.SoftDelete || t.Mode == sluice.Replace && !t.unique()
+}
+
+// A Plan is a load with what the planner must know of it.
+type Plan struct {
+	Dialect *Dialect
+	At      time.Time
+	Tables  []Table // parents before their children, as in the load
+}
+
+// idColumns are filled by the planner, never by batches.
+func filled(name string) bool {
+	return name == sluice.StartColumn || name == sluice.EndColumn || name == sluice.ActiveColumn
+}
+
+// columns returns the columns of t that staged rows bring.
+func (t *Table) columns() []sluice.Column {
+	return slices.DeleteFunc(slices.Clone(t.Table.Columns), func(c sluice.Column) bool { return filled(c.Name) })
+}
+
+// Statements returns what applies table i of the load, its sweep included, but
+// not its swap. The statements of the tables run in their order.
+func (p *Plan) Statements(i int) []Statement {
+	t := &p.Tables[i]
+	var statements []Statement
+	add := func(s ...Statement) { statements = append(statements, s...) }
+	if p.hasChildren(i) {
+		add(p.parentIDs(i)...)
+	}
+	switch {
+	case !t.staged() && t.Table.Parent == nil:
+	case t.Table.Parent != nil && t.Mode != sluice.Append:
+		add(p.children(i)...)
+	case t.Mode == sluice.Merge && len(t.Table.Key) > 0, t.Upserts() && t.Mode == sluice.Replace:
+		add(p.merge(t)...)
+	case t.Mode == sluice.SoftDelete && len(t.Table.Key) > 0:
+		add(p.softDelete(t)...)
+	case t.Mode == sluice.History && len(t.Table.Key) > 0:
+		add(p.history(t)...)
+	case t.staged():
+		add(p.insert(t, p.rows(t)+" WHERE TRUE"))
+	}
+	if !t.Sweep.IsZero() {
+		add(p.sweep(t)...)
+	}
+	return statements
+}
+
+// Drops returns what removes the stage and temporary tables of the load.
+func (p *Plan) Drops() []Statement {
+	var statements []Statement
+	for i := range p.Tables {
+		if p.hasChildren(i) {
+			statements = append(statements, Statement{SQL: "DROP TABLE " + p.idTable(i)})
+		}
+		for _, r := range p.Tables[i].Refs {
+			if r.Table != "" {
+				statements = append(statements, Statement{SQL: "DROP TABLE " + p.Dialect.Own(r.Table)})
+			}
+		}
+	}
+	return statements
+}
+
+// rows returns "FROM (…) r": the staged rows of t, cast to the types of its
+// columns, with OpColumn and posColumn.
+func (p *Plan) rows(t *Table) string {
+	var parts []string
+	for i, r := range t.Refs {
+		if r.Table != "" {
+			parts = append(parts, p.part(t, r, t.Parts[i].Seq))
+		}
+	}
+	return "FROM (" + strings.Join(parts, " UNION ALL ") + ") r"
+}
+
+// posBits is how far a segment's number is shifted above its rows' places.
+const posBits = 40
+
+func (p *Plan) part(t *Table, r Ref, seq int) string {
+	d := p.Dialect
+	stage := sluice.Table{Columns: r.Columns}
+	var b strings.Builder
+	b.WriteString("SELECT ")
+	for _, c := range t.columns() {
+		expr := "CAST(NULL AS " + d.TypeName(c.Type) + ")"
+		if have := stage.Column(c.Name); have != nil {
+			expr = d.Quote(c.Name)
+			if have.Type != c.Type {
+				expr = d.Cast(expr, have.Type, c.Type)
+			}
+		}
+		b.WriteString(expr)
+		if expr != d.Quote(c.Name) {
+			b.WriteString(" AS " + d.Quote(c.Name))
+		}
+		b.WriteString(", ")
+	}
+	fmt.Fprintf(&b, "%s, %s + %d AS %s FROM %s", d.Quote(OpColumn), d.Quote(SeqColumn),
+		int64(seq)<<posBits, d.Quote(posColumn), d.Own(r.Table))
+	return b.String()
+}
+
+// latest returns "FROM (…) r" with the last staged row of each key among those
+// that where, a condition or empty, keeps.
+func (p *Plan) latest(t *Table, where string) string {
+	if t.unique() {
+		return p.rows(t)
+	}
+	d := p.Dialect
+	if where != "" {
+		where = " WHERE " + where
+	}
+	return "FROM (SELECT DISTINCT ON (" + d.list("r.", t.Table.Key) + ") r.* " + p.rows(t) + where +
+		" ORDER BY " + d.list("r.", t.Table.Key) + ", r." + d.Quote(posColumn) + " DESC) r"
+}
+
+// isDelete returns the condition that the row of that alias is a delete.
+func (p *Plan) isDelete(alias string) string {
+	return fmt.Sprintf("%s.%s = %d", alias, p.Dialect.Quote(OpColumn), sluice.Delete)
+}
+
+func (p *Plan) isUpsert(alias string) string {
+	return fmt.Sprintf("%s.%s <> %d", alias, p.Dialect.Quote(OpColumn), sluice.Delete)
+}
+
+// insert adds the rows that from, "FROM (…) r WHERE …", selects.
+func (p *Plan) insert(t *Table, from string) Statement {
+	d := p.Dialect
+	names := columnNames(t.columns())
+	return Statement{SQL: "INSERT INTO " + d.Table(t.Name) + " (" + d.list("", names) + ") SELECT " + d.list("r.", names) + " " + from}
+}
