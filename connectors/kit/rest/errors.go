@@ -1,0 +1,198 @@
+package rest
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+
+	"github.com/sluicehq/sluice"
+)
+
+const hintLater = "nothing needs to be done; the sync is tried again"
+
+// op names a request for people: its method and path, without its query, which
+// may hold secrets.
+func (c *Client) op(r Request) string {
+	path, _, _ := strings.Cut(r.URL, "?")
+	if u, err := url.Parse(path); err == nil && u.IsAbs() {
+		path = u.Path
+	}
+	return or(r.Method, http.MethodGet) + " " + path
+}
+
+// fault returns an error of the client; code gets the connector's prefix.
+func (c *Client) fault(class sluice.Class, code string, r Request, hint string, err error) *sluice.Error {
+	return &sluice.Error{Class: class, Code: c.o.Name + "_" + code, Op: c.op(r), Hint: hint, Err: c.redactError(err)}
+}
+
+// networkError classes what the transport or the reading of a body returned.
+func (c *Client) networkError(ctx context.Context, r Request, err error) error {
+	if e, ok := errors.AsType[*sluice.Error](err); ok {
+		return e // of Auth.Apply
+	}
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // its text has the whole address
+	}
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(cause, errTimeout):
+		err = cause
+	case errors.Is(err, errTooBig):
+		return c.fault(sluice.Data, "response_too_large", r, "ask for smaller pages", err)
+	case errors.Is(err, errRedirects):
+		return c.fault(sluice.Config, "redirects", r, "check base_url", err)
+	case isTLS(err):
+		return c.fault(sluice.Config, "tls", r, "check base_url and the certificates; an internal authority's certificate can be given in the configuration", err)
+	}
+	if d, ok := errors.AsType[*net.DNSError](err); ok && d.IsNotFound {
+		return c.fault(sluice.Config, "unknown_host", r, "check the host name in base_url", fmt.Errorf("no such host: %s", d.Name))
+	}
+	return c.fault(sluice.Transient, "network", r, hintLater, err)
+}
+
+func isTLS(err error) bool {
+	_, certificate := errors.AsType[*tls.CertificateVerificationError](err)
+	_, record := errors.AsType[tls.RecordHeaderError](err)
+	return certificate || record
+}
+
+// statusError classes an answer that is an error.
+func (c *Client) statusError(r *Response) error {
+	message := c.redact(apiMessage(r.body))
+	now := c.o.Clock.Now()
+	class, hint := classOf(r, message, c)
+	e := c.fault(class, fmt.Sprintf("http_%d", r.Status), r.request, hint, statusText(r.Status, message))
+	if e.Class == sluice.Throttled || e.Class == sluice.Transient {
+		if wait, ok := retryAfter(r.Header, now); ok {
+			e.RetryAfter = wait
+		} else if until, ok := exhausted(r.Header, now); ok {
+			e.RetryAfter = until.Sub(now)
+		}
+	}
+	if c.o.Hint != nil {
+		e.Hint = or(c.o.Hint(r.Status, message), e.Hint)
+	}
+	return e
+}
+
+func classOf(r *Response, message string, c *Client) (sluice.Class, string) {
+	switch {
+	case r.Status == http.StatusTooManyRequests || r.Status == http.StatusForbidden && limited(r, message, c):
+		return sluice.Throttled, "the sync goes on by itself when the limit resets"
+	case r.Status == http.StatusUnauthorized:
+		return sluice.Auth, "the API refuses the credentials; give new ones"
+	case r.Status == http.StatusForbidden:
+		return sluice.Auth, "the credentials lack the right to read this; grant it, or leave the stream out"
+	case r.Status == http.StatusNotFound || r.Status == http.StatusGone:
+		return sluice.Config, "it does not exist, or the credentials may not see it; check the names in the configuration"
+	case r.Status == http.StatusRequestTimeout, r.Status == http.StatusTooEarly,
+		r.Status >= 500 && r.Status != http.StatusNotImplemented && r.Status != http.StatusHTTPVersionNotSupported:
+		return sluice.Transient, hintLater
+	}
+	return sluice.Config, "the API does not accept this request; check the configuration"
+}
+
+// limited tells a 403 that is a rate limit from one that is a missing right.
+func limited(r *Response, message string, c *Client) bool {
+	if r.Header.Get("Retry-After") != "" || strings.Contains(strings.ToLower(message), "rate limit") {
+		return true
+	}
+	_, ok := exhausted(r.Header, c.o.Clock.Now())
+	return ok
+}
+
+func statusText(status int, message string) error {
+	text := strings.ToLower(http.StatusText(status))
+	if message == "" {
+		return fmt.Errorf("the API answered %d %s", status, text)
+	}
+	return fmt.Errorf("the API answered %d %s: %s", status, text, message)
+}
+
+// maxMessage is the number of bytes of an API's message that are kept.
+const maxMessage = 300
+
+// apiMessage finds the sentence for people in an error's body, in the places
+// where APIs put it.
+func apiMessage(body []byte) string {
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 || body[0] != '{' {
+		return ""
+	}
+	var b struct {
+		Message     string          `json:"message"`
+		Description string          `json:"error_description"`
+		Detail      string          `json:"detail"`
+		Title       string          `json:"title"`
+		Error       json.RawMessage `json:"error"`
+		Errors      json.RawMessage `json:"errors"`
+	}
+	// Fields of another kind than expected are left out; the others are kept.
+	_ = json.Unmarshal(body, &b)
+	for _, s := range []string{b.Message, b.Description, nested(b.Error), b.Detail, b.Title, nested(b.Errors)} {
+		if s != "" {
+			return clip(s)
+		}
+	}
+	return ""
+}
+
+// nested reads a message that is a text, an object with a message, or a list of
+// either.
+func nested(raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	var object struct {
+		Message string `json:"message"`
+	}
+	if json.Unmarshal(raw, &object) == nil {
+		return object.Message
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) == nil && len(list) > 0 && len(list[0]) > 0 && list[0][0] != '[' {
+		return nested(list[0])
+	}
+	return ""
+}
+
+func clip(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, s)
+	if len(s) > maxMessage {
+		s = strings.ToValidUTF8(s[:maxMessage], "") + "…"
+	}
+	return s
+}
+
+// redact removes the client's secrets from a text of the API.
+func (c *Client) redact(s string) string {
+	for _, secret := range c.o.Auth.Secrets() {
+		if len(secret) >= 4 {
+			s = strings.ReplaceAll(s, secret, "***")
+			s = strings.ReplaceAll(s, url.QueryEscape(secret), "***")
+		}
+	}
+	return s
+}
+
+// redactError keeps err's chain where its text holds no secret.
+func (c *Client) redactError(err error) error {
+	if clean := c.redact(err.Error()); clean != err.Error() {
+		return errors.New(clean)
+	}
+	return err
+}

@@ -1,0 +1,147 @@
+package rest
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/rows"
+)
+
+// Feed carries the records of one stream into a sink and keeps its cursor exact:
+// a position is checkpointed only after every record that it covers was sent.
+// Slices may be read concurrently; they share one builder, so that batches are
+// well filled.
+type Feed struct {
+	name  string // of the connector
+	lane  sluice.Lane
+	clock Clock
+
+	mu      sync.Mutex
+	to      *sentSink
+	builder *rows.Builder
+	cursor  cursor
+	partial bool // rows of a page whose position is not reached are in the builder
+	moved   bool // a position moved since the last checkpoint
+	last    time.Time
+}
+
+// sentSink notes that the builder sent a batch by itself, and which errors are
+// the sink's. It is used under the feed's lock.
+type sentSink struct {
+	sluice.Sink
+	sent   bool
+	failed bool
+}
+
+func (s *sentSink) Send(ctx context.Context, b sluice.Batch) error {
+	s.sent = true
+	err := s.Sink.Send(ctx, b)
+	s.failed = s.failed || err != nil
+	return err
+}
+
+func (s *sentSink) Reject(ctx context.Context, r sluice.Rejected) error {
+	err := s.Sink.Reject(ctx, r)
+	s.failed = s.failed || err != nil
+	return err
+}
+
+// checkpointEvery is the longest time between two checkpoints while pages come.
+const checkpointEvery = 10 * time.Second
+
+// NewFeed returns the Feed of one stream of a read. o.Table is set from the
+// request's selection. A cursor that cannot be read is an error of class Lost.
+func NewFeed(c *Client, req sluice.ReadRequest, o rows.Options, to sluice.Sink) (*Feed, error) {
+	o.Table = req.Selections[0].Stream.Table
+	lane := sluice.Lane{Stream: o.Table.Name}
+	at, err := decodeCursor(req.State[lane])
+	if err != nil {
+		return nil, &sluice.Error{Class: sluice.Lost, Code: c.o.Name + "_cursor", Stream: lane.Stream, Op: "read the state",
+			Hint: "the stream must be read again from the start", Err: err}
+	}
+	sink := &sentSink{Sink: to}
+	return &Feed{name: c.o.Name, lane: lane, clock: c.o.Clock, to: sink, builder: rows.NewBuilder(o, sink), cursor: at, last: c.o.Clock.Now()}, nil
+}
+
+// Position returns where a slice stands.
+func (f *Feed) Position(slice string) Position {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.cursor.Slices[slice]
+}
+
+// Finished reports that the state is that of a complete full refresh.
+func (f *Feed) Finished() bool { return f.cursor.Done }
+
+// Add takes the records that fill adds, and then moves the slice to the position
+// that fill returns, which covers them. It sends batches and checkpoints as they
+// come due. fill runs under the feed's lock.
+func (f *Feed) Add(ctx context.Context, slice string, fill func(add func(record []byte, extra ...rows.Field) error) (Position, error)) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	before := f.builder.Records()
+	to, err := fill(func(record []byte, extra ...rows.Field) error {
+		f.partial = true
+		return f.builder.Add(ctx, record, extra...)
+	})
+	if err != nil {
+		return err
+	}
+	f.partial = false
+	f.cursor.Slices[slice], f.moved = to, true
+	due := f.clock.Now().Sub(f.last) >= checkpointEvery
+	if f.to.sent || due && f.builder.Records() > before {
+		return f.checkpoint(ctx)
+	}
+	return nil
+}
+
+// checkpoint sends what is left and promises the positions; f.mu is held.
+func (f *Feed) checkpoint(ctx context.Context) error {
+	if err := f.builder.Flush(ctx); err != nil {
+		return err
+	}
+	raw, err := f.cursor.encode()
+	if err != nil {
+		return err
+	}
+	f.to.sent, f.moved, f.last = false, false, f.clock.Now()
+	return f.to.Checkpoint(ctx, f.lane, raw)
+}
+
+// End ends the read. After success it sends what is left and a last checkpoint,
+// in which only the slices read are kept, or, of a complete full refresh, none.
+// After an error it saves what was read before it, and returns the error.
+func (f *Feed) End(ctx context.Context, mode sluice.ReadMode, read []string, err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		if f.moved && !f.partial && !f.to.failed && ctx.Err() == nil {
+			// The error that ended the read is the one to tell; what cannot be
+			// saved is read again.
+			_ = f.checkpoint(ctx)
+		}
+		return f.named(err)
+	}
+	if mode == sluice.FullRefresh {
+		f.cursor = cursor{Version: cursorVersion, Done: true, Slices: map[string]Position{}}
+	} else {
+		maps.DeleteFunc(f.cursor.Slices, func(name string, _ Position) bool { return !slices.Contains(read, name) })
+	}
+	return f.checkpoint(ctx)
+}
+
+// named puts the stream on an error that does not name one. An error of the sink
+// is returned unchanged.
+func (f *Feed) named(err error) error {
+	if e, ok := err.(*sluice.Error); ok && !f.to.failed && e.Stream == (sluice.TableName{}) {
+		named := *e
+		named.Stream = f.lane.Stream
+		return &named
+	}
+	return err
+}

@@ -1,0 +1,298 @@
+package rest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/sluicehq/sluice"
+)
+
+// TokenStore keeps a refresh token that its issuer replaces at each use. A
+// source has no store of its own and its cursors are no place for secrets, so a
+// connector offers `token_file` in its configuration and makes a FileStore of it.
+type TokenStore interface {
+	// Load returns the newest token that was saved, "" where there is none.
+	Load(ctx context.Context) (string, error)
+	// Save returns only when the token is durable.
+	Save(ctx context.Context, token string) error
+}
+
+// FileStore keeps a token in a file that only its owner can read.
+type FileStore string
+
+// Load reads the file.
+func (f FileStore) Load(context.Context) (string, error) {
+	b, err := os.ReadFile(string(f))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	return strings.TrimSpace(string(b)), err
+}
+
+// Save replaces the file in one step: a kill leaves the old token or the new.
+func (f FileStore) Save(_ context.Context, token string) error {
+	tmp, err := os.CreateTemp(filepath.Dir(string(f)), ".token-*") // made with mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = tmp.WriteString(token + "\n")
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), string(f))
+	}
+	if err != nil {
+		err = errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return err
+}
+
+// OAuth2 gets access tokens from a token endpoint: with a RefreshToken by it,
+// else by client credentials.
+type OAuth2 struct {
+	TokenURL     string
+	ClientID     string
+	ClientSecret string
+	Scopes       []string
+	Params       url.Values // further fields of the form, such as audience
+	// RefreshToken is the first one; a token in Store comes before it, since it is
+	// newer. Where the issuer rotates tokens and there is no Store, the next
+	// process would be locked out: Auth then reports a Config error.
+	RefreshToken string
+	Store        TokenStore
+	InForm       bool // the client's id and secret go into the form, not into a Basic header
+}
+
+// Auth returns the Auth of o. Tokens are renewed a minute before they expire, and
+// when the API refuses one.
+func (o OAuth2) Auth() Auth {
+	return Renewing(func(ctx context.Context, c *Client, known func(...string)) (Token, error) {
+		known(o.ClientSecret)
+		return o.fetch(ctx, c, known)
+	})
+}
+
+// Token is an access token. A zero Expires means that it does not say.
+type Token struct {
+	Access  string
+	Type    string // of the Authorization header; "": Bearer
+	Expires time.Time
+}
+
+// Renewing returns an Auth that calls fetch for a token when it needs one, never
+// twice at once. fetch may use the client's Send, and names by known what must
+// not appear in messages.
+func Renewing(fetch func(ctx context.Context, c *Client, known func(...string)) (Token, error)) Auth {
+	return &renewing{fetch: fetch}
+}
+
+type renewing struct {
+	fetch  func(context.Context, *Client, func(...string)) (Token, error)
+	client *Client
+
+	turn    sync.Mutex // held while fetching
+	mu      sync.Mutex
+	token   Token
+	used    bool // the token was sent
+	secrets []string
+}
+
+func (r *renewing) bind(c *Client) { r.client = c }
+
+// maxSecrets is the number of past secrets that messages are still searched for.
+const maxSecrets = 32
+
+func (r *renewing) known(secrets ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range secrets {
+		if s != "" && !contains(r.secrets, s) {
+			r.secrets = append(r.secrets, s)
+		}
+	}
+	r.secrets = r.secrets[max(0, len(r.secrets)-maxSecrets):]
+}
+
+func (r *renewing) Secrets() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return append([]string(nil), r.secrets...)
+}
+
+func (r *renewing) current(now time.Time) (Token, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	fresh := r.token.Expires.IsZero() || r.token.Expires.Sub(now) > time.Minute
+	return r.token, r.token.Access != "" && fresh
+}
+
+func (r *renewing) Apply(ctx context.Context, req *http.Request) error {
+	t, ok := r.current(r.client.o.Clock.Now())
+	if !ok {
+		var err error
+		if t, err = r.next(ctx); err != nil {
+			return err
+		}
+	}
+	req.Header.Set("Authorization", or(t.Type, "Bearer")+" "+t.Access)
+	return nil
+}
+
+// next fetches a token, unless another request has done so meanwhile.
+func (r *renewing) next(ctx context.Context) (Token, error) {
+	r.turn.Lock()
+	defer r.turn.Unlock()
+	if t, ok := r.current(r.client.o.Clock.Now()); ok {
+		return t, nil
+	}
+	t, err := r.fetch(ctx, r.client, r.known)
+	if err != nil {
+		return Token{}, err
+	}
+	r.known(t.Access)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.token = t
+	return t, nil
+}
+
+// Renew drops the refused token. Of requests that were refused at once each drops
+// what it finds, so a token may be fetched once more than needed, never less.
+func (r *renewing) Renew(context.Context) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.token = Token{}
+	return true, nil
+}
+
+// tokenAnswer is what RFC 6749 says that a token endpoint answers.
+type tokenAnswer struct {
+	Access  string      `json:"access_token"`
+	Type    string      `json:"token_type"`
+	Expires json.Number `json:"expires_in"`
+	Refresh string      `json:"refresh_token"`
+	Error   string      `json:"error"`
+}
+
+func (o OAuth2) fetch(ctx context.Context, c *Client, known func(...string)) (Token, error) {
+	form := url.Values{"grant_type": {"client_credentials"}}
+	refresh, err := o.refreshToken(ctx, c)
+	if err != nil {
+		return Token{}, err
+	}
+	if refresh != "" {
+		form = url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
+		known(refresh)
+	}
+	answer, err := o.ask(ctx, c, form)
+	if err != nil {
+		return Token{}, err
+	}
+	known(answer.Access, answer.Refresh)
+	if err := o.rotate(ctx, c, refresh, answer.Refresh); err != nil {
+		return Token{}, err
+	}
+	t := Token{Access: answer.Access}
+	if n, err := answer.Expires.Int64(); err == nil && n > 0 {
+		t.Expires = c.o.Clock.Now().Add(time.Duration(n) * time.Second)
+	}
+	return t, nil
+}
+
+func (o OAuth2) refreshToken(ctx context.Context, c *Client) (string, error) {
+	if o.Store == nil {
+		return o.RefreshToken, nil
+	}
+	stored, err := o.Store.Load(ctx)
+	if err != nil {
+		return "", c.tokenFault(sluice.Config, "token_store", "check that token_file can be read", err)
+	}
+	return or(stored, o.RefreshToken), nil
+}
+
+// rotate makes the new refresh token durable before the access token is used:
+// after a kill in between the old one would be worthless.
+func (o OAuth2) rotate(ctx context.Context, c *Client, old, next string) error {
+	if next == "" || next == old {
+		return nil
+	}
+	if o.Store == nil {
+		return c.tokenFault(sluice.Config, "token_rotation", "set token_file, where the newest token is kept",
+			errors.New("the API replaces the refresh token at each use, and there is no place to keep the new one"))
+	}
+	if err := o.Store.Save(ctx, next); err != nil {
+		return c.tokenFault(sluice.Config, "token_store", "check that the folder of token_file can be written to", err)
+	}
+	return nil
+}
+
+func (c *Client) tokenFault(class sluice.Class, code, hint string, err error) error {
+	return &sluice.Error{Class: class, Code: c.o.Name + "_" + code, Op: "get an access token", Hint: hint, Err: c.redactError(err)}
+}
+
+// ask posts the form to the token endpoint.
+func (o OAuth2) ask(ctx context.Context, c *Client, form url.Values) (tokenAnswer, error) {
+	if len(o.Scopes) > 0 {
+		form.Set("scope", strings.Join(o.Scopes, " "))
+	}
+	for k, v := range o.Params {
+		form[k] = v
+	}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}, "Accept": {"application/json"}}
+	if o.InForm {
+		form.Set("client_id", o.ClientID)
+		form.Set("client_secret", o.ClientSecret)
+	}
+	var answer tokenAnswer
+	status, body, err := c.Send(ctx, http.MethodPost, o.TokenURL, header, []byte(form.Encode()), func(r *http.Request) {
+		if !o.InForm {
+			r.SetBasicAuth(url.QueryEscape(o.ClientID), url.QueryEscape(o.ClientSecret))
+		}
+	})
+	if err != nil {
+		return answer, err
+	}
+	err = json.Unmarshal(body, &answer)
+	switch {
+	case status >= 500 || status == http.StatusTooManyRequests:
+		return answer, c.tokenFault(sluice.Transient, "token", hintLater, statusText(status, ""))
+	case status >= 300 || answer.Error != "":
+		return answer, c.tokenFault(sluice.Auth, "token", "connect again: the client's credentials or the refresh token are refused", statusText(status, c.redact(apiMessage(body))))
+	case err != nil || answer.Access == "":
+		return answer, c.tokenFault(sluice.Config, "token", "check the token address", errors.New("the answer has no access token"))
+	}
+	return answer, nil
+}
+
+// Send sends one request without the client's credentials, retries and limits:
+// for token endpoints. Redirects are not followed.
+func (c *Client) Send(ctx context.Context, method, address string, header http.Header, body []byte, edit func(*http.Request)) (status int, answer []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, c.o.Stall)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(string(body)))
+	if err != nil {
+		return 0, nil, c.tokenFault(sluice.Config, "token", "check the token address", errors.New("the address is malformed"))
+	}
+	req.Header = header.Clone()
+	req.Header.Set("User-Agent", c.o.Agent)
+	if edit != nil {
+		edit(req)
+	}
+	resp, err := c.o.Transport.RoundTrip(req)
+	if err != nil {
+		return 0, nil, c.tokenFault(sluice.Transient, "token", hintLater, err)
+	}
+	defer resp.Body.Close()
+	answer, err = readLimited(resp.Body, 1<<20)
+	if err != nil {
+		return 0, nil, c.tokenFault(sluice.Transient, "token", hintLater, err)
+	}
+	return resp.StatusCode, answer, nil
+}

@@ -1,0 +1,419 @@
+package rest
+
+import (
+	"context"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/zeebo/xxh3"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/rows"
+)
+
+// SliceRead is what Endpoint.Read is given to read one slice.
+type SliceRead struct {
+	Client *Client
+	Feed   *Feed
+	Slice  Slice
+	Full   bool // a full refresh
+}
+
+// read reads a stream: its slices, so many at once, into one feed.
+func (c *Client) read(ctx context.Context, e *Endpoint, req sluice.ReadRequest, to sluice.Sink) error {
+	o := rows.Options{Place: e.Table.Name.Name}
+	o.Skip = append(slices.Clone(e.Omit), unselected(e.Table, req.Selections[0].Stream.Table)...)
+	if len(e.Table.Key) == 0 && e.Incremental == nil {
+		o.Op = sluice.Insert
+	}
+	feed, err := NewFeed(c, req, o, to)
+	if err != nil {
+		return err
+	}
+	mode := req.Selections[0].Mode
+	if mode == sluice.FullRefresh && feed.Finished() {
+		return feed.End(ctx, mode, nil, nil)
+	}
+	read, err := c.readSlices(ctx, e, feed, mode == sluice.FullRefresh)
+	return feed.End(ctx, mode, read, err)
+}
+
+// unselected returns the declared columns that the user left out.
+func unselected(declared, selected sluice.Table) (names []string) {
+	if len(selected.Columns) == 0 {
+		return nil
+	}
+	for _, c := range declared.Columns {
+		if selected.Column(c.Name) == nil {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+func (c *Client) readSlices(ctx context.Context, e *Endpoint, feed *Feed, full bool) (names []string, err error) {
+	group, within := errgroup.WithContext(ctx)
+	group.SetLimit(max(e.Parallel, 1))
+	var first firstError
+	start := func(s Slice) error {
+		if err := within.Err(); err != nil {
+			return err
+		}
+		names = append(names, s.Name)
+		group.Go(func() error {
+			return first.keep(c.readSlice(within, e, SliceRead{Client: c, Feed: feed, Slice: s, Full: full}))
+		})
+		return nil
+	}
+	if e.Slices == nil {
+		err = start(Slice{})
+	} else {
+		err = e.Slices(within, c, start)
+	}
+	if waited := group.Wait(); waited != nil {
+		return nil, first.err
+	}
+	return names, err
+}
+
+// firstError keeps the error that made the others: those that follow it are of
+// the ended context.
+type firstError struct {
+	mu  sync.Mutex
+	err error
+}
+
+func (f *firstError) keep(err error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil {
+		f.err = err
+	}
+	return err
+}
+
+func (c *Client) readSlice(ctx context.Context, e *Endpoint, r SliceRead) error {
+	position := r.Feed.Position(r.Slice.Name)
+	if r.Full && position.Done {
+		return nil
+	}
+	if e.Read != nil {
+		return e.Read(ctx, r)
+	}
+	return newSliceReader(e, r, position).run(ctx)
+}
+
+// sliceReader reads one slice as its endpoint declares it.
+type sliceReader struct {
+	SliceRead
+	e        *Endpoint
+	inc      Incremental
+	field    Field
+	position Position
+	known    map[string]Tag // of the walk before
+	tags     map[string]Tag // of this one
+	seen     map[Digest]int64
+	floor    int64 // records below it are not wanted
+	top      int64 // highest value seen
+}
+
+const nothing = math.MinInt64
+
+func newSliceReader(e *Endpoint, r SliceRead, p Position) *sliceReader {
+	s := &sliceReader{SliceRead: r, e: e, position: p, floor: nothing, top: nothing, seen: map[Digest]int64{}, tags: map[string]Tag{}}
+	if e.Incremental != nil {
+		s.inc = *e.Incremental
+		s.field = NewField(s.inc.Field)
+	} else {
+		s.inc.Order = Whole
+	}
+	if !r.Full && e.Conditional {
+		s.known = p.Tags
+	}
+	if v, ok := s.inc.Format.parse(p.Top); ok {
+		s.top = v
+	}
+	at := s.at()
+	for _, d := range p.Seen {
+		s.seen[d] = at
+	}
+	return s
+}
+
+// at is the cursor as a number.
+func (s *sliceReader) at() int64 {
+	if v, ok := s.inc.Format.parse(s.position.At); ok {
+		return v
+	}
+	return nothing
+}
+
+func (s *sliceReader) run(ctx context.Context) error {
+	from := s.at()
+	if from == nothing && !s.inc.Start.IsZero() {
+		from = s.inc.Format.at(s.inc.Start)
+	} else if from != nothing {
+		from -= s.inc.Format.span(s.inc.Lookback)
+	}
+	if s.inc.Window > 0 {
+		return s.windows(ctx, from)
+	}
+	s.floor = from
+	if err := s.walk(ctx, s.since(from), from); err != nil {
+		return err
+	}
+	return s.finish(ctx, max(s.at(), s.top), true)
+}
+
+// since returns the request for records from the given value on.
+func (s *sliceReader) since(from int64) Request {
+	r := s.Slice.fill(s.e.Request)
+	r.Accept = append(slices.Clone(r.Accept), s.e.Skip...)
+	if s.inc.Since != "" && from != nothing {
+		r = r.With(s.inc.Since, s.sinceText(from))
+	}
+	return r
+}
+
+func (s *sliceReader) sinceText(from int64) string {
+	if s.inc.Exclusive {
+		from -= s.inc.Format.unit()
+	}
+	return s.inc.Format.text(from)
+}
+
+// windows reads one slice of time after another. A slice that has ended by the
+// server's clock is complete, and moves the cursor to its end; the last one moves
+// it to the newest record only.
+func (s *sliceReader) windows(ctx context.Context, from int64) error {
+	for {
+		until := from + s.inc.Format.span(s.inc.Window)
+		s.floor = nothing
+		r := s.since(from).With(s.inc.Until, s.inc.Format.text(until))
+		if err := s.walk(ctx, r, from); err != nil {
+			return err
+		}
+		if until >= s.inc.Format.at(s.Client.ServerTime()) {
+			return s.finish(ctx, max(s.at(), s.top), true)
+		}
+		if err := s.finish(ctx, max(s.at(), until), false); err != nil {
+			return err
+		}
+		from = until
+	}
+}
+
+// finish moves the cursor after a complete walk; with last, the slice is read.
+func (s *sliceReader) finish(ctx context.Context, at int64, last bool) error {
+	p := s.position
+	p.Next, p.Top, p.Done = "", "", last && s.Full
+	if at != nothing {
+		p.At = s.inc.Format.text(at)
+	}
+	if last {
+		p.Tags = nil
+		if s.e.Conditional && len(s.tags) <= maxTags {
+			p.Tags = s.tags
+		}
+	}
+	p.Seen = s.remembered(at)
+	s.position = p
+	return s.Feed.Add(ctx, s.Slice.Name, func(func([]byte, ...rows.Field) error) (Position, error) { return p, nil })
+}
+
+const (
+	maxTags = 200  // pages of a slice whose ETags are kept
+	maxSeen = 1000 // records of a slice that are remembered
+)
+
+// remembered drops what no later read brings again and returns the rest, or
+// nothing where it is too much.
+func (s *sliceReader) remembered(at int64) []Digest {
+	if at == nothing {
+		return nil
+	}
+	maps.DeleteFunc(s.seen, func(_ Digest, v int64) bool { return !s.near(v) })
+	if len(s.seen) > maxSeen {
+		return nil
+	}
+	all := slices.Collect(maps.Keys(s.seen))
+	slices.SortFunc(all, func(a, b Digest) int {
+		if a.hi != b.hi && a.hi < b.hi || a.hi == b.hi && a.lo < b.lo {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+func (s *sliceReader) walk(ctx context.Context, r Request, from int64) error {
+	w := Walk{Request: r, Records: s.e.Records, Paging: s.e.Paging, Known: s.known}
+	if s.e.Resumable {
+		w.Resume = s.position.Next
+	}
+	if w.Paging == nil {
+		w.Paging = SinglePage{}
+	}
+	if s.inc.Rolling {
+		w.Paging = rolling{paging: w.Paging, s: s, base: r}
+	}
+	for page, err := range s.Client.Pages(ctx, w) {
+		if err != nil {
+			return s.expired(w, page, err)
+		}
+		w.Resume = ""
+		stop, err := s.page(ctx, page)
+		if err != nil || stop {
+			return err
+		}
+	}
+	return nil
+}
+
+// expired tells a resumed walk whose address the API no longer knows: the slice
+// must be read again.
+func (s *sliceReader) expired(w Walk, _ *Page, err error) error {
+	e, ok := err.(*sluice.Error)
+	if !ok || w.Resume == "" || e.Class != sluice.Config {
+		return err
+	}
+	lost := *e
+	lost.Class, lost.Code = sluice.Lost, s.Client.o.Name+"_page_expired"
+	lost.Hint = "the stream is read again from the start"
+	return &lost
+}
+
+// page feeds one page and reports whether nothing that follows is wanted.
+func (s *sliceReader) page(ctx context.Context, p *Page) (stop bool, err error) {
+	err = s.Feed.Add(ctx, s.Slice.Name, func(add func([]byte, ...rows.Field) error) (Position, error) {
+		err := p.Records(func(record []byte) error {
+			wanted, older := s.wanted(record)
+			stop = stop || older && s.inc.Order == Descending
+			if !wanted {
+				return nil
+			}
+			return add(record, s.Slice.Fields...)
+		})
+		if err != nil {
+			return Position{}, err
+		}
+		s.after(p)
+		return s.position, nil
+	})
+	return stop, err
+}
+
+// wanted reports whether a record is to be sent, and whether it is older than
+// the cursor.
+func (s *sliceReader) wanted(record []byte) (wanted, older bool) {
+	if s.inc.Order == Whole {
+		return true, false
+	}
+	v, ok := s.inc.Format.parse(s.field.Text(record))
+	if !ok {
+		return true, false // without a value it cannot be told: it is sent each time
+	}
+	if v < s.floor {
+		return false, true
+	}
+	s.top = max(s.top, v)
+	if !s.near(v) && len(s.seen) == 0 {
+		return true, false
+	}
+	d := DigestOf(record)
+	if _, again := s.seen[d]; again {
+		return false, false
+	}
+	if s.near(v) {
+		s.seen[d] = v
+		s.prune()
+	}
+	return true, false
+}
+
+// near reports whether a later read, or page, can bring a record of this value
+// again.
+func (s *sliceReader) near(v int64) bool {
+	return v >= s.top-s.inc.Format.span(s.inc.Lookback)-s.inc.Format.unit()
+}
+
+// prune keeps the memory of records small: of many equal values it forgets all,
+// and records then come twice, which keys put right.
+func (s *sliceReader) prune() {
+	if len(s.seen) < 8*maxSeen {
+		return
+	}
+	maps.DeleteFunc(s.seen, func(_ Digest, v int64) bool { return !s.near(v) })
+	if len(s.seen) >= 4*maxSeen {
+		clear(s.seen)
+	}
+}
+
+// after moves the position past a page, as far as that is exact.
+func (s *sliceReader) after(p *Page) {
+	p.tag(s.tags)
+	switch {
+	case s.inc.Order == Ascending && s.top != nothing && s.inc.Window == 0:
+		at := max(s.at(), s.top)
+		s.position.At = s.inc.Format.text(at)
+		s.position.Seen = s.remembered(at)
+	case s.e.Resumable:
+		s.position.Next = p.Resume()
+		if s.top != nothing {
+			s.position.Top = s.inc.Format.text(s.top)
+		}
+	}
+}
+
+// rolling asks for each page as the first one since the page before's last value.
+// Where a page holds a single value, it pages on as the API does.
+type rolling struct {
+	paging Paging
+	s      *sliceReader
+	base   Request
+}
+
+func (r rolling) Start(q Request) Request { return r.paging.Start(q) }
+func (r rolling) Paths() []string         { return r.paging.Paths() }
+
+func (r rolling) Next(p *Page) (Request, bool, error) {
+	next, more, err := r.paging.Next(p)
+	if err != nil || !more {
+		return next, more, err
+	}
+	v, ok := r.s.inc.Format.parse(r.s.field.Text(p.Last()))
+	if !ok {
+		return next, true, nil
+	}
+	since := r.s.sinceText(v)
+	if before, ok := r.s.inc.Format.parse(p.param(r.s.inc.Since)); ok {
+		if now, _ := r.s.inc.Format.parse(since); now <= before {
+			return next, true, nil
+		}
+	}
+	return r.paging.Start(r.base.With(r.s.inc.Since, since)), true, nil
+}
+
+// address identifies a page among the tags of a walk.
+func (p *Page) address() string { return addressOf(p.client, p.Request) }
+
+func addressOf(c *Client, r Request) string {
+	u, err := c.resolve(r)
+	if err != nil {
+		return ""
+	}
+	return strconv.FormatUint(xxh3.HashString(u.String()), 36)
+}
+
+// tag remembers the page for the next walk.
+func (p *Page) tag(tags map[string]Tag) {
+	if p.NotModified {
+		tags[p.address()] = p.known
+	} else if tag := p.ETag(); tag != "" {
+		tags[p.address()] = Tag{ETag: tag, Next: p.Resume()}
+	}
+}
