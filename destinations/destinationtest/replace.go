@@ -1,0 +1,167 @@
+package destinationtest
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/sluicehq/sluice"
+)
+
+// refresh loads rows into the shadow of t, and swaps.
+func (h *harness) refresh(t *sluice.Table, id string, inserts, swap bool, rows ...row) {
+	h.Helper()
+	l := h.newLoad().must(segment{table: t, mode: sluice.Replace, refresh: id, inserts: inserts, rows: rows, batch: 1000})
+	l.Tables[0].Swap = swap
+	l.Positions = []sluice.Position{{Lane: sluice.Lane{Stream: t.Name}, Refresh: id, Done: swap}}
+	l.merge()
+}
+
+// testReplace: the table changes only with the swap; with a key, later rows win.
+func testReplace(h *harness) {
+	for _, inserts := range []bool{true, false} {
+		t := h.simple(fmt.Sprintf("t_%v", inserts))
+		h.refresh(t, "r1", inserts, true, up("1", "a"), up("2", "b"))
+		h.expect(t, nil, []any{"1", "a"}, []any{"2", "b"})
+		h.refresh(t, "r2", inserts, false, up("3", "c"))
+		h.expect(t, nil, []any{"1", "a"}, []any{"2", "b"})
+		if !inserts {
+			h.refresh(t, "r2", false, false, up("3", "d"), up("3", "e"))
+		}
+		h.begin(h.reopen()) // the refresh goes on after a kill
+		h.refresh(t, "r2", inserts, true, up("4", "d"))
+		want := "c"
+		if !inserts {
+			want = "e"
+		}
+		h.expect(t, nil, []any{"3", want}, []any{"4", "d"})
+		if _, err := h.d.Describe(h.ctx, sluice.Target{Name: t.Name, Refresh: "r2"}); !isNotFound(err) {
+			h.Errorf("the shadow after the swap: %v, want ErrNotFound", err)
+		}
+		h.refresh(t, "r3", inserts, true) // an empty source
+		h.expect(t, nil)
+	}
+}
+
+// testReplaceLeftShadow: a refresh that never completes leaves nothing behind.
+func testReplaceLeftShadow(h *harness) {
+	t := h.simple("t")
+	h.refresh(t, "r1", true, true, up("1", "a"))
+	h.alter("", sluice.Target{Name: t.Name, Refresh: "r2"}, t) // no load ever
+	h.refresh(t, "r3", true, false, up("2", "b"))
+	h.refresh(t, "r4", true, false, up("3", "c")) // takes the place of r3
+	h.begin(h.reopen())
+	for id, there := range map[string]bool{"r2": false, "r3": false, "r4": true} {
+		if _, err := h.d.Describe(h.ctx, sluice.Target{Name: t.Name, Refresh: id}); isNotFound(err) == there {
+			h.Errorf("shadow of %s: %v, want it there: %v", id, err, there)
+		}
+	}
+	h.expect(t, nil, []any{"1", "a"})
+}
+
+// testReplaceReaders: a reader sees one whole version or the other.
+func testReplaceReaders(h *harness) {
+	if h.o.BlocksReaders {
+		h.Skip("no reader can look while a table is swapped")
+	}
+	t := h.simple("t")
+	version := func(n int) []row {
+		rows := make([]row, 500)
+		for i := range rows {
+			rows[i] = up(fmt.Sprint(i), fmt.Sprint(n))
+		}
+		return rows
+	}
+	h.refresh(t, "r0", true, true, version(0)...)
+	ctx, stop := context.WithCancel(h.ctx)
+	var wg sync.WaitGroup
+	reader := h.reopen()
+	looks := make(chan struct{}, 1)
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			rows := h.o.Rows(h.T, reader, t.Name, t.Columns)
+			if len(rows) != 500 || rows[0][1] != rows[499][1] {
+				h.Errorf("a reader saw %d rows, of versions %v and %v", len(rows), rows[0][1], rows[len(rows)-1][1])
+				return
+			}
+			select {
+			case looks <- struct{}{}:
+			default:
+			}
+		}
+	})
+	for n := range 8 {
+		<-looks
+		h.refresh(t, fmt.Sprint("r", n+1), n%2 == 0, true, version(n+1)...)
+	}
+	stop()
+	wg.Wait()
+}
+
+// testReplaceView: a view on the table goes on, with the new rows.
+func testReplaceView(h *harness) {
+	if h.o.View == nil {
+		h.Skip("no views")
+	}
+	t := h.simple("t")
+	h.refresh(t, "r1", true, true, up("1", "a"))
+	view, over := *t, *t
+	view.Name, over.Name = h.name("view"), h.name("view on \"view\"")
+	h.o.View(h.T, h.d, view.Name, t.Name)
+	h.o.View(h.T, h.d, over.Name, view.Name)
+	h.refresh(t, "r2", true, true, up("2", "b"))
+	h.expect(&over, nil, []any{"2", "b"})
+	wide := *t
+	wide.Columns = append([]sluice.Column{{Name: "id", Type: sluice.DecimalType(20, 0)}}, t.Columns[1:]...)
+	h.alter("", sluice.Target{Name: t.Name}, &wide) // widening meets the view too
+	h.expect(&over, nil, []any{"2", "b"})
+}
+
+// testParts: lanes of one table load at once, and each commits by itself.
+func testParts(h *harness) {
+	for _, m := range []sluice.WriteMode{sluice.Append, sluice.Merge, sluice.Replace} {
+		t := h.simple("t_" + string(m))
+		refresh := ""
+		if m == sluice.Replace {
+			refresh = "r1"
+		}
+		target := sluice.Target{Name: t.Name, Refresh: refresh}
+		h.alter("", target, t)
+		const lanes, loads = 4, 5
+		planned := make([][]*load, lanes)
+		for lane := range lanes {
+			for range loads {
+				planned[lane] = append(planned[lane], h.newLoad())
+			}
+		}
+		var wg sync.WaitGroup
+		for lane := range lanes {
+			wg.Go(func() {
+				for n, l := range planned[lane] {
+					rows := []row{up(fmt.Sprint(lane*1000+n*2), "x"), up(fmt.Sprint(lane*1000+n*2+1), "y")}
+					s, err := h.d.Stage(h.ctx, sluice.Segment{Load: l.ID, Seq: 1, Target: target, Table: t, Mode: m, Inserts: true,
+						Next: batches(t, true, rows, 1)})
+					if err != nil {
+						h.Errorf("stage: %v", err)
+						return
+					}
+					l.Tables = []sluice.TableLoad{{Target: target, Table: t, Mode: m, Parts: []sluice.Staged{s}, Counts: sluice.Counts{Extracted: 2}}}
+					l.Positions = []sluice.Position{{Lane: sluice.Lane{Stream: t.Name, Part: lane + 1}, Refresh: "r1"}}
+					if _, err := h.d.Merge(h.ctx, l.Load); err != nil {
+						h.Errorf("merge: %v", err)
+						return
+					}
+				}
+			})
+		}
+		wg.Wait()
+		l := h.newLoad()
+		tl := l.table(target, t, m)
+		tl.Swap = m == sluice.Replace
+		l.Positions = []sluice.Position{{Lane: sluice.Lane{Stream: t.Name}, Refresh: "r1", Done: true}}
+		l.merge()
+		if got := h.rows(t, "id"); len(got) != lanes*loads*2 {
+			h.Errorf("%s: %d rows, want %d", m, len(got), lanes*loads*2)
+		}
+	}
+}
