@@ -34,7 +34,9 @@ type Destination interface {
 
 	// Begin starts a run: in one transaction it takes the epoch, so that every
 	// run before it is fenced (invariant 6), drops what runs before it staged
-	// and did not load, and returns the epoch with the positions in the ledger.
+	// and did not load, in this process too, save for r.Pending, with the shadows
+	// of full reads that no position has under way, and returns the epoch with the
+	// positions in the ledger.
 	Begin(ctx context.Context, r Run) (Ledger, error)
 
 	// Describe returns the table as it is now, or ErrNotFound. The types of
@@ -48,7 +50,8 @@ type Destination interface {
 	Alter(ctx context.Context, load LoadID, t Target, changes []Change) error
 
 	// Stage takes a segment's rows until Next returns io.EOF. Nothing becomes
-	// visible. A segment that fails is not staged again within its load.
+	// visible. A segment that fails is not staged again within its load; the
+	// segments of one target within a load are staged one after another.
 	Stage(ctx context.Context, s Segment) (Staged, error)
 
 	// Merge makes a load visible, all of it or none, and writes the ledger in
@@ -83,7 +86,11 @@ type Run struct {
 	Connection string `json:"connection"`      // names the connection's state in the ledger
 	Owner      string `json:"owner"`           // fingerprint of the source: a connection name used for another is refused with Config
 	ID         string `json:"id"`              // of the run
-	Epoch      int64  `json:"epoch,omitempty"` // 0: one more than the ledger's; else it must not be below the ledger's
+	Epoch      int64  `json:"epoch,omitempty"` // 0: one more than the ledger's; else it must not be below the ledger's (ErrFenced)
+	// Pending are loads that were prepared and not committed: their segments stay.
+	Pending []LoadID `json:"pending,omitempty"`
+	// Refreshes are the full reads that those loads belong to: their shadows stay.
+	Refreshes []string `json:"refreshes,omitempty"`
 }
 
 // Ledger is what a destination remembers of a connection.
@@ -121,15 +128,19 @@ type Staged struct {
 
 // A Load is the segments of a window, made visible together.
 type Load struct {
-	ID         LoadID      `json:"id"`
-	Connection string      `json:"connection"`
-	Run        string      `json:"run"`
-	Epoch      int64       `json:"epoch"`
-	Seq        int64       `json:"seq"`       // of the load within its run, from 1
-	At         time.Time   `json:"at"`        // the SyncedAtColumn of its rows, whole microseconds
-	Positions  []Position  `json:"positions"` // written in the same transaction
-	Tables     []TableLoad `json:"tables"`    // parents before their children
-	Rejected   []Rejected  `json:"rejected,omitempty"`
+	ID         LoadID     `json:"id"`
+	Connection string     `json:"connection"`
+	Run        string     `json:"run"`
+	Epoch      int64      `json:"epoch"`
+	Seq        int64      `json:"seq"`       // of the load within its run, from 1
+	At         time.Time  `json:"at"`        // the SyncedAtColumn of its rows, whole microseconds
+	Positions  []Position `json:"positions"` // written in the same transaction
+	// Tables are applied in order, parents before their children. A table may come
+	// more than once: a parent's key that comes again has its children replaced
+	// again. The parents of a child table's entry are those of the nearest entry
+	// of its parent table before it. Merge returns one Counts for each entry.
+	Tables   []TableLoad `json:"tables"`
+	Rejected []Rejected  `json:"rejected,omitempty"`
 }
 
 // TableLoad is what a load does to one table. Rows of a key are applied in the

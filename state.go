@@ -12,7 +12,8 @@ type Cursor = json.RawMessage
 //
 //   - {Stream, 0} is the stream as a whole. A checkpoint on it covers everything
 //     that was sent of the stream, on all its parts, and retires the parts'
-//     cursors: it is committed only after everything sent before it.
+//     cursors: it is committed only after everything sent before it. Each part
+//     must have checkpointed what it sent before.
 //   - {Stream, n}, n > 0, is part n of a stream that the source reads in parallel.
 //     Its checkpoints cover what was sent with that Part only. Parts of a stream
 //     share one table shape for the whole of a Read.
@@ -37,7 +38,16 @@ type Position struct {
 	Cursor  Cursor    `json:"cursor,omitempty"`
 	Refresh string    `json:"refresh,omitempty"` // id of the full read under way or completed last; sorts by time
 	Since   time.Time `json:"since,omitzero"`    // when that full read began
-	Done    bool      `json:"done,omitempty"`    // that full read is complete
-	Epoch   int64     `json:"epoch,omitempty"`   // of the load that wrote it; with Seq, the order of loads
-	Seq     int64     `json:"seq,omitempty"`
+	Done    bool      `json:"done,omitempty"`    // that full read, or the first read, is complete
+	// Children are the tables of nested arrays that the stream is known to fill,
+	// parents first.
+	Children []ChildTable `json:"children,omitempty"`
+	Epoch    int64        `json:"epoch,omitempty"` // of the load that wrote it; with Seq, the order of loads
+	Seq      int64        `json:"seq,omitempty"`
+}
+
+// A ChildTable is a table of a nested array.
+type ChildTable struct {
+	Name   TableName `json:"name"`
+	Parent TableName `json:"parent"` // the table that its ParentIDColumn points into
 }

@@ -1,0 +1,450 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/pipeline/normalize"
+)
+
+// A group is the streams of one Read: one stream, or all that share a log. It is
+// the Sink of that Read.
+type group struct {
+	sync    *Sync
+	source  sluice.Source
+	epoch   int64
+	streams []*streamRun
+	shared  bool
+	pool    chan struct{} // places for staging, shared with the other groups
+	ledger  []sluice.Position
+
+	ctx     context.Context // of reading and staging; ends with the first failure
+	cancel  context.CancelCauseFunc
+	commits context.Context // of commits; ends with the run
+	work    sync.WaitGroup  // segments being staged, windows being committed
+
+	mu    sync.Mutex
+	lanes map[int]*lane
+	err   error // the first failure of staging or committing
+
+	acking sync.Mutex
+	state  sluice.State // committed
+}
+
+// A lane collects windows that commit one after another. One goroutine at a time
+// uses it.
+type lane struct {
+	group  *group
+	part   int
+	norms  map[*streamRun]*normalize.Normalizer
+	open   *window       // nil: nothing came since the last one was sealed
+	place  chan struct{} // the lane's own place for staging
+	staged chan struct{} // closed when the window sealed last has staged all
+	commit chan error    // result of the commit under way; nil: none
+}
+
+// errDrained is what the Sink returns to end a read at a checkpoint.
+var errDrained = &sluice.Error{Class: sluice.Cancelled, Code: "interrupted", Err: ErrInterrupted}
+
+func newGroup(s *Sync, source sluice.Source, ledger sluice.Ledger, streams []*streamRun, pool chan struct{}) *group {
+	return &group{sync: s, source: source, epoch: ledger.Epoch, ledger: ledger.Positions, streams: streams, pool: pool,
+		shared: streams[0].spec.Selection.Mode == sluice.CDC, lanes: map[int]*lane{}, state: committed(ledger.Positions)}
+}
+
+// run reads the group's streams once and records how that ended.
+func (g *group) run(ctx context.Context) {
+	g.commits = ctx
+	g.ctx, g.cancel = context.WithCancelCause(ctx)
+	err := g.readAll()
+	if err != nil {
+		g.abort(err)
+	}
+	g.work.Wait()
+	g.cancel(nil)
+	for _, st := range g.streams {
+		if err != nil {
+			st.fail(err)
+		} else {
+			st.setPhase(Done, nil, 0)
+		}
+	}
+}
+
+func (g *group) readAll() error {
+	for _, st := range g.streams {
+		if err := st.start(g.ctx, g.ledger); err != nil {
+			return err
+		}
+	}
+	stop := g.watchDrain()
+	err := g.source.Read(g.ctx, g.request(), g)
+	stop()
+	if failure := g.failure(); failure != nil {
+		return failure
+	}
+	if err == nil {
+		return g.finish()
+	}
+	if g.sync.draining() || g.commits.Err() != nil {
+		err = errors.Join(g.settle(false), errDrained)
+		return err
+	}
+	return errors.Join(err, g.settle(false))
+}
+
+// watchDrain ends the read hard where no checkpoint comes after a Drain.
+func (g *group) watchDrain() (stop func()) {
+	done := make(chan struct{})
+	g.work.Go(func() {
+		select {
+		case <-done:
+			return
+		case <-g.sync.Drain:
+		}
+		timer := time.NewTimer(g.sync.Limits.DrainTimeout)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+			g.cancel(errDrained)
+		}
+	})
+	return func() { close(done) }
+}
+
+func (g *group) request() sluice.ReadRequest {
+	req := sluice.ReadRequest{State: sluice.State{}, MaxParts: g.sync.Limits.Parts}
+	for _, st := range g.streams {
+		req.Selections = append(req.Selections, st.spec.Selection)
+		for lane, cursor := range st.plan.State {
+			req.State[lane] = cursor
+		}
+	}
+	return req
+}
+
+// fail records the first failure and ends reading and staging.
+func (g *group) fail(err error) {
+	g.mu.Lock()
+	if g.err == nil {
+		g.err = err
+	}
+	g.mu.Unlock()
+	g.cancel(err)
+}
+
+func (g *group) failure() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.err
+}
+
+func (g *group) lane(part int) *lane {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	l, ok := g.lanes[part]
+	if !ok {
+		first := make(chan struct{})
+		close(first)
+		l = &lane{group: g, part: part, place: make(chan struct{}, 1), staged: first, norms: map[*streamRun]*normalize.Normalizer{}}
+		g.lanes[part] = l
+	}
+	return l
+}
+
+// parts returns the lanes of parts, without that of the whole stream.
+func (g *group) parts() []*lane {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var parts []*lane
+	for part, l := range g.lanes {
+		if part != 0 {
+			parts = append(parts, l)
+		}
+	}
+	return parts
+}
+
+func (g *group) stream(name sluice.TableName) (*streamRun, error) {
+	for _, st := range g.streams {
+		if st.spec.Selection.Stream.Name == name {
+			return st, nil
+		}
+	}
+	return nil, badSource("sent rows of %s, which was not asked for", name)
+}
+
+func badSource(format string, args ...any) error {
+	return &sluice.Error{Class: sluice.Bug, Code: "source_protocol", Op: "read", Err: fmt.Errorf("the source "+format, args...),
+		Hint: "this is a bug in the connector; run `sluice connector test` on it and report the result"}
+}
+
+// Send implements sluice.Sink.
+func (g *group) Send(ctx context.Context, b sluice.Batch) error {
+	if err := g.failure(); err != nil {
+		return err
+	}
+	if b.Table == nil || b.Rows == nil || b.Ops != nil && int64(len(b.Ops)) != b.Rows.NumRows() || g.shared && b.Part != 0 {
+		return badSource("sent a batch without a table, rows or as many ops as rows, or with a part of a shared log")
+	}
+	st, err := g.stream(b.Table.Name)
+	if err != nil || b.Rows.NumRows() == 0 {
+		return err
+	}
+	return g.lane(b.Part).window().add(ctx, st, b)
+}
+
+// Reject implements sluice.Sink.
+func (g *group) Reject(_ context.Context, r sluice.Rejected) error {
+	if err := g.failure(); err != nil {
+		return err
+	}
+	st, err := g.stream(r.Stream)
+	if err != nil {
+		return err
+	}
+	return g.lane(r.Part).window().reject(st, []sluice.Rejected{r}, true)
+}
+
+// Checkpoint implements sluice.Sink.
+func (g *group) Checkpoint(_ context.Context, at sluice.Lane, c sluice.Cursor) error {
+	if err := g.failure(); err != nil {
+		return err
+	}
+	if g.shared != (at == sluice.SharedLane) {
+		return badSource("sent a checkpoint on lane %v, which does not fit the way it is read", at)
+	}
+	if at.Part == 0 {
+		if err := g.settleParts(true); err != nil {
+			return err
+		}
+	}
+	l := g.lane(at.Part)
+	w := l.window()
+	w.cover(at, slices.Clone(c))
+	draining := g.sync.draining()
+	if w.full() || draining {
+		if err := l.seal(); err != nil {
+			return err
+		}
+	}
+	if draining {
+		if err := l.wait(); err != nil {
+			return err
+		}
+		return errDrained
+	}
+	return nil
+}
+
+// cover notes that a cursor covers all rows of the window.
+func (w *window) cover(at sluice.Lane, c sluice.Cursor) {
+	w.uncovered = false
+	st := w.lane.group.streams[0]
+	if at == sluice.SharedLane {
+		w.positions = []sluice.Position{{Lane: at, Cursor: c}}
+		return
+	}
+	w.positions = []sluice.Position{st.position(at, c, st.done())}
+}
+
+// settleParts commits what the parts have sent, which their checkpoints must
+// cover if covered is demanded.
+func (g *group) settleParts(covered bool) error {
+	for _, l := range g.parts() {
+		if w := l.open; covered && w != nil && w.uncovered {
+			return badSource("sent a checkpoint on the whole stream before one on its part %d", l.part)
+		}
+		if err := l.settle(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settle commits every window that a checkpoint covers to its end, so that a
+// failed read keeps what it can.
+func (g *group) settle(covered bool) error {
+	if err := g.settleParts(covered); err != nil {
+		return err
+	}
+	return g.lane(0).settle()
+}
+
+// finish commits the last window, which completes the read.
+func (g *group) finish() error {
+	if err := g.settleParts(true); err != nil {
+		return err
+	}
+	l := g.lane(0)
+	if l.open != nil && l.open.uncovered {
+		return badSource("ended its read without a last checkpoint")
+	}
+	if !g.finishNeeded(l.open) {
+		return l.wait()
+	}
+	for _, st := range g.streams {
+		st.setPhase(Finishing, nil, 0)
+		if st.plan.Shadow() {
+			if err := st.prepareKnown(g.ctx); err != nil {
+				return err
+			}
+		}
+	}
+	w := l.window()
+	w.finish = true
+	w.complete()
+	return l.settle()
+}
+
+// finishNeeded reports whether a last load has something to say: rows, a cursor
+// that moved, or a full or first read that is now complete.
+func (g *group) finishNeeded(w *window) bool {
+	for _, st := range g.streams {
+		if !st.done() {
+			return true
+		}
+	}
+	if w == nil {
+		return false
+	}
+	if len(w.layers[0]) > 0 || len(w.rejected) > 0 {
+		return true
+	}
+	return slices.ContainsFunc(w.positions, func(p sluice.Position) bool { return string(g.committedCursor(p.Lane)) != string(p.Cursor) })
+}
+
+// complete marks the window's positions as the end of a full or first read.
+func (w *window) complete() {
+	g := w.lane.group
+	if g.shared {
+		for _, st := range g.streams {
+			w.positions = append(w.positions, st.position(sluice.Lane{Stream: st.spec.Selection.Stream.Name}, nil, true))
+		}
+		return
+	}
+	st := g.streams[0]
+	at := sluice.Lane{Stream: st.spec.Selection.Stream.Name}
+	cursor := g.committedCursor(at)
+	if len(w.positions) > 0 {
+		cursor = w.positions[0].Cursor
+	}
+	w.positions = []sluice.Position{st.position(at, cursor, true)}
+}
+
+// abort drops what is open; the next run reads it again.
+func (g *group) abort(err error) {
+	g.cancel(err)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, l := range g.lanes {
+		if l.open != nil {
+			l.open.abort(err)
+		}
+	}
+}
+
+// committed tells the source of a state that is now durable.
+func (g *group) committed(ctx context.Context, positions []sluice.Position) error {
+	g.acking.Lock()
+	defer g.acking.Unlock()
+	for _, p := range positions {
+		if p.Lane.Part == 0 && p.Lane != sluice.SharedLane {
+			for lane := range g.state {
+				if lane.Stream == p.Lane.Stream && lane.Part != 0 {
+					delete(g.state, lane)
+				}
+			}
+		}
+		if p.Cursor != nil {
+			g.state[p.Lane] = p.Cursor
+		}
+	}
+	return ack(ctx, g.source, g.state)
+}
+
+func (g *group) committedCursor(at sluice.Lane) sluice.Cursor {
+	g.acking.Lock()
+	defer g.acking.Unlock()
+	return g.state[at]
+}
+
+// window returns the lane's open window.
+func (l *lane) window() *window {
+	if l.open == nil {
+		g := l.group
+		load, seq := g.sync.nextLoad(g.epoch)
+		now := g.sync.Now()
+		l.open = &window{lane: l, load: load, seq: seq, opened: now, at: now.UTC().Truncate(time.Microsecond),
+			before: l.staged, staged: make(chan struct{}), layers: make([][]*tableWindow, 1), ids: map[string]bool{}, last: map[*target]*segment{}}
+	}
+	return l.open
+}
+
+func (l *lane) normalizer(st *streamRun) (*normalize.Normalizer, error) {
+	if n, ok := l.norms[st]; ok {
+		return n, nil
+	}
+	n, err := st.normalizer()
+	if err != nil {
+		return nil, err
+	}
+	l.norms[st] = n
+	return n, nil
+}
+
+// seal ends the open window and lets it be committed while the next one is read.
+// It waits for the commit of the window before.
+func (l *lane) seal() error {
+	w := l.open
+	if err := l.wait(); err != nil {
+		return err
+	}
+	w.endSegments()
+	l.open, l.staged = nil, w.staged
+	result := make(chan error, 1)
+	l.commit = result
+	l.group.work.Go(func() {
+		err := w.commit(l.group.commits)
+		if err != nil {
+			l.group.fail(err)
+		}
+		result <- err
+	})
+	return nil
+}
+
+// wait returns the result of the commit under way, once.
+func (l *lane) wait() error {
+	if l.commit == nil {
+		return nil
+	}
+	err := <-l.commit
+	l.commit = nil
+	return err
+}
+
+// settle commits the open window if a checkpoint covers it, and waits.
+func (l *lane) settle() error {
+	if w := l.open; w != nil && !w.uncovered && len(w.positions) > 0 {
+		if err := l.seal(); err != nil {
+			return err
+		}
+	}
+	return l.wait()
+}
+
+// countRejected ends the sync where too many records cannot be loaded.
+func (s *Sync) countRejected(n int64) error {
+	if total := s.rejected.Add(n); total > s.Limits.MaxRejected {
+		return &sluice.Error{Class: sluice.Data, Code: "too_many_rejected", Op: "read",
+			Err:  fmt.Errorf("%d records could not be loaded; the limit is %d", total, s.Limits.MaxRejected),
+			Hint: "look at the reasons in _sluice.rejected; if they are acceptable, raise max_rejected"}
+	}
+	return nil
+}

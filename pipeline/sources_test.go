@@ -1,0 +1,182 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	arrowmem "github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/sluicehq/sluice"
+)
+
+// change is one event of a logSource, or one row of a tableSource.
+type change struct {
+	op sluice.Op
+	id int64
+	v  string
+}
+
+var streamName = sluice.TableName{Name: "t"}
+
+// shape returns the stream's table, with the column w if wide.
+func shape(wide bool) *sluice.Table {
+	t := &sluice.Table{Name: streamName, Key: []string{"id"}, Columns: []sluice.Column{
+		{Name: "id", Type: sluice.T(sluice.Int64)}, {Name: "v", Type: sluice.T(sluice.String), Nullable: true},
+		{Name: "doc", Type: sluice.T(sluice.JSON), Nullable: true}}}
+	if wide {
+		t.Columns = append(t.Columns, sluice.Column{Name: "w", Type: sluice.T(sluice.Bool), Nullable: true})
+	}
+	return t
+}
+
+var narrowShape, wideShape = shape(false), shape(true)
+
+// batch makes a batch of one row: v, and a document that depends on it, with
+// arrays within arrays.
+func batch(mem arrowmem.Allocator, c change, part int, wide bool) sluice.Batch {
+	t := narrowShape
+	if wide {
+		t = wideShape
+	}
+	rb := array.NewRecordBuilder(mem, t.Arrow())
+	defer rb.Release()
+	rb.Field(0).(*array.Int64Builder).Append(c.id)
+	if c.op == sluice.Delete {
+		rb.Field(1).AppendNull()
+		rb.Field(2).AppendNull()
+	} else {
+		rb.Field(1).(*array.StringBuilder).Append(c.v)
+		rb.Field(2).(*array.StringBuilder).Append(fmt.Sprintf(`{"size":%d,"lines":[{"sku":%q,"tags":[%q,"x"]},{"sku":"b"}]}`, len(c.v), c.v, c.v))
+	}
+	if wide {
+		rb.Field(3).(*array.BooleanBuilder).Append(c.id%2 == 0)
+	}
+	return sluice.Batch{Table: t, Part: part, Rows: rb.NewRecordBatch(), Op: c.op}
+}
+
+func send(ctx context.Context, to sluice.Sink, b sluice.Batch) error {
+	defer b.Rows.Release()
+	return to.Send(ctx, b)
+}
+
+func cursorAt(n int) sluice.Cursor {
+	c, _ := json.Marshal(n)
+	return c
+}
+
+func position(s sluice.State, lane sluice.Lane) (pos int, err error) {
+	if c, ok := s[lane]; ok {
+		err = json.Unmarshal(c, &pos)
+	}
+	return pos, err
+}
+
+// logSource is a log that its streams share: one change per position. It
+// recycles what was acknowledged.
+type logSource struct {
+	*fuse
+	changes []change
+	wide    int // from this position on, the table has one more column
+	mem     arrowmem.Allocator
+
+	mu    sync.Mutex
+	acked int
+}
+
+func (l *logSource) Check(context.Context) error { return nil }
+func (l *logSource) Close() error                { return nil }
+func (l *logSource) Discover(context.Context) ([]sluice.Stream, error) {
+	return []sluice.Stream{{Table: *narrowShape, Modes: []sluice.ReadMode{sluice.CDC}}}, nil
+}
+
+func (l *logSource) Ack(_ context.Context, s sluice.State) error {
+	if err := l.burn(); err != nil {
+		return err
+	}
+	pos, err := position(s, sluice.SharedLane)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	l.acked = pos
+	l.mu.Unlock()
+	return l.burn()
+}
+
+func (l *logSource) Read(ctx context.Context, r sluice.ReadRequest, to sluice.Sink) error {
+	pos, err := position(r.State, sluice.SharedLane)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	acked := l.acked
+	l.mu.Unlock()
+	if pos < acked {
+		return sluice.Errorf(sluice.Bug, "log_recycled", "read", "", "position %d was recycled up to %d", pos, acked)
+	}
+	for ; pos < len(l.changes); pos++ {
+		if err := send(ctx, to, batch(l.mem, l.changes[pos], 0, pos >= l.wide)); err != nil {
+			return err
+		}
+		if err := to.Checkpoint(ctx, sluice.SharedLane, cursorAt(pos+1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tableSource is a table that is read whole, in parts at once, each from where
+// its cursor stands.
+type tableSource struct {
+	rows  []change
+	wide  int // from this row of a part on, the table has one more column; only with one part
+	parts int
+	mem   arrowmem.Allocator
+}
+
+func (s *tableSource) Check(context.Context) error { return nil }
+func (s *tableSource) Close() error                { return nil }
+func (s *tableSource) Discover(context.Context) ([]sluice.Stream, error) {
+	return []sluice.Stream{{Table: *narrowShape, Modes: []sluice.ReadMode{sluice.FullRefresh}}}, nil
+}
+
+func (s *tableSource) Read(ctx context.Context, r sluice.ReadRequest, to sluice.Sink) error {
+	chunk := (len(s.rows) + s.parts - 1) / s.parts
+	errs := make([]error, s.parts)
+	var wg sync.WaitGroup
+	for i, rows := range slices.Collect(slices.Chunk(s.rows, chunk)) {
+		wg.Go(func() { errs[i] = s.readPart(ctx, r, to, i+1, rows) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return to.Checkpoint(ctx, sluice.Lane{Stream: streamName}, cursorAt(len(s.rows)))
+}
+
+func (s *tableSource) readPart(ctx context.Context, r sluice.ReadRequest, to sluice.Sink, part int, rows []change) error {
+	lane := sluice.Lane{Stream: streamName, Part: part}
+	pos, err := position(r.State, lane)
+	if err != nil {
+		return err
+	}
+	for ; pos < len(rows); pos++ {
+		c := rows[pos]
+		c.op = sluice.Insert
+		if err := send(ctx, to, batch(s.mem, c, part, pos >= s.wide)); err != nil {
+			return err
+		}
+		if pos%2 == 1 || pos == len(rows)-1 {
+			if err := to.Checkpoint(ctx, lane, cursorAt(pos+1)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,245 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/pipeline/extract"
+	"github.com/sluicehq/sluice/pipeline/normalize"
+)
+
+// A streamRun is one stream through the rounds of a run.
+type streamRun struct {
+	sync  *Sync
+	spec  *Stream
+	meter meter
+
+	resync bool // the next plan starts a new full read
+	lost   bool // it does so because the cursor was lost
+
+	// Of the round under way:
+	plan extract.Plan
+	mu   sync.Mutex
+	// targets holds what this round knows of the stream's tables, in the order in
+	// which they were first seen: the stream's own first, parents before children.
+	targets []*target
+}
+
+func newStreamRun(s *Sync, spec *Stream) *streamRun {
+	st := &streamRun{sync: s, spec: spec, resync: spec.Resync}
+	st.meter.p = Progress{Stream: spec.Selection.Stream.Name, Table: spec.Table, Phase: Waiting}
+	return st
+}
+
+func (st *streamRun) setPhase(phase Phase, err *sluice.Error, wait time.Duration) {
+	now := st.sync.Now()
+	st.meter.update(func(p *Progress) {
+		if p.Phase = phase; phase == Reading && p.Started.IsZero() {
+			p.Started = now
+		}
+		if phase == Done || phase == Failed || phase == Interrupted {
+			p.Ended = now
+		}
+		p.Err = err
+	})
+	st.observe(Event{Kind: EventPhase, Phase: phase, Err: err, Wait: wait})
+}
+
+func (st *streamRun) observe(e Event) {
+	e.Time, e.Stream = st.sync.Now(), st.spec.Selection.Stream.Name
+	st.sync.Observe(e)
+}
+
+// settled reports whether the stream needs no further round.
+func (st *streamRun) settled() bool {
+	p := st.meter.snapshot()
+	return p.Phase == Done || p.Phase == Failed
+}
+
+func (st *streamRun) err() *sluice.Error { return st.meter.snapshot().Err }
+
+// fail records why the round ended early for the stream.
+func (st *streamRun) fail(err error) {
+	e := *sluice.AsError(err)
+	if _, outermost := err.(*sluice.Error); !outermost { // keep the operations that wrap it
+		e.Err, e.Op = err, ""
+	}
+	if e.Stream == (sluice.TableName{}) {
+		e.Stream = st.spec.Selection.Stream.Name
+	}
+	st.meter.update(func(p *Progress) { p.Err = &e })
+}
+
+// mayRetry reports whether the platform tries the stream again after err.
+func (st *streamRun) mayRetry(err *sluice.Error) bool {
+	const longestWait = 15 * time.Minute
+	switch err.Class {
+	case sluice.Transient:
+		return true
+	case sluice.Throttled:
+		return err.RetryAfter <= longestWait
+	case sluice.Lost:
+		// Rows of an unfinished full read that were appended cannot be told from
+		// those of the next one: there the user decides.
+		return !st.lost && st.plan.Mode != sluice.Append
+	}
+	return false
+}
+
+func (st *streamRun) retry(roundErr error, wait time.Duration) {
+	err := st.err()
+	if err == nil {
+		err = sluice.AsError(roundErr)
+	}
+	if err.Class == sluice.Lost {
+		st.resync, st.lost = true, true
+	}
+	st.setPhase(Retrying, err, wait)
+}
+
+// start plans the stream's read and makes sure that its tables exist.
+func (st *streamRun) start(ctx context.Context, positions []sluice.Position) error {
+	sel := st.spec.Selection
+	st.plan = extract.New(sel, st.spec.Mode, positions, st.resync, st.sync.Now().UTC().Truncate(time.Microsecond))
+	st.resync, st.targets = false, nil
+	st.setPhase(Reading, nil, 0)
+	st.meter.update(func(p *Progress) {
+		p.Resumed = st.plan.Resumed
+		if len(st.plan.State) == 0 {
+			p.Total = sel.Stream.RowCount
+		}
+	})
+	st.observe(Event{Kind: EventRead, Refresh: st.plan.Refresh, Resumed: st.plan.Resumed})
+	norm, err := st.normalizer()
+	if err != nil {
+		return err
+	}
+	if shape := norm.Shape(); shape != nil {
+		if err := st.prepare(ctx, shape); err != nil {
+			return err
+		}
+	}
+	if len(st.plan.Children) > 0 {
+		return st.prepareKnown(ctx)
+	}
+	return nil
+}
+
+// prepare brings the target of the stream's own table to its declared shape
+// before any row comes.
+func (st *streamRun) prepare(ctx context.Context, shape *sluice.Table) error {
+	t, err := st.target(ctx, shape)
+	if err != nil {
+		return err
+	}
+	_, err = t.evolve(ctx, "", shape, nil)
+	return err
+}
+
+// prepareKnown makes the targets of tables that earlier reads filled, so that a
+// load may empty them: the stream's own where it declares no shape and no row
+// came, and those of nested arrays.
+func (st *streamRun) prepareKnown(ctx context.Context) error {
+	own := st.spec.Table
+	known := []*sluice.Table{{Name: own}}
+	for _, c := range st.plan.Children {
+		known = append(known, &sluice.Table{Name: c.Name, Parent: &c.Parent})
+	}
+	for _, shape := range known {
+		t, err := st.target(ctx, shape)
+		if err != nil {
+			return err
+		}
+		if t.live != nil && !t.exists() {
+			if _, err := t.evolve(ctx, "", t.live, nil); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (st *streamRun) normalizer() (*normalize.Normalizer, error) {
+	traits := st.sync.Destination.Traits()
+	return normalize.New(normalize.Options{
+		Selection: st.spec.Selection, Table: st.spec.Table, Mode: st.plan.Mode,
+		NestedTables: st.spec.NestedTables, SourceNames: st.spec.SourceNames,
+		MaxIdentifier: traits.MaxIdentifier, MaxColumns: traits.MaxColumns,
+	})
+}
+
+// target returns what is known of a table, describing it when first asked for.
+func (st *streamRun) target(ctx context.Context, shape *sluice.Table) (*target, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	for _, t := range st.targets {
+		if t.id.Name == shape.Name {
+			return t, nil
+		}
+	}
+	t := &target{stream: st, id: sluice.Target{Name: shape.Name}, parent: shape.Parent, key: shape.Key, shapes: map[shapeKey]*sluice.Table{}}
+	if st.plan.Shadow() {
+		t.id.Refresh = st.plan.Refresh
+	}
+	have, err := describe(ctx, st.sync.Destination, t.id)
+	if err != nil {
+		return nil, err
+	}
+	t.have = have
+	if t.live = have; t.id.Refresh != "" {
+		// A shadow starts with every column that the table has (invariant 4).
+		if t.live, err = describe(ctx, st.sync.Destination, sluice.Target{Name: shape.Name}); err != nil {
+			return nil, err
+		}
+	}
+	st.targets = append(st.targets, t)
+	return t, nil
+}
+
+// tables returns the targets seen so far, parents before children.
+func (st *streamRun) tables() []*target {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return slices.Clone(st.targets)
+}
+
+// position returns what the ledger keeps for lane at cursor.
+func (st *streamRun) position(lane sluice.Lane, cursor sluice.Cursor, done bool) sluice.Position {
+	p := sluice.Position{Lane: lane, Cursor: cursor, Refresh: st.plan.Refresh, Since: st.plan.Since, Done: done}
+	for _, t := range st.tables() {
+		if t.parent != nil {
+			p.Children = append(p.Children, sluice.ChildTable{Name: t.id.Name, Parent: *t.parent})
+		}
+	}
+	return p
+}
+
+// recovered settles the stream if finishing the run before has completed its full
+// read: reading everything once more would be no use to anyone.
+func (st *streamRun) recovered(before, after []sluice.Position) {
+	at := sluice.Lane{Stream: st.spec.Selection.Stream.Name}
+	for _, p := range after {
+		if p.Lane == at && p.Done && p.Refresh != "" && !slices.ContainsFunc(before, func(b sluice.Position) bool { return b.Lane == at && b.Done && b.Refresh == p.Refresh }) {
+			st.setPhase(Done, nil, 0)
+		}
+	}
+}
+
+// done reports whether a position written now belongs to a completed read.
+func (st *streamRun) done() bool { return st.plan.Done && st.plan.Refresh == "" }
+
+func describe(ctx context.Context, d sluice.Destination, t sluice.Target) (*sluice.Table, error) {
+	table, err := d.Describe(ctx, t)
+	if errors.Is(err, sluice.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("describe %s: %w", t.Name, err)
+	}
+	return table, nil
+}

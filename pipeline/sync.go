@@ -1,0 +1,418 @@
+// Package pipeline moves rows from a source to a destination:
+//
+//	read → normalize → seal at a checkpoint → evolve schema → stage → prepare → merge → commit → ack
+//
+// extract plans what is read, normalize gives rows their shape, stage holds them
+// under the memory budget, transact makes them visible; this package holds the
+// steps together. docs/architecture.md draws the picture, docs/invariants.md
+// lists what is promised.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/pipeline/stage"
+	"github.com/sluicehq/sluice/pipeline/transact"
+)
+
+// Drift says what a stream may change in the destination once its table exists.
+type Drift string
+
+// The policies of schema drift.
+const (
+	AllowAll     Drift = "allow_all"     // new streams and columns come in
+	AllowColumns Drift = "allow_columns" // new columns come in
+	BlockAll     Drift = "block_all"     // a change stops its stream, class blocked
+)
+
+// A Stream is one stream of a sync and how it lands.
+type Stream struct {
+	Selection    sluice.Selection
+	Table        sluice.TableName // a destination name
+	Mode         sluice.WriteMode
+	NestedTables bool // objects are flattened, arrays become child tables
+	SourceNames  bool // column names are kept verbatim
+	Drift        Drift
+	Resync       bool // start a new full read, whatever the state
+}
+
+// Limits bound a sync. Zero fields take the defaults.
+type Limits struct {
+	Streams      int                              // streams read at once; default 4
+	Parts        int                              // parts of one stream read at once; default 2
+	MemoryBytes  int64                            // of rows in memory, in this process; default 64 MiB
+	WindowBytes  int64                            // a window is sealed at the first checkpoint past it; default the destination's wish, or 32 MiB
+	WindowRows   int64                            // likewise; default 2,000,000
+	WindowTime   time.Duration                    // likewise; default 15 s
+	SpillDir     string                           // default: the system's temporary folder
+	MaxRejected  int64                            // rejected records that end the sync; default 10,000
+	Tries        int                              // tries in a row without a committed row; default 5
+	DrainTimeout time.Duration                    // from Drain to the end of reads without a checkpoint; default 8 s
+	Backoff      func(failures int) time.Duration // pause after the n-th failure in a row, from 1; default Backoff
+}
+
+// Config is what a Sync needs.
+type Config struct {
+	Connection  string
+	Owner       string // see sluice.Run
+	Run         string // id of the run
+	Epoch       int64  // 0: the destination's ledger gives it
+	Open        func(ctx context.Context) (sluice.Source, error)
+	Destination sluice.Destination
+	Journal     transact.Journal // nil: transact.LedgerOnly
+	Streams     []Stream
+	Limits      Limits
+	Observe     func(Event)      // may be nil; called from several goroutines at once, and must return soon
+	Drain       <-chan struct{}  // when closed, streams end at their next checkpoint; may be nil
+	Now         func() time.Time // nil: time.Now
+}
+
+// A Sync is one run of a connection.
+type Sync struct {
+	Config
+	budget   *stage.Budget
+	streams  []*streamRun
+	seq      atomic.Int64
+	rejected atomic.Int64
+}
+
+// ErrInterrupted is returned by Run when Drain ended it: all that was committed
+// stays, and the next run goes on from there.
+var ErrInterrupted = errors.New("interrupted at a checkpoint")
+
+// New returns a Sync that is ready to Run once.
+func New(c Config) *Sync {
+	c.Limits.setDefaults(c.Destination.Traits())
+	if c.Journal == nil {
+		c.Journal = transact.LedgerOnly{}
+	}
+	if c.Observe == nil {
+		c.Observe = func(Event) {}
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	s := &Sync{Config: c, budget: stage.NewBudget(c.Limits.MemoryBytes)}
+	for i := range c.Streams {
+		s.streams = append(s.streams, newStreamRun(s, &c.Streams[i]))
+	}
+	return s
+}
+
+func (l *Limits) setDefaults(t sluice.Traits) {
+	l.Streams = orDefault(l.Streams, 4)
+	l.Parts = orDefault(l.Parts, 2)
+	l.MemoryBytes = orDefault(l.MemoryBytes, 64<<20)
+	l.WindowBytes = orDefault(l.WindowBytes, orDefault(t.WindowBytes, 32<<20))
+	l.WindowRows = orDefault(l.WindowRows, 2_000_000)
+	l.WindowTime = orDefault(l.WindowTime, 15*time.Second)
+	l.MaxRejected = orDefault(l.MaxRejected, 10_000)
+	l.Tries = orDefault(l.Tries, 5)
+	l.DrainTimeout = orDefault(l.DrainTimeout, 8*time.Second)
+	if l.Backoff == nil {
+		l.Backoff = Backoff
+	}
+}
+
+func orDefault[T comparable](v, other T) T {
+	var zero T
+	if v == zero {
+		return other
+	}
+	return v
+}
+
+// Backoff returns the pause after the n-th failure in a row: 10 s × 3ⁿ⁻¹, at most
+// 30 minutes, with full jitter.
+func Backoff(failures int) time.Duration {
+	limit := 10 * time.Second
+	for range min(failures-1, 10) {
+		limit *= 3
+	}
+	return rand.N(min(limit, 30*time.Minute))
+}
+
+// Progress returns every stream's counters now. It may be called at any time.
+func (s *Sync) Progress() []Progress {
+	all := make([]Progress, len(s.streams))
+	for i, st := range s.streams {
+		all[i] = st.meter.snapshot()
+	}
+	return all
+}
+
+// Rejected returns how many records were rejected so far.
+func (s *Sync) Rejected() int64 { return s.rejected.Load() }
+
+// PeakBytes returns the most bytes of rows that were in memory at once.
+func (s *Sync) PeakBytes() int64 {
+	_, peak := s.budget.Used()
+	return peak
+}
+
+// Run brings the destination up to date. Killed at any instant, the next Run
+// finishes what was prepared and reads again what was not (invariant 7). Streams
+// that fail for a passing reason are tried again; one stream's failure does not
+// stop the others. It returns nil when every stream is up to date, ErrInterrupted
+// after Drain, and else the failures joined; Progress tells them apart.
+func (s *Sync) Run(ctx context.Context) error {
+	for failures := 0; ; {
+		before := s.loads()
+		err := s.round(ctx)
+		if s.loads() > before {
+			failures = 0
+		}
+		wait, again := s.next(ctx, err, &failures)
+		if !again {
+			return s.outcome(ctx, err)
+		}
+		if !s.pause(ctx, wait) {
+			return s.outcome(ctx, nil)
+		}
+	}
+}
+
+// round tries every stream that is not settled yet, once. Its error is one that
+// concerns them all.
+func (s *Sync) round(ctx context.Context) error {
+	pending, err := s.Journal.Pending(ctx)
+	if err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	run := sluice.Run{Connection: s.Connection, Owner: s.Owner, ID: s.Config.Run, Epoch: s.Epoch}
+	for _, m := range pending {
+		run.Pending = append(run.Pending, m.ID)
+		for _, p := range m.Positions {
+			run.Refreshes = append(run.Refreshes, p.Refresh)
+		}
+	}
+	ledger, err := s.begin(ctx, run)
+	if err != nil {
+		return err
+	}
+	source, err := s.Open(ctx)
+	if err != nil {
+		return fmt.Errorf("open the source: %w", err)
+	}
+	err = s.read(ctx, source, ledger)
+	if cerr := source.Close(); cerr != nil && err == nil {
+		err = fmt.Errorf("close the source: %w", cerr)
+	}
+	return err
+}
+
+// begin takes the epoch and finishes what was prepared before, so that the
+// ledger it returns holds everything that counts.
+func (s *Sync) begin(ctx context.Context, run sluice.Run) (sluice.Ledger, error) {
+	ledger, err := s.Destination.Begin(ctx, run)
+	if err != nil {
+		return ledger, fmt.Errorf("open the ledger: %w", err)
+	}
+	if len(run.Pending) == 0 {
+		return ledger, nil
+	}
+	if err := transact.Recover(ctx, s.Destination, s.Journal, ledger.Epoch); err != nil {
+		return ledger, fmt.Errorf("finish the run before: %w", err)
+	}
+	before := ledger.Positions
+	run.Epoch, run.Pending, run.Refreshes = ledger.Epoch, nil, nil
+	if ledger, err = s.Destination.Begin(ctx, run); err != nil {
+		return ledger, fmt.Errorf("open the ledger: %w", err)
+	}
+	for _, st := range s.streams {
+		st.recovered(before, ledger.Positions)
+	}
+	return ledger, nil
+}
+
+// read reads all unsettled streams, at most Limits.Streams at once.
+func (s *Sync) read(ctx context.Context, source sluice.Source, ledger sluice.Ledger) error {
+	if err := ack(ctx, source, committed(ledger.Positions)); err != nil {
+		return err
+	}
+	places := make(chan struct{}, s.Limits.Streams)
+	pool := make(chan struct{}, max(1, s.Destination.Traits().StageParallel))
+	var wg sync.WaitGroup
+	for _, streams := range s.groups() {
+		g := newGroup(s, source, ledger, streams, pool)
+		select {
+		case places <- struct{}{}:
+		case <-ctx.Done():
+		case <-s.Drain:
+		}
+		if ctx.Err() != nil || s.draining() {
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-places }()
+			g.run(ctx)
+		})
+	}
+	wg.Wait()
+	return nil
+}
+
+// groups returns the streams that are not settled, together where they share a
+// log and so are read by one Read.
+func (s *Sync) groups() [][]*streamRun {
+	var groups [][]*streamRun
+	var log []*streamRun
+	for _, st := range s.streams {
+		switch {
+		case st.settled():
+		case st.spec.Selection.Mode == sluice.CDC:
+			log = append(log, st)
+		default:
+			groups = append(groups, []*streamRun{st})
+		}
+	}
+	if len(log) > 0 {
+		groups = append(groups, log)
+	}
+	return groups
+}
+
+// next decides what follows a round: another one after a pause, or the end. A
+// throttled round is no failure; neither is one that must start over.
+func (s *Sync) next(ctx context.Context, roundErr error, failures *int) (wait time.Duration, again bool) {
+	if ctx.Err() != nil || s.draining() {
+		return 0, false
+	}
+	var retry []*streamRun
+	failed := false
+	for _, st := range s.streams {
+		err := st.err()
+		if roundErr != nil && !st.settled() {
+			err = sluice.AsError(roundErr)
+		}
+		switch {
+		case err == nil:
+			continue
+		case !st.mayRetry(err):
+			st.setPhase(Failed, err, 0)
+			continue
+		}
+		retry = append(retry, st)
+		failed = failed || err.Class == sluice.Transient
+		wait = max(wait, err.RetryAfter)
+	}
+	if failed {
+		if *failures++; *failures >= s.Limits.Tries {
+			return 0, false
+		}
+		wait = max(wait, s.Limits.Backoff(*failures))
+	}
+	for _, st := range retry {
+		st.retry(roundErr, wait)
+	}
+	return wait, len(retry) > 0
+}
+
+// pause waits and reports whether the sync goes on after it.
+func (s *Sync) pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-s.Drain:
+	}
+	return false
+}
+
+// outcome settles every stream and returns what Run returns.
+func (s *Sync) outcome(ctx context.Context, roundErr error) error {
+	var errs []error
+	interrupted := false
+	for _, st := range s.streams {
+		if st.settled() && st.err() == nil {
+			continue
+		}
+		err := st.err()
+		if err == nil && roundErr != nil {
+			err = sluice.AsError(roundErr)
+		}
+		switch {
+		case err == nil || ctx.Err() != nil || err.Class == sluice.Cancelled && s.draining():
+			interrupted = true
+			st.setPhase(Interrupted, nil, 0)
+		default:
+			st.setPhase(Failed, err, 0)
+			errs = append(errs, &streamError{st.spec.Selection.Stream.Name, err})
+		}
+	}
+	if roundErr != nil && len(s.streams) == 0 || roundErr != nil && len(errs) > 0 {
+		return roundErr
+	}
+	if interrupted && len(errs) == 0 {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		return ErrInterrupted
+	}
+	return errors.Join(errs...)
+}
+
+// streamError names the stream that failed.
+type streamError struct {
+	stream sluice.TableName
+	err    error
+}
+
+func (e *streamError) Error() string { return e.stream.String() + ": " + e.err.Error() }
+func (e *streamError) Unwrap() error { return e.err }
+
+func (s *Sync) draining() bool {
+	select {
+	case <-s.Drain:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Sync) loads() (n int64) {
+	for _, st := range s.streams {
+		n += st.meter.loads.Load()
+	}
+	return n
+}
+
+func (s *Sync) nextLoad(epoch int64) (sluice.LoadID, int64) {
+	seq := s.seq.Add(1)
+	return sluice.LoadID(fmt.Sprintf("%s/%d/%d", s.Connection, epoch, seq)), seq
+}
+
+// committed returns the state that positions hold.
+func committed(positions []sluice.Position) sluice.State {
+	state := sluice.State{}
+	for _, p := range positions {
+		if p.Cursor != nil {
+			state[p.Lane] = slices.Clone(p.Cursor)
+		}
+	}
+	return state
+}
+
+// ack lets the source free what is durable. It is repeated at every start: a
+// kill between commit and ack leaves it owed, and with no further rows it would
+// be owed for ever (invariant 2).
+func ack(ctx context.Context, source sluice.Source, state sluice.State) error {
+	a, ok := source.(sluice.Acker)
+	if !ok || len(state) == 0 {
+		return nil
+	}
+	if err := a.Ack(ctx, state); err != nil {
+		return fmt.Errorf("acknowledge the committed state: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,145 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/pipeline/normalize"
+)
+
+// A target is what a round knows of one destination table. Lanes share it.
+type target struct {
+	stream *streamRun
+	id     sluice.Target
+	parent *sluice.TableName
+	live   *sluice.Table // the table as it was when the round began; nil: none
+
+	mu     sync.Mutex
+	have   *sluice.Table // the target as it is now; nil: none
+	key    []string      // of its rows; a destination need not remember it
+	shapes map[shapeKey]*sluice.Table
+}
+
+// shapeKey identifies the shape that rows of one table have after the cast to
+// what the target is at that time.
+type shapeKey struct{ rows, have *sluice.Table }
+
+// exists reports whether the target has been created.
+func (t *target) exists() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.have != nil
+}
+
+// shapeNow returns the whole target as it is now, with its key and parent.
+func (t *target) shapeNow() *sluice.Table {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	table := *t.have
+	table.Name, table.Key, table.Parent = t.id.Name, t.key, t.parent
+	return &table
+}
+
+// evolve makes the target able to hold rows of want, and returns it. before runs
+// ahead of a change, outside a load that has no rows of the target yet it is nil.
+func (t *target) evolve(ctx context.Context, load sluice.LoadID, want *sluice.Table, before func() error) (*sluice.Table, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(want.Key) > 0 {
+		t.key = want.Key
+	}
+	base := t.have
+	if base == nil && t.live != nil {
+		want = sluice.Apply(t.live, sluice.Diff(t.live, want))
+	}
+	changes := sluice.Diff(base, want)
+	if len(changes) == 0 {
+		return t.have, nil
+	}
+	if err := t.permit(want); err != nil {
+		return nil, err
+	}
+	if before != nil {
+		if err := before(); err != nil {
+			return nil, err
+		}
+	}
+	if changes[0].Create != nil {
+		create := *changes[0].Create
+		create.Name = t.id.Name
+		changes[0].Create = &create
+	}
+	if err := t.stream.sync.Destination.Alter(ctx, load, t.id, changes); err != nil {
+		return nil, fmt.Errorf("change table %s: %w", t.id.Name, err)
+	}
+	t.have = sluice.Apply(base, changes)
+	t.report(want)
+	return t.have, nil
+}
+
+// permit holds the change to the connection's drift policy. What counts is how
+// the table differs from the live one; a first table is no drift.
+func (t *target) permit(want *sluice.Table) error {
+	if t.stream.spec.Drift != BlockAll || t.live == nil && !t.isNewChild() {
+		return nil
+	}
+	changes := sluice.Diff(t.live, want)
+	if len(changes) == 0 {
+		return nil
+	}
+	return &sluice.Error{Class: sluice.Blocked, Code: "schema_change_blocked", Op: "change table " + t.id.Name.String(),
+		Err:  fmt.Errorf("the source now needs: %v; the policy is %s", changes, BlockAll),
+		Hint: "allow the change by setting drift to allow_columns or allow_all, or leave the column out"}
+}
+
+// isNewChild reports whether this is a child table that comes up although its
+// parent's table existed before.
+func (t *target) isNewChild() bool {
+	return t.parent != nil && len(t.stream.targets) > 0 && t.stream.targets[0].live != nil
+}
+
+// report tells of what differs now from the live table.
+func (t *target) report(want *sluice.Table) {
+	for _, c := range sluice.Diff(t.live, want) {
+		t.stream.meter.changes.Add(1)
+		name := t.id.Name
+		t.stream.observe(Event{Kind: EventSchema, Table: &name, Change: &c})
+	}
+	if t.id.Refresh != "" || t.live == nil {
+		t.live = sluice.Apply(t.live, sluice.Diff(t.live, want))
+	} else {
+		t.live = t.have
+	}
+}
+
+// fit returns b cast to what the target is, after any change that b needs. The
+// caller owns the result.
+func (t *target) fit(ctx context.Context, load sluice.LoadID, b sluice.Batch, before func() error) (sluice.Batch, []sluice.Rejected, error) {
+	t.mu.Lock()
+	have := t.have
+	t.mu.Unlock()
+	have, err := t.evolve(ctx, load, normalize.Fit(have, b), before)
+	if err != nil {
+		return sluice.Batch{}, nil, err
+	}
+	cast, rejected, err := normalize.Cast(b, have)
+	if err != nil {
+		return sluice.Batch{}, nil, fmt.Errorf("cast rows of %s: %w", t.id.Name, err)
+	}
+	cast.Table = t.shape(shapeKey{b.Table, have}, cast.Table)
+	return cast, rejected, nil
+}
+
+// shape returns one and the same table for batches of the same key, so that a
+// change of shape shows as a change of pointer.
+func (t *target) shape(key shapeKey, table *sluice.Table) *sluice.Table {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if known, ok := t.shapes[key]; ok {
+		return known
+	}
+	t.shapes[key] = table
+	return table
+}

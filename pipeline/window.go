@@ -1,0 +1,425 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/pipeline/normalize"
+	"github.com/sluicehq/sluice/pipeline/stage"
+	"github.com/sluicehq/sluice/pipeline/transact"
+)
+
+// A window is the batches of a lane between two commits. It is used by one
+// goroutine: the lane's until it is sealed, then the lane's committer.
+type window struct {
+	lane   *lane
+	load   sluice.LoadID
+	seq    int64
+	at     time.Time // SyncedAtColumn of its rows
+	opened time.Time
+	before <-chan struct{} // closed when the window before has staged all
+	staged chan struct{}   // closed when this one has
+
+	layers    [][]*tableWindow // see breakLayer; the last one is being filled
+	ids       map[string]bool  // of parents with children in the last layer
+	segments  []*segment
+	last      map[*target]*segment
+	positions []sluice.Position
+	rejected  []sluice.Rejected
+	rows      int64 // of the source
+	bytes     int64
+	uncovered bool // rows came after the last checkpoint
+	finish    bool // the read is complete with this window
+}
+
+// A tableWindow is what a window brings to one table.
+type tableWindow struct {
+	stream  *streamRun
+	target  *target
+	current *segment // rows of the same shape go there
+	parts   []*segment
+	counts  sluice.Counts
+}
+
+// A segment is rows of one shape on their way into the destination.
+type segment struct {
+	queue  *stage.Queue
+	in     sluice.Segment
+	after  *segment // of the same table: staged before this one
+	staged sluice.Staged
+	err    error
+	done   chan struct{} // closed when staged and err are set
+}
+
+// full reports whether the window is to be sealed at the next checkpoint.
+func (w *window) full() bool {
+	l := &w.lane.group.sync.Limits
+	return w.bytes >= l.WindowBytes || w.rows >= l.WindowRows || w.lane.group.sync.Now().Sub(w.opened) >= l.WindowTime
+}
+
+// table returns what the last layer brings to t.
+func (w *window) table(st *streamRun, t *target) *tableWindow {
+	layer := &w.layers[len(w.layers)-1]
+	if tw := find(*layer, t); tw != nil {
+		return tw
+	}
+	tw := &tableWindow{stream: st, target: t}
+	*layer = append(*layer, tw)
+	return tw
+}
+
+func find(layer []*tableWindow, t *target) *tableWindow {
+	for _, tw := range layer {
+		if tw.target == t {
+			return tw
+		}
+	}
+	return nil
+}
+
+// breakLayer begins a new layer. Layers are applied one after another in one
+// load. A parent's row replaces the children of its key: where a key comes again
+// within a window, the later row begins a layer, or the children of both would
+// stay.
+func (w *window) breakLayer() {
+	w.endSegments()
+	w.layers = append(w.layers, nil)
+	clear(w.ids)
+}
+
+// add takes a batch of the source: normalised, cast, and pushed on its way.
+func (w *window) add(ctx context.Context, st *streamRun, b sluice.Batch) error {
+	norm, err := w.lane.normalizer(st)
+	if err != nil {
+		return err
+	}
+	out, rejected, err := norm.Apply(b, w.at)
+	defer release(out)
+	if err != nil {
+		return err
+	}
+	unique, again := w.parents(st, out)
+	if !unique {
+		return w.addHalves(ctx, st, b)
+	}
+	if again {
+		w.breakLayer()
+		w.parents(st, out)
+	}
+	w.uncovered = true
+	for _, o := range out {
+		if err := w.addRows(ctx, st, o); err != nil {
+			return err
+		}
+	}
+	w.extracted(st, b.Rows.NumRows())
+	return w.reject(st, rejected, false)
+}
+
+// addHalves adds a batch in which a parent comes twice.
+func (w *window) addHalves(ctx context.Context, st *streamRun, b sluice.Batch) error {
+	half := b.Rows.NumRows() / 2
+	for _, bounds := range [][2]int64{{0, half}, {half, b.Rows.NumRows()}} {
+		part := b
+		part.Rows = b.Rows.NewSlice(bounds[0], bounds[1])
+		if b.Ops != nil {
+			part.Ops = b.Ops[bounds[0]:bounds[1]]
+		}
+		err := w.add(ctx, st, part)
+		part.Rows.Release()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parents notes the ids of rows that have children, and reports whether they
+// differ among themselves, and whether one of them is in the layer already.
+// Rows that are promised to be unique need no note, nor those that are appended.
+func (w *window) parents(st *streamRun, out []sluice.Batch) (unique, again bool) {
+	if !st.spec.NestedTables || st.plan.Mode == sluice.Append || len(out) == 0 || allInserts(out[0]) {
+		return true, false
+	}
+	at := out[0].Rows.Schema().FieldIndices(sluice.IDColumn)
+	if len(at) == 0 {
+		return true, false
+	}
+	ids := out[0].Rows.Column(at[0]).(*array.String)
+	batch := make(map[string]bool, ids.Len())
+	for i := range ids.Len() {
+		id := ids.Value(i)
+		if batch[id] {
+			return false, false
+		}
+		batch[id] = true
+		again = again || w.ids[id]
+	}
+	if !again {
+		for id := range batch {
+			w.ids[strings.Clone(id)] = true
+		}
+	}
+	return true, again
+}
+
+// extracted counts rows of the source.
+func (w *window) extracted(st *streamRun, n int64) {
+	w.rows += n
+	st.meter.rows.Add(n)
+	if tables := st.tables(); len(tables) > 0 {
+		w.table(st, tables[0]).counts.Extracted += n
+	}
+}
+
+func release(batches []sluice.Batch) {
+	for _, b := range batches {
+		b.Rows.Release()
+	}
+}
+
+// addRows pushes normalised rows of one table. Those of a child table count as
+// extracted here: the source does not know them.
+func (w *window) addRows(ctx context.Context, st *streamRun, b sluice.Batch) error {
+	t, err := st.target(ctx, b.Table)
+	if err != nil {
+		return err
+	}
+	tw := w.table(st, t)
+	cast, rejected, err := t.fit(ctx, w.load, b, func() error { return w.stageAll(tw) })
+	if err != nil {
+		return err
+	}
+	defer cast.Rows.Release()
+	if t.parent != nil {
+		tw.counts.Extracted += cast.Rows.NumRows()
+	}
+	bytes := normalize.Bytes(cast.Rows)
+	w.bytes += bytes
+	st.meter.bytes.Add(bytes)
+	if err := w.reject(st, rejected, false); err != nil {
+		return err
+	}
+	if cast.Rows.NumRows() == 0 {
+		return nil
+	}
+	return w.segment(tw, cast).queue.Push(ctx, cast, bytes)
+}
+
+// stageAll ends the table's segment under way and waits until all its rows are
+// staged, so that the destination may change the table within the load.
+func (w *window) stageAll(tw *tableWindow) error {
+	tw.endSegment()
+	s := w.last[tw.target]
+	if s == nil {
+		return nil
+	}
+	<-s.done
+	return s.err
+}
+
+func (tw *tableWindow) endSegment() {
+	if tw.current != nil {
+		tw.current.queue.Close()
+		tw.current = nil
+	}
+}
+
+// segment returns the segment that b goes to, a new one where shapes or promises
+// differ.
+func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
+	inserts := allInserts(b)
+	if s := tw.current; s != nil && s.in.Table == b.Table && s.in.Inserts == inserts {
+		return s
+	}
+	tw.endSegment()
+	q := stage.NewQueue(w.lane.group.sync.budget, w.lane.group.sync.Limits.SpillDir)
+	s := &segment{queue: q, done: make(chan struct{}), in: sluice.Segment{Load: w.load, Seq: len(w.segments),
+		Target: tw.target.id, Table: b.Table, Mode: tw.stream.plan.Mode, Inserts: inserts, Next: q.Next}}
+	s.after, w.last[tw.target] = w.last[tw.target], s
+	w.segments = append(w.segments, s)
+	tw.parts = append(tw.parts, s)
+	tw.current = s
+	w.lane.group.work.Go(func() { w.stage(s) })
+	return s
+}
+
+func allInserts(b sluice.Batch) bool {
+	if b.Ops == nil {
+		return b.Op == sluice.Insert
+	}
+	for _, op := range b.Ops {
+		if op != sluice.Insert {
+			return false
+		}
+	}
+	return true
+}
+
+// stage hands a segment to the destination: after the window before, and in its
+// turn. A failure ends the group's read.
+func (w *window) stage(s *segment) {
+	defer close(s.done)
+	g := w.lane.group
+	var place chan struct{}
+	if place, s.err = w.turn(s); s.err == nil {
+		s.staged, s.err = g.sync.Destination.Stage(g.ctx, s.in)
+		<-place
+	}
+	s.queue.Release()
+	if s.err != nil {
+		s.queue.Abort(s.err)
+		g.fail(s.err)
+	}
+}
+
+// turn waits until the segment may be staged, and returns the place that it has
+// taken. Each lane has one of its own, so that it always gets on, and all lanes
+// share the pool for further segments; a segment that waits keeps its rows in its
+// queue, on disk if they are many.
+func (w *window) turn(s *segment) (place chan struct{}, err error) {
+	ctx := w.lane.group.ctx
+	after := w.before
+	if s.after != nil {
+		after = s.after.done
+	}
+	select {
+	case <-after:
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	select {
+	case w.lane.place <- struct{}{}:
+		return w.lane.place, nil
+	case w.lane.group.pool <- struct{}{}:
+		return w.lane.group.pool, nil
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+}
+
+// reject keeps records of what could not be loaded. unsent says that the rows
+// among them are in no batch.
+func (w *window) reject(st *streamRun, records []sluice.Rejected, unsent bool) error {
+	if len(records) == 0 {
+		return nil
+	}
+	tables := st.tables()
+	for _, r := range records {
+		r.Stream = st.spec.Selection.Stream.Name
+		if len(r.Value) > sluice.MaxRejectedValue {
+			r.Value = r.Value[:sluice.MaxRejectedValue]
+		}
+		w.rejected = append(w.rejected, r)
+		w.uncovered = true
+		if r.Row && len(tables) > 0 {
+			w.table(st, tables[0]).counts.Rejected++
+		}
+		if r.Row && unsent {
+			w.extracted(st, 1)
+		}
+		st.observe(Event{Kind: EventRejected, Rejected: &r})
+	}
+	return st.sync.countRejected(int64(len(records)))
+}
+
+// endSegments ends every segment: no more rows go to them.
+func (w *window) endSegments() {
+	for _, tw := range w.layers[len(w.layers)-1] {
+		tw.endSegment()
+	}
+}
+
+// commit waits until all segments are staged and makes the load visible.
+func (w *window) commit(ctx context.Context) error {
+	for _, s := range w.segments {
+		<-s.done
+		if s.err != nil {
+			return s.err
+		}
+	}
+	close(w.staged)
+	g := w.lane.group
+	load, owners := w.manifest()
+	counts, err := transact.Do(ctx, g.sync.Destination, g.sync.Journal, load)
+	if err != nil {
+		return err
+	}
+	w.report(load, owners, counts)
+	return g.committed(ctx, load.Positions)
+}
+
+// manifest returns the load, and for each of its tables the stream that fills it.
+func (w *window) manifest() (m transact.Manifest, owners []*streamRun) {
+	g := w.lane.group
+	m = transact.Manifest{ID: w.load, Connection: g.sync.Connection, Run: g.sync.Config.Run, Epoch: g.epoch, Seq: w.seq,
+		At: w.at, Positions: w.positions, Rejected: w.rejected}
+	for i := range m.Positions {
+		m.Positions[i].Epoch, m.Positions[i].Seq = g.epoch, w.seq
+	}
+	for i, layer := range w.layers {
+		for _, st := range g.streams {
+			loads := tableLoads(st, layer, w.finish && i == len(w.layers)-1)
+			m.Tables = append(m.Tables, loads...)
+			owners = append(owners, slices.Repeat([]*streamRun{st}, len(loads))...)
+		}
+	}
+	return m, owners
+}
+
+// tableLoads lists what a layer does to the stream's tables, parents first. With
+// rows of a stream it names the child tables too, even with no rows for them:
+// children of the parents that it brings may have gone. finish says that the read
+// is complete with it.
+func tableLoads(st *streamRun, layer []*tableWindow, finish bool) []sluice.TableLoad {
+	var loads []sluice.TableLoad
+	rows := false
+	for _, t := range st.tables() {
+		tw := find(layer, t)
+		rows = rows || tw != nil
+		if tw == nil && !finish && !(rows && t.parent != nil) || !t.exists() {
+			continue
+		}
+		l := sluice.TableLoad{Target: t.id, Table: t.shapeNow(), Mode: st.plan.Mode}
+		if tw != nil {
+			l.Counts = tw.counts
+			for _, s := range tw.parts {
+				l.Parts = append(l.Parts, s.staged)
+			}
+		}
+		if finish && st.plan.Refresh != "" {
+			l.Swap = st.plan.Shadow()
+			if st.plan.Sweeps() && t.parent == nil {
+				l.Sweep = st.plan.Since
+			}
+		}
+		loads = append(loads, l)
+	}
+	return loads
+}
+
+// report adds the committed counts to the streams' meters.
+func (w *window) report(load transact.Manifest, owners []*streamRun, counts []sluice.Counts) {
+	for i, c := range counts {
+		st := owners[i]
+		if load.Tables[i].Table.Parent != nil {
+			continue
+		}
+		st.meter.update(func(p *Progress) { p.Counts = p.Counts.Add(c) })
+		st.meter.committed.Add(c.Loaded + c.Rejected + c.Filtered)
+		st.meter.loads.Add(1)
+		st.observe(Event{Kind: EventCommit, Load: w.load, Counts: &c})
+	}
+}
+
+// abort frees what the window holds; its rows are read again by a later run.
+func (w *window) abort(err error) {
+	for _, s := range w.segments {
+		s.queue.Abort(err)
+	}
+}
