@@ -1,0 +1,9 @@
+//go:build !unix
+
+package plugin
+
+import "syscall"
+
+func ownGroup() *syscall.SysProcAttr { return nil }
+
+func killed(any) bool { return false }
