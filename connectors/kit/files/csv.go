@@ -100,14 +100,33 @@ func validText(b []byte) string {
 	return string([]rune(string(b)))
 }
 
+// A skipper can pass bytes of what it reads.
+type skipper interface{ Skip(n int64) error }
+
 // Resume moves to a place that Place returned in an earlier read of the same
-// file, whose reader must stand at that offset.
-func (c *CSV) Resume(r io.Reader, at Place, fields int) {
-	c.scan = newScanner(r, c.dialect)
-	c.scan.base, c.scan.line = at.Offset, at.Line
-	if c.names == nil {
-		c.names = columnNames(nil, fields)
+// file. It must be called before Next.
+func (c *CSV) Resume(at Place) error {
+	s := c.scan
+	if at.Offset < s.offset() || at.Line < 1 {
+		return nil // a place before the first record: all is read
 	}
+	if n := at.Offset - s.base; n <= int64(s.end) {
+		s.start = int(n)
+		for s.next < s.places && int(s.index[s.next]) < s.start {
+			s.next++
+		}
+		s.line = at.Line
+		return nil
+	}
+	n := at.Offset - s.base - int64(s.end)
+	var err error
+	if skip, ok := s.r.(skipper); ok {
+		err = skip.Skip(n)
+	} else {
+		_, err = io.CopyN(io.Discard, s.r, n)
+	}
+	s.base, s.start, s.end, s.places, s.next, s.line = at.Offset, 0, 0, 0, 0, at.Line
+	return eofIsNil(err)
 }
 
 // Place is where reading goes on after the rows sent so far.
@@ -234,11 +253,7 @@ func clip(b []byte) string {
 // start makes the columns, once the first record tells their number.
 func (c *CSV) start() {
 	if c.names == nil {
-		n := len(c.scan.fields)
-		if c.dialect.Trailing {
-			n--
-		}
-		c.names = columnNames(nil, n)
+		c.names = headless(c.scan, c.dialect)
 	}
 	for _, name := range c.names {
 		if _, ok := c.shape.byName[name]; !ok {

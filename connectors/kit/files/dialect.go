@@ -20,6 +20,7 @@ type Dialect struct {
 	DecimalComma bool     // 1,5 is one and a half
 	OldMac       bool     // lines end in a lone CR
 	Trailing     bool     // each record ends in a delimiter
+	Fields       int      // of most records of the sample
 }
 
 // None says that a dialect has no quote or no comments.
@@ -122,6 +123,7 @@ func Sniff(d Dialect, sample []byte, whole bool) Dialect {
 	d = sniffSplit(d, sample, whole)
 	records := sampleRecords(d, sample, whole, 2000)
 	d.Trailing = trailing(records)
+	d.Fields, _ = commonest(records)
 	if d.Header == "" {
 		d.Header = "no"
 		if looksLikeHeader(records, d) {
@@ -180,22 +182,19 @@ func regularity(records []sampled, quote string) float64 {
 	if len(records) == 0 {
 		return 0
 	}
-	counts, commonest, quoted := map[int]int{}, 0, 0
+	fields, times := commonest(records)
+	quoted := 0
 	for _, r := range records {
-		counts[len(r.values)]++
-		if n := counts[len(r.values)]; n > counts[commonest] || commonest == 0 {
-			commonest = len(r.values)
-		}
 		if r.quoted && r.fault == "" {
 			quoted++
 		}
 	}
-	score := float64(counts[commonest]) / float64(len(records))
+	score := float64(times) / float64(len(records))
 	switch {
-	case commonest == 1:
+	case fields == 1:
 		score *= 0.1
 	default:
-		score += min(float64(commonest), 50) / 500
+		score += min(float64(fields), 50) / 500
 	}
 	if quote == "'" { // apostrophes are common in text
 		score -= 0.01
@@ -204,6 +203,18 @@ func regularity(records []sampled, quote string) float64 {
 		}
 	}
 	return score
+}
+
+// commonest returns the number of fields that most records have, and how many do.
+func commonest(records []sampled) (fields, times int) {
+	counts := map[int]int{}
+	for _, r := range records {
+		n := len(r.values)
+		if counts[n]++; counts[n] > times {
+			fields, times = n, counts[n]
+		}
+	}
+	return fields, times
 }
 
 type sampled struct {

@@ -65,7 +65,10 @@ func Infer(name string, r io.Reader, d Dialect, whole bool) (*Guess, error) {
 }
 
 func headless(s *scanner, d Dialect) []string {
-	n := len(s.fields)
+	n := d.Fields
+	if n == 0 {
+		n = len(s.fields)
+	}
 	if d.Trailing {
 		n--
 	}
