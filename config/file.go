@@ -1,0 +1,186 @@
+// Package config reads pipeline files: one source, one destination and the
+// streams between them, in YAML. What is wrong with a file is said with its line
+// and the nearest right word; nothing is guessed.
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sluicehq/sluice"
+)
+
+// A File is a pipeline file, checked as far as that goes without the connector.
+type File struct {
+	Path        string
+	Name        string // of the connection: the key name, or the file's own name
+	Source      Endpoint
+	Destination Endpoint
+	Schema      string // where tables land; the source's connector name where the file has none
+	SourceNames bool   // names: source
+	Nested      string // "json" or "tables", for streams that do not say
+	Drift       string
+	Streams     []Stream // empty: all that discovery finds
+	Exclude     []string // patterns of streams to leave out
+	Limits      Limits
+}
+
+// An Endpoint is a connector or destination with its configuration.
+type Endpoint struct {
+	Kind   string          // connector or destination name
+	Config json.RawMessage // with ${ENV} filled in; may hold secrets
+	Line   int
+}
+
+// A Stream is a line of the streams list. Name may be a pattern with * and ?.
+type Stream struct {
+	Name       string
+	Mode       sluice.ReadMode
+	Cursor     string
+	PrimaryKey []string
+	Write      sluice.WriteMode
+	Nested     string
+	Table      string   // the destination table, if not by rule
+	Columns    []string // only these; empty: all
+	Exclude    []string // columns left out
+	Line       int
+}
+
+// Limits are optional bounds; zero means the default.
+type Limits struct {
+	Streams     int   // read at once
+	Parts       int   // of one stream, read at once
+	MaxRejected int64 // rejected records that end the sync
+	MemoryMB    int64 // of rows in memory
+}
+
+// An Error is what is wrong with a file, with its place.
+type Error struct {
+	Path   string
+	Line   int // 0: the file as a whole
+	Reason string
+}
+
+func (e *Error) Error() string {
+	if e.Line == 0 {
+		return e.Path + ": " + e.Reason
+	}
+	return fmt.Sprintf("%s:%d: %s", e.Path, e.Line, e.Reason)
+}
+
+// Load reads the file at path; lookup gives the values of ${NAME}.
+func Load(path string, lookup func(string) (string, bool)) (*File, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &sluice.Error{Class: sluice.Config, Code: "file_unreadable", Op: "read the pipeline file", Err: err,
+			Hint: "give the path of a pipeline file; README.md shows a first one"}
+	}
+	f, err := Parse(path, text, lookup)
+	if err != nil {
+		return nil, &sluice.Error{Class: sluice.Config, Code: "file_invalid", Err: err}
+	}
+	return f, nil
+}
+
+// Parse reads the text of a pipeline file. Its error is an *Error.
+func Parse(path string, text []byte, lookup func(string) (string, bool)) (*File, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, &Error{Path: path, Reason: strings.TrimPrefix(err.Error(), "yaml: ")}
+	}
+	if len(doc.Content) == 0 {
+		return nil, &Error{Path: path, Reason: "the file is empty; it needs at least source and destination"}
+	}
+	f := &File{Path: path, Name: defaultName(path), Nested: "json", Drift: "allow_all"}
+	r := &reader{path: path, lookup: lookup}
+	if err := f.read(r, doc.Content[0]); err != nil {
+		return nil, err
+	}
+	if f.Schema == "" {
+		f.Schema = f.Source.Kind
+	}
+	return f, nil
+}
+
+func defaultName(path string) string {
+	base := filepath.Base(path)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+func (f *File) read(r *reader, n *yaml.Node) error {
+	err := r.mapping(n, "the file", fields{
+		"name":        r.text(&f.Name),
+		"source":      func(n *yaml.Node) error { return f.Source.read(r, n, "connector") },
+		"destination": func(n *yaml.Node) error { return f.Destination.read(r, n, "connector") },
+		"schema":      r.text(&f.Schema),
+		"names":       func(n *yaml.Node) error { return r.names(n, &f.SourceNames) },
+		"nested":      r.oneOf(&f.Nested, "json", "tables"),
+		"drift":       r.oneOf(&f.Drift, "allow_all", "allow_columns", "block_all"),
+		"streams":     r.list(func(n *yaml.Node) error { return f.readStream(r, n) }),
+		"exclude":     r.texts(&f.Exclude),
+		"limits":      func(n *yaml.Node) error { return f.Limits.read(r, n) },
+	})
+	if err != nil {
+		return err
+	}
+	if f.Source.Kind == "" {
+		return r.fail(n, "source is missing: add `source: {connector: …, config: {…}}`")
+	}
+	if f.Destination.Kind == "" {
+		return r.fail(n, "destination is missing: add `destination: {connector: …, config: {…}}`")
+	}
+	return nil
+}
+
+func (e *Endpoint) read(r *reader, n *yaml.Node, key string) error {
+	e.Line, e.Config = n.Line, json.RawMessage("{}")
+	err := r.mapping(n, "this endpoint", fields{
+		key: r.text(&e.Kind),
+		"config": func(n *yaml.Node) (err error) {
+			e.Config, err = r.json(n)
+			return err
+		},
+	})
+	if err == nil && e.Kind == "" {
+		err = r.fail(n, "%s is missing; `sluice connectors` and `sluice destinations` list what there is", key)
+	}
+	return err
+}
+
+func (f *File) readStream(r *reader, n *yaml.Node) error {
+	s := Stream{Line: n.Line}
+	if n.Kind == yaml.ScalarNode {
+		f.Streams = append(f.Streams, Stream{Name: n.Value, Line: n.Line})
+		return nil
+	}
+	err := r.mapping(n, "a stream", fields{
+		"name":        r.text(&s.Name),
+		"mode":        r.oneOf((*string)(&s.Mode), string(sluice.FullRefresh), string(sluice.Incremental), string(sluice.CDC)),
+		"cursor":      r.text(&s.Cursor),
+		"primary_key": r.texts(&s.PrimaryKey),
+		"write":       r.oneOf((*string)(&s.Write), "append", "merge", "soft_delete", "history", "replace"),
+		"nested":      r.oneOf(&s.Nested, "json", "tables"),
+		"table":       r.text(&s.Table),
+		"columns":     r.texts(&s.Columns),
+		"exclude":     r.texts(&s.Exclude),
+	})
+	if err == nil && s.Name == "" {
+		err = r.fail(n, "a stream needs a name; `sluice discover %s` lists them", f.Path)
+	}
+	f.Streams = append(f.Streams, s)
+	return err
+}
+
+func (l *Limits) read(r *reader, n *yaml.Node) error {
+	return r.mapping(n, "limits", fields{
+		"streams":      r.number(func(v int64) { l.Streams = int(v) }, 1, 64),
+		"parts":        r.number(func(v int64) { l.Parts = int(v) }, 1, 64),
+		"max_rejected": r.number(func(v int64) { l.MaxRejected = v }, 1, 1<<40),
+		"memory_mb":    r.number(func(v int64) { l.MemoryMB = v }, 8, 1<<20),
+	})
+}

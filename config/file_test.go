@@ -1,0 +1,93 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/config"
+)
+
+func lookup(name string) (string, bool) {
+	v, ok := map[string]string{"PG_URL": "postgres://u:p@h/db", "ODD": "a: b\n- c"}[name]
+	return v, ok
+}
+
+const full = `
+name: shop
+source:
+  connector: postgres
+  config: {url: "${PG_URL}", port: 5432, since: 2024-01-01, odd: "${ODD}", other: "${NONE:-x}"}
+destination:
+  connector: duckdb
+  config: {path: warehouse.duckdb}
+schema: raw
+nested: tables
+streams:
+  - public.customers
+  - name: public.orders
+    mode: incremental
+    cursor: updated_at
+    primary_key: [id]
+    write: merge
+limits: {streams: 2}
+`
+
+func TestParse(t *testing.T) {
+	t.Parallel()
+	f, err := config.Parse("p.yaml", []byte(full), lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"odd":"a: b\n- c","other":"x","port":5432,"since":"2024-01-01","url":"postgres://u:p@h/db"}`; string(f.Source.Config) != want {
+		t.Errorf("config %s", f.Source.Config)
+	}
+	s := f.Streams[1]
+	if len(f.Streams) != 2 || f.Streams[0].Name != "public.customers" || s.Mode != sluice.Incremental || s.Write != sluice.Merge || s.PrimaryKey[0] != "id" || s.Line != 14 {
+		t.Errorf("%+v", f.Streams)
+	}
+	if f.Name != "shop" || f.Schema != "raw" || f.Nested != "tables" || f.Limits.Streams != 2 {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	f, err := config.Parse("dir/sales.yaml", []byte("source: {connector: shop}\ndestination: {connector: duckdb}"), lookup)
+	if err != nil || f.Name != "sales" || f.Schema != "shop" || string(f.Source.Config) != "{}" {
+		t.Errorf("%+v, %v", f, err)
+	}
+}
+
+func TestErrorsNamePlaceAndRemedy(t *testing.T) {
+	t.Parallel()
+	const ends = "source: {connector: a}\ndestination: {connector: b}\n"
+	for text, want := range map[string]string{
+		"":                              "p.yaml: the file is empty",
+		"source: {connector: a}":        "p.yaml:1: destination is missing",
+		ends + "streems: []":            `p.yaml:3: unknown key "streems" in the file; did you mean streams?`,
+		ends + "streams:\n  - {nam: x}": `p.yaml:4: unknown key "nam" in a stream; did you mean name?`,
+		ends + "streams:\n  - {mode: fast, name: x}": `p.yaml:4: "fast" is not one of full_refresh`,
+		ends + "schema: ${NOPE}":                     "p.yaml:3: the environment variable NOPE is not set",
+		ends + "limits: {streams: 0}":                "p.yaml:3: a whole number from 1 to 64",
+		ends + "schema: x\nschema: y":                "already defined",
+		"source: [":                                  "p.yaml:",
+		"- x":                                        "p.yaml:1: the file must be a mapping",
+		"source: {config: {}}\n":                     "p.yaml:1: connector is missing",
+	} {
+		_, err := config.Parse("p.yaml", []byte(text), lookup)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %s", text, err, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(full)
+	f.Add("source: &a {connector: a}\ndestination: *a")
+	f.Fuzz(func(t *testing.T, text string) {
+		if file, err := config.Parse("p.yaml", []byte(text), lookup); err == nil && (file.Source.Kind == "" || file.Destination.Kind == "") {
+			t.Error("accepted a file without its ends")
+		}
+	})
+}

@@ -1,0 +1,216 @@
+package config
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/sluicehq/sluice/spec"
+)
+
+// A reader reads nodes and knows where it is.
+type reader struct {
+	path   string
+	lookup func(string) (string, bool)
+}
+
+type fields map[string]func(*yaml.Node) error
+
+func (r *reader) fail(n *yaml.Node, format string, args ...any) error {
+	return &Error{Path: r.path, Line: n.Line, Reason: fmt.Sprintf(format, args...)}
+}
+
+// mapping reads n key by key. Unknown and repeated keys are errors.
+func (r *reader) mapping(n *yaml.Node, what string, known fields) error {
+	n = resolve(n)
+	if n.Kind != yaml.MappingNode {
+		return r.fail(n, "%s must be a mapping of keys to values", what)
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		read, ok := known[key.Value]
+		if !ok {
+			names := make([]string, 0, len(known))
+			for name := range known {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			hint := spec.DidYouMean(key.Value, names)
+			if hint == "" {
+				hint = "; known are " + strings.Join(names, ", ")
+			}
+			return r.fail(key, "unknown key %q in %s%s", key.Value, what, hint)
+		}
+		if seen[key.Value] {
+			return r.fail(key, "key %q comes twice in %s", key.Value, what)
+		}
+		seen[key.Value] = true
+		if err := read(value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func resolve(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	return n
+}
+
+func (r *reader) list(item func(*yaml.Node) error) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		n = resolve(n)
+		if n.Kind != yaml.SequenceNode {
+			return r.fail(n, "a list is needed here, one entry a line, each after `- `")
+		}
+		for _, c := range n.Content {
+			if err := item(resolve(c)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func (r *reader) text(to *string) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		n = resolve(n)
+		if n.Kind != yaml.ScalarNode {
+			return r.fail(n, "a text is needed here")
+		}
+		v, err := r.expand(n)
+		*to = v
+		return err
+	}
+}
+
+func (r *reader) texts(to *[]string) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		if n = resolve(n); n.Kind == yaml.ScalarNode {
+			*to = append(*to, n.Value)
+			return nil
+		}
+		return r.list(func(c *yaml.Node) error {
+			var s string
+			err := r.text(&s)(c)
+			*to = append(*to, s)
+			return err
+		})(n)
+	}
+}
+
+func (r *reader) oneOf(to *string, allowed ...string) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		if err := r.text(to)(n); err != nil {
+			return err
+		}
+		if !slices.Contains(allowed, *to) {
+			return r.fail(n, "%q is not one of %s%s", *to, strings.Join(allowed, ", "), spec.DidYouMean(*to, allowed))
+		}
+		return nil
+	}
+}
+
+func (r *reader) names(n *yaml.Node, verbatim *bool) error {
+	var v string
+	err := r.oneOf(&v, "source", "normalized")(n)
+	*verbatim = v == "source"
+	return err
+}
+
+func (r *reader) number(set func(int64), least, most int64) func(*yaml.Node) error {
+	return func(n *yaml.Node) error {
+		var s string
+		if err := r.text(&s)(n); err != nil {
+			return err
+		}
+		v, err := strconv.ParseInt(s, 10, 64)
+		if err != nil || v < least || v > most {
+			return r.fail(n, "a whole number from %d to %d is needed here", least, most)
+		}
+		set(v)
+		return nil
+	}
+}
+
+// json turns a node into JSON, with ${NAME} filled in.
+func (r *reader) json(n *yaml.Node) (json.RawMessage, error) {
+	v, err := r.value(resolve(n))
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, r.fail(n, "this cannot be written as JSON: %v", err)
+	}
+	return raw, nil
+}
+
+func (r *reader) value(n *yaml.Node) (any, error) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		m := map[string]any{}
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			v, err := r.value(resolve(n.Content[i+1]))
+			if err != nil {
+				return nil, err
+			}
+			if _, twice := m[n.Content[i].Value]; twice {
+				return nil, r.fail(n.Content[i], "key %q comes twice", n.Content[i].Value)
+			}
+			m[n.Content[i].Value] = v
+		}
+		return m, nil
+	case yaml.SequenceNode:
+		list := make([]any, len(n.Content))
+		for i, c := range n.Content {
+			v, err := r.value(resolve(c))
+			if err != nil {
+				return nil, err
+			}
+			list[i] = v
+		}
+		return list, nil
+	}
+	if strings.Contains(n.Value, "${") {
+		return r.expand(n)
+	}
+	if n.Tag == "!!timestamp" {
+		return n.Value, nil // a date in a configuration is a text
+	}
+	var v any
+	if err := n.Decode(&v); err != nil {
+		return nil, r.fail(n, "%v", err)
+	}
+	return v, nil
+}
+
+var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}`)
+
+// expand fills in ${NAME} and ${NAME:-default}. The error names the variable,
+// never a value.
+func (r *reader) expand(n *yaml.Node) (string, error) {
+	var missing string
+	text := variable.ReplaceAllStringFunc(n.Value, func(ref string) string {
+		m := variable.FindStringSubmatch(ref)
+		if v, ok := r.lookup(m[1]); ok {
+			return v
+		}
+		if !strings.Contains(ref, ":-") && missing == "" {
+			missing = m[1]
+		}
+		return m[2]
+	})
+	if missing != "" {
+		return "", r.fail(n, "the environment variable %s is not set; set it, or give a default as ${%s:-…}", missing, missing)
+	}
+	return text, nil
+}
