@@ -43,7 +43,7 @@ func TestParse(t *testing.T) {
 		t.Errorf("config %s", f.Source.Config)
 	}
 	s := f.Streams[1]
-	if len(f.Streams) != 2 || f.Streams[0].Name != "public.customers" || s.Mode != sluice.Incremental || s.Write != sluice.Merge || s.PrimaryKey[0] != "id" || s.Line != 14 {
+	if len(f.Streams) != 2 || f.Streams[0].Name != "public.customers" || s.Mode != sluice.Incremental || s.Write != sluice.Merge || s.PrimaryKey[0] != "id" || s.Line != 13 {
 		t.Errorf("%+v", f.Streams)
 	}
 	if f.Name != "shop" || f.Schema != "raw" || f.Nested != "tables" || f.Limits.Streams != 2 {
@@ -70,7 +70,7 @@ func TestErrorsNamePlaceAndRemedy(t *testing.T) {
 		ends + "streams:\n  - {mode: fast, name: x}": `p.yaml:4: "fast" is not one of full_refresh`,
 		ends + "schema: ${NOPE}":                     "p.yaml:3: the environment variable NOPE is not set",
 		ends + "limits: {streams: 0}":                "p.yaml:3: a whole number from 1 to 64",
-		ends + "schema: x\nschema: y":                "already defined",
+		ends + "schema: x\nschema: y":                `p.yaml:4: key "schema" comes twice`,
 		"source: [":                                  "p.yaml:",
 		"- x":                                        "p.yaml:1: the file must be a mapping",
 		"source: {config: {}}\n":                     "p.yaml:1: connector is missing",
