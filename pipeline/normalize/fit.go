@@ -9,7 +9,8 @@ import (
 )
 
 // Fit returns the shape in which a table of shape have (nil: none) can hold its
-// own rows and b's: have itself where it already can. Types are joined, except
+// own rows and b's: have itself where its columns already can, else a table with
+// the name, key and parent of b's. Types are joined, except
 // that numbers keep a number's type where b's values allow it: floats that meet
 // integers or decimals make a decimal that holds their shortest digits, within
 // 38; integers and decimals stay floats where a float holds them exactly.
@@ -25,16 +26,12 @@ func Fit(have *sluice.Table, b sluice.Batch) *sluice.Table {
 	if want != b.Table || !covers(have, want) {
 		changes = sluice.Diff(have, want)
 	}
-	if len(changes) == 0 && have.Name == b.Table.Name && slices.Equal(have.Key, b.Table.Key) && sameParent(have, b.Table) {
+	if len(changes) == 0 {
 		return have
 	}
 	t := sluice.Apply(have, changes)
 	t.Name, t.Key, t.Parent = b.Table.Name, b.Table.Key, b.Table.Parent
 	return t
-}
-
-func sameParent(a, b *sluice.Table) bool {
-	return a.Parent == b.Parent || a.Parent != nil && b.Parent != nil && *a.Parent == *b.Parent
 }
 
 // covers reports whether have holds rows of shape want as it is.

@@ -89,7 +89,7 @@ func (f *flat) flatten(at *node, v jsonarrow.Value, depth int) error {
 		return nil
 	case v.Kind == jsonarrow.Object && depth < maxDepth:
 		for it := jsonarrow.Members(v.Raw); it.Next(); {
-			if err := f.flatten(at.child(it), it.Value, depth+1); err != nil {
+			if err := f.flatten(at.child(&it), it.Value, depth+1); err != nil {
 				return err
 			}
 		}
@@ -105,7 +105,7 @@ func (f *flat) flatten(at *node, v jsonarrow.Value, depth int) error {
 }
 
 // child returns the node of the member that it is at.
-func (at *node) child(it jsonarrow.Iter) *node {
+func (at *node) child(it *jsonarrow.Iter) *node {
 	key := it.Key
 	if it.KeyEscaped {
 		if plain, ok := jsonarrow.Unescape(nil, key); ok {
