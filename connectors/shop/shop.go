@@ -1,0 +1,96 @@
+// Package shop is the source that reads the sample API of connectors/shop/shopapi:
+// the first thing that a newcomer syncs, and the shortest example of a connector
+// on connectors/kit/rest.
+package shop
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/rest"
+	"github.com/sluicehq/sluice/spec"
+)
+
+// Config is the connector's configuration.
+type Config struct {
+	BaseURL  string        `json:"base_url" title:"Base URL" doc:"Address of the sample API, as sluice sample-api prints it." default:"http://127.0.0.1:8099"`
+	APIKey   string        `json:"api_key" title:"API key" doc:"Key that the API asks for; demo, unless it was started with another one." secret:"true" required:"true"`
+	PageSize int           `json:"page_size" doc:"Records asked for at once." default:"1000" min:"1" max:"5000"`
+	LookBack spec.Duration `json:"look_back" doc:"How far before the last change seen an incremental read starts again. Records that did not change are not sent twice." default:"5s"`
+}
+
+// Connector returns the shop connector.
+func Connector() spec.Connector {
+	return spec.Define("shop", "Sample shop", func(_ context.Context, c Config) (sluice.Source, error) {
+		return open(c, rest.Options{})
+	})
+}
+
+// open returns the source; o gives what tests replace.
+func open(c Config, o rest.Options) (sluice.Source, error) {
+	o.Name, o.BaseURL, o.Auth = "shop", c.BaseURL, rest.Bearer(c.APIKey)
+	o.Hint = func(status int, _ string) string {
+		if status == 401 {
+			return "set api_key to the key that sluice sample-api was started with; without --key it is demo"
+		}
+		return ""
+	}
+	client, err := rest.NewClient(o)
+	if err != nil {
+		return nil, err
+	}
+	endpoints := make([]rest.Endpoint, len(tables))
+	for i, t := range tables {
+		endpoints[i] = rest.Endpoint{
+			Table:   t.table,
+			Doc:     t.doc,
+			Request: rest.Request{URL: "/v1/" + t.table.Name.Name},
+			Records: "data",
+			Paging:  rest.TokenPages{Path: "next_cursor", Param: "cursor", Size: rest.Size{Param: "limit", N: c.PageSize}},
+			// A cursor shows the state of when the walk began, for ever.
+			Resumable: true,
+			Incremental: &rest.Incremental{Field: t.cursor, Format: rest.RFC3339, Order: rest.Ascending,
+				Since: "updated_since", Lookback: time.Duration(c.LookBack)},
+		}
+	}
+	return rest.NewSource(client, rest.Request{URL: "/v1/status"}, endpoints...)
+}
+
+type stream struct {
+	table  sluice.Table
+	cursor string
+	doc    string
+}
+
+// tables are the streams with the types that the API's description gives.
+var tables = []stream{
+	define("customers", "updated_at", "People who buy; who asked to be forgotten has deleted set.",
+		"id int64", "name string", "email string", "phone string", "address json", "loyalty_points int64", "marketing_opt_in bool",
+		"tags json", "deleted bool", "created_at timestamptz", "updated_at timestamptz"),
+	define("products", "updated_at", "What the shop sells; the stock changes all the time.",
+		"id int64", "sku string", "name string", "category string", "price decimal(12,2)", "currency string", "weight_kg decimal(12,2)",
+		"dimensions json", "stock int64", "rating decimal(12,2)", "discontinued bool", "created_at timestamptz", "updated_at timestamptz"),
+	define("orders", "updated_at", "Orders with their lines, from placed to closed.",
+		"id int64", "number string", "customer_id int64", "status string", "currency string", "lines json", "shipping_address json",
+		"total decimal(12,2)", "note string", "paid_at timestamptz", "created_at timestamptz", "updated_at timestamptz"),
+	define("events", "occurred_at", "What visitors do; events never change.",
+		"id int64", "type string", "customer_id int64", "session string", "occurred_at timestamptz", "url string", "referrer string",
+		"user_agent string", "ip string", "duration_ms int64", "value decimal(12,2)", "mobile bool", "properties json"),
+}
+
+// define makes a stream from columns such as "id int64"; the first is the key.
+func define(name, cursor, doc string, columns ...string) stream {
+	s := stream{table: sluice.Table{Name: sluice.TableName{Name: name}}, cursor: cursor, doc: doc}
+	for i, c := range columns {
+		column, kind, _ := strings.Cut(c, " ")
+		t, err := sluice.ParseType(kind)
+		if err != nil {
+			panic("shop: " + name + "." + column + ": " + err.Error())
+		}
+		s.table.Columns = append(s.table.Columns, sluice.Column{Name: column, Type: t, Nullable: i > 0})
+	}
+	s.table.Key = []string{s.table.Columns[0].Name}
+	return s
+}
