@@ -85,7 +85,7 @@ func (f *flat) flatten(at *node, v jsonarrow.Value, depth int) error {
 				return err
 			}
 		}
-		f.pending = append(f.pending, pending{at.array, v.Raw})
+		f.expect(at.array, v.Raw)
 		return nil
 	case v.Kind == jsonarrow.Object && depth < maxDepth:
 		for it := jsonarrow.Members(v.Raw); it.Next(); {
@@ -102,6 +102,17 @@ func (f *flat) flatten(at *node, v jsonarrow.Value, depth int) error {
 	}
 	f.fields = append(f.fields, jsonarrow.Field{Name: at.field, Value: v})
 	return nil
+}
+
+// expect makes an array pending. Of members with one name the last one counts.
+func (f *flat) expect(to *childTable, array []byte) {
+	for i := range f.pending {
+		if f.pending[i].to == to {
+			f.pending[i].array = array
+			return
+		}
+	}
+	f.pending = append(f.pending, pending{to, array})
 }
 
 // child returns the node of the member that it is at.

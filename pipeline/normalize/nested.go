@@ -96,7 +96,7 @@ func (n *Normalizer) nestValue(c *rootColumn, p *plan, b sluice.Batch, row int, 
 		return nil
 	}
 	text := c.text.Value(row)
-	raw := unsafe.Slice(unsafe.StringData(text), len(text))
+	raw := unsafe.Slice(unsafe.StringData(text), len(text)) // only read, and while b is borrowed
 	v, err := scanWhole(raw)
 	if err != nil {
 		out.rejected = append(out.rejected, n.reject(p, b, row, c.path, clip(raw), err.Error()))

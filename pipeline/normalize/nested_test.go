@@ -1,6 +1,9 @@
 package normalize_test
 
 import (
+	"encoding/json"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -242,4 +245,49 @@ func TestNothingLeaks(t *testing.T) {
 		t.Fatal(err)
 	}
 	out[0].Rows.Release()
+}
+
+func TestNestedMembersOfOneName(t *testing.T) {
+	t.Parallel()
+	n, src := nested(t, sluice.Merge, nil)
+	out, _ := apply(t, n, docs(t, src, `{"a":1,"l":[1,2],"a":2,"l":[3]}`))
+	if got := show(out[0]) + show(out[1], "_sluice_index"); got != "id=1 doc_a=2 \n_sluice_index=0 value=3 \n" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Whatever JSON comes, every row arrives, and only names can stop the sync.
+func FuzzNested(f *testing.F) {
+	for _, doc := range []string{`{"a":{"b":[1,{"c":null}]}}`, `[[[]]]`, `{"":{"":1}}`, `{"a":1e400,"b":"\ud800"}`, `nul`, `{"a":[],"a":{}}`} {
+		f.Add(doc, doc)
+	}
+	f.Fuzz(func(t *testing.T, one, two string) {
+		n, src := nested(t, sluice.Merge, func(o *normalize.Options) { o.MaxColumns = 12 })
+		out, rejected, err := n.Apply(docs(t, src, one, two), at)
+		if err != nil {
+			if sluice.AsError(err).Code != "name_collision" {
+				t.Fatal(err)
+			}
+			return
+		}
+		if out[0].Rows.NumRows() != 2 {
+			t.Fatalf("%d rows", out[0].Rows.NumRows())
+		}
+		for i, doc := range []string{one, two} {
+			if bad := doc != "" && !json.Valid([]byte(doc)); bad && !slices.ContainsFunc(rejected, func(r sluice.Rejected) bool { return r.Key == strconv.Itoa(i+1) }) {
+				t.Fatalf("%q is neither loaded nor rejected", doc)
+			}
+		}
+		for _, o := range out {
+			if len(o.Table.Columns) > 12 {
+				t.Fatalf("%s has %d columns", o.Table.Name, len(o.Table.Columns))
+			}
+			for _, c := range o.Rows.Schema().Fields() {
+				if o.Table.Column(c.Name) == nil {
+					t.Fatalf("%s has no column %s", o.Table.Name, c.Name)
+				}
+			}
+			o.Rows.Release()
+		}
+	})
 }

@@ -99,7 +99,7 @@ func idColumn(ids []id) arrow.Array {
 	}
 	var text []byte
 	if len(ids) > 0 {
-		text = unsafe.Slice(&ids[0][0], len(ids)*idLength)
+		text = unsafe.Slice(&ids[0][0], len(ids)*idLength) // an array of arrays of bytes has no gaps
 	}
 	data := array.NewData(arrow.BinaryTypes.String, len(ids), []*memory.Buffer{nil,
 		memory.NewBufferBytes(arrow.Int32Traits.CastToBytes(offsets)), memory.NewBufferBytes(text)}, nil, 0, 0)
