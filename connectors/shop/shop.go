@@ -31,6 +31,9 @@ func Connector() spec.Connector {
 // open returns the source; o gives what tests replace.
 func open(c Config, o rest.Options) (sluice.Source, error) {
 	o.Name, o.BaseURL, o.Auth = "shop", c.BaseURL, rest.Bearer(c.APIKey)
+	if o.MaxElapsed == 0 {
+		o.MaxElapsed = time.Minute // it runs next door: who has not started it should soon be told
+	}
 	o.Hint = func(status int, _ string) string {
 		if status == 401 {
 			return "set api_key to the key that sluice sample-api was started with; without --key it is demo"
