@@ -13,13 +13,18 @@ import (
 )
 
 // maxDepth is how many objects within each other are flattened; what is deeper
-// stays JSON.
+// stays JSON. It is how many tables within each other there are, too.
 const maxDepth = 16
+
+// maxTables is how many tables one stream fills. Data that would need more are
+// maps of names to lists, and stay JSON.
+const maxTables = 100
 
 // valueColumn holds array elements that are no objects.
 const valueColumn = "value"
 
-// errTooWide says that a value has more fields than its table has columns left.
+// errTooWide says that a value has more fields than its table has columns left,
+// or more arrays than there are tables.
 var errTooWide = errors.New("too many columns")
 
 // A node is a place in nested values: a field of a field of a column.
@@ -38,6 +43,7 @@ type flat struct {
 	builder *jsonarrow.Builder
 	tables  map[string]string // places by child table name, of the whole stream
 	taken   map[string]string // paths by column name; empty: a column of the source's
+	level   int               // how many tables it is within
 	room    int               // how many columns more the table may have
 
 	fields   []jsonarrow.Field // of the row at hand
@@ -79,7 +85,7 @@ func (f *flat) flatten(at *node, v jsonarrow.Value, depth int) error {
 	switch {
 	case v.Kind == jsonarrow.Null:
 		return nil
-	case v.Kind == jsonarrow.Array:
+	case v.Kind == jsonarrow.Array && f.level < maxDepth:
 		if at.array == nil {
 			if err := f.adopt(at); err != nil {
 				return err
@@ -169,7 +175,8 @@ func (f *flat) collide(what, a, b, name string) error {
 	return err
 }
 
-// adopt gives at a child table for its arrays.
+// adopt gives at a child table for its arrays. It returns errTooWide or a Config
+// error.
 func (f *flat) adopt(at *node) error {
 	path, words := at.path, at.words
 	if path == "" {
@@ -181,12 +188,16 @@ func (f *flat) adopt(at *node) error {
 	if other, ok := f.tables[name.Name]; ok {
 		return f.collide("arrays", other, place, name.Name)
 	}
+	if len(f.tables) >= maxTables {
+		return errTooWide
+	}
 	f.tables[name.Name] = place
 	room := 1 << 30
 	if f.o.MaxColumns > 0 {
 		room = max(f.o.MaxColumns-5, 0) // the system columns and valueColumn
 	}
 	at.array = &childTable{flat: newFlat(f.o, name, room, f.tables), path: path, parent: f.table, element: &node{}}
+	at.array.level = f.level + 1
 	at.array.keyed = len(f.o.Selection.Stream.Key) > 0 && f.o.Mode != sluice.Append
 	f.children = append(f.children, at.array)
 	f.changed = true

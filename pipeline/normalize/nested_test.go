@@ -2,6 +2,7 @@ package normalize_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -201,6 +202,25 @@ func TestNestedDepthEnds(t *testing.T) {
 	last := out[0].Table.Columns[1]
 	if want := "doc" + strings.Repeat("_x", 16); last.Name != want || last.Type.Kind != sluice.JSON {
 		t.Errorf("got %v, want %s", last, want)
+	}
+}
+
+func TestNestedTablesRunOut(t *testing.T) {
+	t.Parallel()
+	n, src := nested(t, sluice.Merge, nil)
+	out, _ := apply(t, n, docs(t, src, strings.Repeat("[", 500)+"1"+strings.Repeat("]", 500)))
+	last := out[len(out)-1].Table
+	if len(out) != 17 || last.Column("value").Type.Kind != sluice.JSON {
+		t.Errorf("%d tables, the last with %s", len(out), columnsOf(last))
+	}
+	var lists []string
+	for i := range 150 {
+		lists = append(lists, fmt.Sprintf(`"k%d":[1]`, i))
+	}
+	n, _ = nested(t, sluice.Merge, nil)
+	out, _ = apply(t, n, docs(t, src, "{"+strings.Join(lists, ",")+"}", `{"k1":[2]}`))
+	if got := show(out[0]); len(out) != 2 || !strings.HasPrefix(got, `id=1 doc={"k0":[1],`) || !strings.HasSuffix(got, "id=2 \n") {
+		t.Errorf("%d tables, rows\n%s", len(out), got)
 	}
 }
 
