@@ -75,7 +75,6 @@ func NewBuilder(o Options) *Builder {
 	for _, c := range o.Table.Columns {
 		d := b.column(c.Name)
 		d.typ, d.declared = c.Type, true
-		d.reset(0, 0)
 		b.order = append(b.order, d)
 	}
 	for _, k := range o.Table.Key {
@@ -206,11 +205,11 @@ func (b *Builder) set(c *column, v Value) {
 	}
 	if c.typ.Kind == 0 {
 		c.typ = infer(v)
-		c.reset(0, 0)
 		b.order = append(b.order, c)
 		b.table = nil
 	}
-	if c.rows == 0 {
+	if c.valid == nil {
+		c.open()
 		b.rowSize += width(c.typ.Kind)
 	}
 	c.pad(b.rows)

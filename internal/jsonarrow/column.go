@@ -24,6 +24,8 @@ type column struct {
 	rows, nulls int
 	valid, data []byte
 	offsets     []int32
+
+	roomBytes, roomRows int // to make before the first value
 }
 
 // width is the bytes of a row's place in the fixed part of the column.
@@ -320,13 +322,21 @@ func (c *column) take(rows int) arrow.Array {
 	return out
 }
 
-// reset empties the column and makes room.
+// reset empties the column. It will make as much room as was used last, or a
+// little less than was made last: a small batch between large ones should not
+// make the next one grow step by step.
 func (c *column) reset(bytes, rows int) {
 	c.rows, c.nulls = 0, 0
-	c.data = make([]byte, 0, bytes+bytes/8)
-	c.valid = make([]byte, 0, (rows+rows/8)/8+1)
-	c.offsets = nil
+	c.data, c.valid, c.offsets = nil, nil, nil
+	c.roomBytes = max(bytes+bytes/8, c.roomBytes-c.roomBytes/4)
+	c.roomRows = max(rows+rows/8, c.roomRows-c.roomRows/4)
+}
+
+// open makes room for values.
+func (c *column) open() {
+	c.data = make([]byte, 0, c.roomBytes)
+	c.valid = make([]byte, 0, c.roomRows/8+1)
 	if variable(c.typ.Kind) {
-		c.offsets = append(make([]int32, 0, rows+rows/8+1), 0)
+		c.offsets = append(make([]int32, 0, c.roomRows+1), 0)
 	}
 }

@@ -44,6 +44,7 @@ func (c *column) widen(to sluice.Type) {
 	from := *c
 	c.typ = to
 	c.reset(len(from.data), from.rows)
+	c.open()
 	for row := range from.rows {
 		if !from.isValid(row) {
 			c.pad(row + 1)
