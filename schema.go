@@ -73,7 +73,7 @@ func ParseType(s string) (Type, error) {
 	var t Type
 	if strings.HasPrefix(s, "decimal(") {
 		t.Kind = Decimal
-		if _, err := fmt.Sscanf(s, "decimal(%d,%d)", &t.Precision, &t.Scale); err != nil ||
+		if _, err := fmt.Sscanf(s, "decimal(%d,%d)", &t.Precision, &t.Scale); err != nil || t.String() != s ||
 			t.Precision < 1 || t.Precision > MaxPrecision || t.Scale < 0 || t.Scale > t.Precision {
 			return Type{}, fmt.Errorf("type %q: want decimal(precision 1 to %d, scale 0 to precision)", s, MaxPrecision)
 		}

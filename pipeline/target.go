@@ -50,6 +50,9 @@ func (t *target) evolve(ctx context.Context, load sluice.LoadID, want *sluice.Ta
 	if len(want.Key) > 0 {
 		t.key = want.Key
 	}
+	if want == t.have && want != nil {
+		return t.have, nil
+	}
 	base := t.have
 	if base == nil && t.live != nil {
 		want = sluice.Apply(t.live, sluice.Diff(t.live, want))
