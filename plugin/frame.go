@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -20,7 +20,7 @@ import (
 const (
 	frameRequest    = 'R' // host to plugin: what to read, or the segment to stage
 	frameTable      = 'T' // a table, by number; replaces the one of that number
-	frameSchema     = 'S' // binary: the columns of following batches of a table, as an Arrow IPC message
+	frameSchema     = 'S' // which columns following batches of a table have
 	frameBatch      = 'B' // binary: rows
 	frameLane       = 'L' // a queue of a Read, by number
 	frameCheckpoint = 'C'
@@ -96,6 +96,14 @@ func jsonFrame(kind byte, v any) (*message, error) {
 type tableFrame struct {
 	Slot  uint32        `json:"slot"`
 	Table *sluice.Table `json:"table"`
+}
+
+// schemaFrame is the JSON of a frameSchema: which columns of a table following
+// batches have. Their types are the table's.
+type schemaFrame struct {
+	Table   uint32   `json:"table"`
+	Slot    uint16   `json:"slot"`
+	Columns []string `json:"columns"`
 }
 
 // batchEncoder turns batches into frames, with tables and schemas described
@@ -198,7 +206,7 @@ func (e *batchEncoder) sendBatch(b sluice.Batch, m *message) error {
 	if err != nil {
 		return err
 	}
-	schema, err := e.schema(t, b.Rows.Schema())
+	schema, err := e.schema(t, b.Table, b.Rows.Schema())
 	if err != nil {
 		return err
 	}
@@ -236,11 +244,16 @@ func (e *batchEncoder) table(t *sluice.Table) (*encodedTable, error) {
 	return known, e.send(m)
 }
 
-func (e *batchEncoder) schema(t *encodedTable, s *arrow.Schema) (uint16, error) {
+// schema returns the slot of the columns of s, and describes them where they are
+// new. Their types are those of the table, or the batch is refused.
+func (e *batchEncoder) schema(t *encodedTable, table *sluice.Table, s *arrow.Schema) (uint16, error) {
 	for i, known := range t.schemas {
 		if known == s {
 			return uint16(i), nil
 		}
+	}
+	if err := checkSchema(table, s); err != nil {
+		return 0, err
 	}
 	for i, known := range t.schemas {
 		if known.Equal(s) {
@@ -254,13 +267,30 @@ func (e *batchEncoder) schema(t *encodedTable, s *arrow.Schema) (uint16, error) 
 		t.schemas = append(t.schemas, nil)
 	}
 	t.schemas[slot] = s
-	payload := ipc.GetSchemaPayload(s, memory.DefaultAllocator)
-	defer payload.Release()
-	meta := payload.Meta()
-	defer meta.Release()
-	data := make([]byte, headerSize, headerSize+meta.Len())
-	header{kind: frameSchema, table: t.slot, schema: uint16(slot), meta: uint32(meta.Len())}.put(data)
-	return uint16(slot), e.send(&message{data: append(data, meta.Bytes()...)})
+	f := schemaFrame{Table: t.slot, Slot: uint16(slot), Columns: make([]string, s.NumFields())}
+	for i, field := range s.Fields() {
+		f.Columns[i] = field.Name
+	}
+	m, err := jsonFrame(frameSchema, f)
+	if err != nil {
+		return 0, err
+	}
+	return uint16(slot), e.send(m)
+}
+
+// checkSchema refuses columns that are not of the table, or not of its types:
+// code further on relies on the concrete Arrow types.
+func checkSchema(t *sluice.Table, s *arrow.Schema) error {
+	for _, f := range s.Fields() {
+		c := t.Column(f.Name)
+		if c == nil {
+			return fmt.Errorf("batch of %s: column %q is not in the table", t.Name, f.Name)
+		}
+		if want := c.Type.Arrow(); !arrow.TypeEqual(want, f.Type) {
+			return fmt.Errorf("batch of %s: column %q is %s, want %s for %s", t.Name, f.Name, f.Type, want, c.Type)
+		}
+	}
+	return nil
 }
 
 // batchDecoder turns frames into batches. Batches point into the frames, which
@@ -312,39 +342,39 @@ func (d *batchDecoder) describe(data []byte) (err error) {
 		d.tables[f.Slot] = &decodedTable{table: f.Table}
 		return nil
 	}
-	h, err := parseHeader(data)
-	if err != nil {
-		return err
-	}
-	t := d.tables[h.table]
-	if t == nil || h.schema >= schemaSlots || len(data) != headerSize+int(h.meta) {
-		return fmt.Errorf("%w: schema %d of table %d", errFrame, h.schema, h.table)
-	}
-	feed := &feeder{msg: ipc.NewMessage(memory.NewBufferBytes(data[headerSize:]), memory.NewBufferBytes(nil))}
-	reader, err := ipc.NewReaderFromMessageReader(feed)
-	if err != nil {
+	var f schemaFrame
+	if err := json.Unmarshal(data[1:], &f); err != nil {
 		return fmt.Errorf("%w: schema: %w", errFrame, err)
 	}
-	if err := checkSchema(t.table, reader.Schema()); err != nil {
-		return err
+	t := d.tables[f.Table]
+	if t == nil || f.Slot >= schemaSlots {
+		return fmt.Errorf("%w: schema %d of table %d", errFrame, f.Slot, f.Table)
 	}
-	t.schemas[h.schema] = &schemaReader{reader, feed}
-	return nil
+	fields := make([]arrow.Field, len(f.Columns))
+	for i, name := range f.Columns {
+		c := t.table.Column(name)
+		if c == nil {
+			return fmt.Errorf("%w: column %q is not in table %s", errFrame, name, t.table.Name)
+		}
+		fields[i] = arrow.Field{Name: name, Type: c.Type.Arrow(), Nullable: true}
+	}
+	t.schemas[f.Slot], err = newSchemaReader(arrow.NewSchema(fields, nil))
+	return err
 }
 
-// checkSchema refuses columns of types that no logical type has: code further
-// on relies on the concrete Arrow types.
-func checkSchema(t *sluice.Table, s *arrow.Schema) error {
-	for _, f := range s.Fields() {
-		c := t.Column(f.Name)
-		if c == nil {
-			return fmt.Errorf("%w: column %q is not in table %s", errFrame, f.Name, t.Name)
-		}
-		if want := c.Type.Arrow(); !arrow.TypeEqual(want, f.Type) {
-			return fmt.Errorf("%w: column %q of %s is %s, want %s", errFrame, f.Name, t.Name, f.Type, want)
-		}
+// newSchemaReader returns a reader that knows its schema from here, not from the
+// other side: Arrow's decoder of schemas takes lengths on trust.
+func newSchemaReader(s *arrow.Schema) (*schemaReader, error) {
+	payload := ipc.GetSchemaPayload(s, memory.DefaultAllocator)
+	defer payload.Release()
+	meta := payload.Meta()
+	defer meta.Release()
+	feed := &feeder{msg: ipc.NewMessage(memory.NewBufferBytes(bytes.Clone(meta.Bytes())), memory.NewBufferBytes(nil))}
+	reader, err := ipc.NewReaderFromMessageReader(feed)
+	if err != nil {
+		return nil, fmt.Errorf("%w: schema: %w", errFrame, err)
 	}
-	return nil
+	return &schemaReader{reader, feed}, nil
 }
 
 // batch decodes a frameBatch. The caller releases its Rows.
@@ -361,6 +391,9 @@ func (d *batchDecoder) batch(data []byte) (b sluice.Batch, err error) {
 		return b, fmt.Errorf("%w: batch of table %d, schema %d", errFrame, h.table, h.schema)
 	}
 	s := t.schemas[h.schema]
+	if err := checkMessage(data[metaAt:metaAt+int(h.meta)], s.reader.Schema().NumFields(), len(data)-bodyAt); err != nil {
+		return b, err
+	}
 	s.feed.msg = ipc.NewMessage(memory.NewBufferBytes(data[metaAt:metaAt+int(h.meta)]), memory.NewBufferBytes(data[bodyAt:]))
 	rows, err := s.reader.Read()
 	if err != nil {
@@ -399,63 +432,4 @@ func checkOps(b sluice.Batch, rows int64) error {
 		}
 	}
 	return nil
-}
-
-// checkRows verifies what Arrow's reader takes on trust, so that no later access
-// to a value can leave its buffer.
-func checkRows(rows arrow.RecordBatch) error {
-	for i, column := range rows.Columns() {
-		data := column.Data()
-		if data.Offset() != 0 || data.Len() < 0 || int64(data.Len()) != rows.NumRows() {
-			return fmt.Errorf("column %d has a wrong length", i)
-		}
-		if valid := data.Buffers()[0]; valid != nil && valid.Len() > 0 && valid.Len()*8 < data.Len() ||
-			data.NullN() > 0 && (valid == nil || valid.Len() == 0) {
-			return fmt.Errorf("column %d has a short validity bitmap", i)
-		}
-		switch column := column.(type) {
-		case *array.Boolean:
-			if values := data.Buffers()[1]; data.Len() > 0 && (values == nil || values.Len()*8 < data.Len()) {
-				return fmt.Errorf("column %d is short of values", i)
-			}
-		case *array.String, *array.Binary:
-			if !offsetsInside(data) {
-				return fmt.Errorf("column %d has offsets outside its values", i)
-			}
-		default:
-			width := column.DataType().(arrow.FixedWidthDataType).Bytes()
-			if values := data.Buffers()[1]; data.Len() > 0 && (values == nil || values.Len() < data.Len()*width) {
-				return fmt.Errorf("column %d is short of values", i)
-			}
-		}
-	}
-	return nil
-}
-
-// offsetsInside reports whether the offsets of texts or bytes never fall and stay
-// within the values.
-func offsetsInside(data arrow.ArrayData) bool {
-	if data.Len() == 0 {
-		return true
-	}
-	buffers := data.Buffers()
-	if len(buffers) != 3 || buffers[1] == nil || buffers[1].Len() < (data.Len()+1)*arrow.Int32SizeBytes {
-		return false
-	}
-	offsets := arrow.Int32Traits.CastFromBytes(buffers[1].Bytes())[:data.Len()+1]
-	last := int32(0)
-	for _, o := range offsets {
-		if o < last {
-			return false
-		}
-		last = o
-	}
-	return last == 0 || buffers[2] != nil && int(last) <= buffers[2].Len()
-}
-
-// recovered turns a panic of Arrow's reader about malformed input into an error.
-func recovered(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("%w: %v", errFrame, r)
-	}
 }

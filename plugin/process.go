@@ -258,8 +258,8 @@ func (p *process) await(stderr *os.File) {
 	<-read
 	p.output.flush()
 	_ = p.parent.Close()
-	close(p.exited)
 	p.end()
+	close(p.exited)
 }
 
 // Wait implements runner.Runner.
