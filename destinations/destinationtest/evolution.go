@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -195,6 +196,9 @@ func (h *harness) expectWide(t *sluice.Table, from, wide sluice.Type, rows []row
 // widened returns the canonical text of a value after its column was widened.
 func widened(v string, from, to sluice.Type) string {
 	switch {
+	case to.Kind == sluice.Float64 && from.Kind == sluice.Float32:
+		f, _ := strconv.ParseFloat(v, 32)
+		return strconv.FormatFloat(f, 'g', -1, 64)
 	case to.Kind == sluice.Timestamp && from.Kind == sluice.Date:
 		return v + " 00:00:00"
 	case to.Kind == sluice.Decimal && to.Scale > from.Scale:

@@ -90,12 +90,12 @@ func testReplaceReaders(h *harness) {
 			}
 		}
 	})
+	defer wg.Wait()
+	defer stop()
 	for n := range 8 {
 		<-looks
 		h.refresh(t, fmt.Sprint("r", n+1), n%2 == 0, true, version(n+1)...)
 	}
-	stop()
-	wg.Wait()
 }
 
 // testReplaceView: a view on the table goes on, with the new rows.

@@ -59,7 +59,7 @@ func (p *Plan) parentIDs(i int) []Statement {
 	switch {
 	case t.Table.Parent != nil:
 		selects = p.childIDs(i)
-	case !t.staged():
+	case !t.Staged():
 		selects = fmt.Sprintf("SELECT %s, %d AS %s FROM %s WHERE FALSE", id, parentKept, state, d.Table(t.Name))
 	case len(t.Table.Key) == 0:
 		selects = kept + p.rows(t)
@@ -87,7 +87,7 @@ func (p *Plan) childIDs(i int) string {
 		gone = fmt.Sprintf("SELECT c.%s, CASE WHEN p.%s = %d THEN %d ELSE %d END AS %s FROM %s c JOIN %s p ON p.%s = c.%s",
 			id, state, parentDeleted, parentDeleted, parentReplaced, state, d.Table(t.Name), p.idTable(parent), id, d.Quote(sluice.ParentIDColumn))
 	}
-	if !t.staged() {
+	if !t.Staged() {
 		return gone
 	}
 	return gone + fmt.Sprintf(" UNION ALL SELECT r.%s, %d ", id, parentKept) + p.entering(i)
@@ -98,7 +98,7 @@ func (p *Plan) children(i int) []Statement {
 	t := &p.Tables[i]
 	d := p.Dialect
 	if t.Mode == sluice.History {
-		if !t.staged() {
+		if !t.Staged() {
 			return nil
 		}
 		return []Statement{p.insert(t, fmt.Sprintf("%s WHERE NOT EXISTS (SELECT 1 FROM %s c WHERE c.%s = r.%s)",
@@ -114,7 +114,7 @@ func (p *Plan) children(i int) []Statement {
 			Statement{SQL: remove(fmt.Sprintf("= %d", parentDeleted)), Deletes: true},
 			Statement{SQL: remove(fmt.Sprintf("<> %d", parentDeleted))})
 	}
-	if t.staged() {
+	if t.Staged() {
 		statements = append(statements, p.insert(t, p.entering(i)))
 	}
 	return statements
@@ -143,7 +143,7 @@ func (p *Plan) entering(i int) string {
 // parent: an array starts at index 0, so what lies before the last 0 belongs to
 // an older version of the parent in the same load.
 func (p *Plan) lastArrays(t *Table) string {
-	if t.unique() {
+	if t.Unique() {
 		return p.rows(t)
 	}
 	d := p.Dialect

@@ -52,6 +52,9 @@ type Dialect struct {
 	// OnConflict upserts by INSERT … ON CONFLICT, which needs a unique index on
 	// the key; else by DELETE and INSERT, which needs none.
 	OnConflict bool
+	// Stage names a stage table, quoted; nil: a table of the schema _sluice.
+	// Tables that it names are the destination's to drop: a plan leaves them.
+	Stage func(name string) string
 	// CreateStage begins the statement that makes a stage table.
 	CreateStage string
 	// Now is an expression for the time of commit, as timestamptz.
@@ -87,6 +90,14 @@ func (d *Dialect) Table(n sluice.TableName) string {
 // Own returns the quoted name of a table of the schema _sluice.
 func (d *Dialect) Own(name string) string {
 	return d.Table(sluice.TableName{Schema: Schema, Name: name})
+}
+
+// stage returns the quoted name of a stage table.
+func (d *Dialect) stage(name string) string {
+	if d.Stage != nil {
+		return d.Stage(name)
+	}
+	return d.Own(name)
 }
 
 // list joins the quoted names, each with the prefix ("t.").

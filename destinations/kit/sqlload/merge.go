@@ -18,6 +18,8 @@ type Hooks struct {
 	// nil. A Dialect with OnConflict makes the key's unique index here where
 	// Table.Upserts.
 	Prepare func(ctx context.Context, tx Tx, p *Plan, i int) error
+	// Finish runs after the rows of table i were applied; it may be nil.
+	Finish func(ctx context.Context, tx Tx, p *Plan, i int) error
 	// Swap puts a complete shadow in its table's place, and forgets the shadow.
 	Swap func(ctx context.Context, tx Tx, t *Table) error
 }
@@ -103,6 +105,11 @@ func (p *Plan) apply(ctx context.Context, tx Tx, h Hooks, i int) (sluice.Counts,
 		}
 		if s.Deletes {
 			c.Deleted += n
+		}
+	}
+	if h.Finish != nil {
+		if err := h.Finish(ctx, tx, p, i); err != nil {
+			return c, err
 		}
 	}
 	for j, part := range t.Parts {

@@ -14,10 +14,13 @@ type Table struct {
 	sluice.TableLoad
 	Name sluice.TableName // the table, or the shadow, that the rows enter
 	Refs []Ref            // of Parts, in the same order
+	// Heap says that the table has no rows but those of the read under way, with
+	// no key twice: staged rows are added, not merged. Hooks.Prepare may set it.
+	Heap bool
 }
 
-// staged reports whether some rows wait in stage tables.
-func (t *Table) staged() bool {
+// Staged reports whether some rows wait in stage tables.
+func (t *Table) Staged() bool {
 	return slices.ContainsFunc(t.Refs, func(r Ref) bool { return r.Table != "" })
 }
 
@@ -29,18 +32,18 @@ func (t *Table) deletes() bool {
 	return slices.ContainsFunc(t.Refs, func(r Ref) bool { return r.Deletes > 0 })
 }
 
-// unique reports whether no two staged rows of the load have the same key.
-func (t *Table) unique() bool {
+// Unique reports whether no two rows of the load have the same key.
+func (t *Table) Unique() bool {
 	return !slices.ContainsFunc(t.Parts, func(p sluice.Staged) bool { return !p.Inserts })
 }
 
 // Upserts reports whether the load's staged rows are merged by key, so that with
 // Dialect.OnConflict the table needs a unique index on it.
 func (t *Table) Upserts() bool {
-	if !t.staged() || t.Table.Parent != nil || len(t.Table.Key) == 0 {
+	if !t.Staged() || t.Table.Parent != nil || len(t.Table.Key) == 0 {
 		return false
 	}
-	return t.Mode == sluice.Merge || t.Mode == sluice.SoftDelete || t.Mode == sluice.Replace && !t.unique()
+	return t.Mode == sluice.Merge || t.Mode == sluice.SoftDelete || t.Mode == sluice.Replace && !t.Unique()
 }
 
 // A Plan is a load with what the planner must know of it.
@@ -70,7 +73,9 @@ func (p *Plan) Statements(i int) []Statement {
 		add(p.parentIDs(i)...)
 	}
 	switch {
-	case !t.staged() && t.Table.Parent == nil:
+	case !t.Staged() && (t.Heap || t.Table.Parent == nil):
+	case t.Heap:
+		add(p.insert(t, p.rows(t)+" WHERE TRUE"))
 	case t.Table.Parent != nil && t.Mode != sluice.Append:
 		add(p.children(i)...)
 	case t.Mode == sluice.Merge && len(t.Table.Key) > 0, t.Upserts() && t.Mode == sluice.Replace:
@@ -79,7 +84,7 @@ func (p *Plan) Statements(i int) []Statement {
 		add(p.softDelete(t)...)
 	case t.Mode == sluice.History && len(t.Table.Key) > 0:
 		add(p.history(t)...)
-	case t.staged():
+	case t.Staged():
 		add(p.insert(t, p.rows(t)+" WHERE TRUE"))
 	}
 	if !t.Sweep.IsZero() {
@@ -96,7 +101,7 @@ func (p *Plan) Drops() []Statement {
 			statements = append(statements, Statement{SQL: "DROP TABLE " + p.idTable(i)})
 		}
 		for _, r := range p.Tables[i].Refs {
-			if r.Table != "" {
+			if r.Table != "" && p.Dialect.Stage == nil {
 				statements = append(statements, Statement{SQL: "DROP TABLE " + p.Dialect.Own(r.Table)})
 			}
 		}
@@ -139,14 +144,14 @@ func (p *Plan) part(t *Table, r Ref, seq int) string {
 		b.WriteString(", ")
 	}
 	fmt.Fprintf(&b, "%s, %s + %d AS %s FROM %s", d.Quote(OpColumn), d.Quote(SeqColumn),
-		int64(seq)<<posBits, d.Quote(posColumn), d.Own(r.Table))
+		int64(seq)<<posBits, d.Quote(posColumn), d.stage(r.Table))
 	return b.String()
 }
 
 // latest returns "FROM (…) r" with the last staged row of each key among those
 // that where, a condition or empty, keeps.
 func (p *Plan) latest(t *Table, where string) string {
-	if t.unique() {
+	if t.Unique() {
 		return p.rows(t)
 	}
 	d := p.Dialect

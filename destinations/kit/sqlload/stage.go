@@ -18,6 +18,7 @@ type Ref struct {
 	Columns  []sluice.Column   `json:"columns,omitempty"`
 	Deletes  int64             `json:"deletes,omitempty"`  // staged rows that are deletes
 	Rejects  []sluice.Rejected `json:"rejects,omitempty"`  // found while staging
+	Empty    bool              `json:"empty,omitempty"`    // no rows were staged
 	Excluded int64             `json:"excluded,omitempty"` // rows that Rejects left out
 }
 
@@ -51,7 +52,7 @@ func StageName(connection string, epoch int64, load sluice.LoadID, seq int) stri
 // nullable: a delete has values for its key only.
 func StageTable(d *Dialect, name string, columns []sluice.Column) string {
 	var b strings.Builder
-	b.WriteString(d.CreateStage + " " + d.Own(name) + " (")
+	b.WriteString(d.CreateStage + " " + d.stage(name) + " (")
 	for _, c := range columns {
 		b.WriteString(d.Quote(c.Name) + " " + d.TypeName(c.Type) + ", ")
 	}

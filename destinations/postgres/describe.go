@@ -1,0 +1,177 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
+)
+
+// Describe implements sluice.Destination.
+func (d *destination) Describe(ctx context.Context, t sluice.Target) (*sluice.Table, error) {
+	op := "describe " + t.Name.String()
+	conn, err := d.pool.Acquire(ctx)
+	if err != nil {
+		return nil, classify(err, op)
+	}
+	defer conn.Release()
+	table, err := describe(ctx, sqlTx{conn.Conn()}, d.name(t))
+	if err != nil {
+		return nil, classify(err, op)
+	}
+	table.Name = t.Name
+	return table, nil
+}
+
+const describeSQL = `SELECT c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> '' OR a.attidentity = 'a'
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE n.nspname = $1 AND c.relname = $2 ORDER BY a.attnum`
+
+// describe returns the table, with its name as in the database.
+func describe(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.Table, error) {
+	t := &sluice.Table{Name: name}
+	found := false
+	err := tx.Query(ctx, describeSQL, []any{name.Schema, name.Name}, func(scan func(...any) error) error {
+		var kind string
+		var column, native *string
+		var notNull, generated *bool
+		if err := scan(&kind, &column, &native, &notNull, &generated); err != nil {
+			return err
+		}
+		found = true
+		if kind != "r" && kind != "p" {
+			return sluice.Errorf(sluice.Config, "postgres_not_a_table", "describe "+name.String(), "rename or drop it, or load into another schema",
+				"%s exists and is no table", name)
+		}
+		if column == nil || *generated {
+			return nil
+		}
+		kindOf, err := parseType(*native)
+		if err != nil {
+			return &sluice.Error{Class: sluice.Config, Code: "postgres_column_type", Op: "describe " + name.String(),
+				Err: fmt.Errorf("column %s: %w", *column, err), Hint: "change the column to text or another plain type, drop it, or load into another table"}
+		}
+		t.Columns = append(t.Columns, sluice.Column{Name: *column, Type: kindOf, Nullable: !*notNull})
+		return nil
+	})
+	if err == nil && !found {
+		err = sluice.ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// parseType returns the logical type of what format_type writes. Types that
+// Sluice does not create but whose binary form is text are strings.
+func parseType(native string) (sluice.Type, error) {
+	if rest, ok := strings.CutPrefix(native, "numeric("); ok {
+		return sluice.ParseType("decimal(" + rest)
+	}
+	for kind, name := range typeNames {
+		if name == native {
+			return sluice.T(kind), nil
+		}
+	}
+	base, _, _ := strings.Cut(native, "(")
+	switch base {
+	case "json", "jsonb":
+		return sluice.T(sluice.JSON), nil
+	case "character varying":
+		return sluice.T(sluice.String), nil
+	}
+	return sluice.Type{}, fmt.Errorf("Sluice cannot write the type %s", native)
+}
+
+// Alter implements sluice.Destination.
+func (d *destination) Alter(ctx context.Context, load sluice.LoadID, t sluice.Target, changes []sluice.Change) error {
+	if len(changes) == 0 {
+		return nil
+	}
+	op := "alter " + t.Name.String()
+	if direct := d.directOf(load); direct != nil && direct.touches(t) {
+		direct.mu.Lock()
+		defer direct.mu.Unlock()
+		if err := direct.failed; err != nil {
+			return classify(err, op)
+		}
+		direct.failed = d.alter(ctx, sqlTx{direct.conn.Conn()}, load, t, changes)
+		return classify(direct.failed, op)
+	}
+	if err := d.ensureLedger(ctx); err != nil {
+		return classify(err, op)
+	}
+	return classify(d.inTx(ctx, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) }), op)
+}
+
+// alter makes the changes in tx. An advisory lock keeps others from changing the
+// table at the same time.
+func (d *destination) alter(ctx context.Context, tx sqlTx, load sluice.LoadID, t sluice.Target, changes []sluice.Change) error {
+	name := d.name(t)
+	if err := advisoryLock(ctx, tx, lockTable+name.String()); err != nil {
+		return err
+	}
+	have, err := describe(ctx, tx, name)
+	if err != nil {
+		if !isNotFound(err) {
+			return err
+		}
+		have = nil
+		if err := d.createSchema(ctx, tx, name.Schema); err != nil {
+			return err
+		}
+	}
+	statements := sqlload.Alter(d.dialect, name, have, changes)
+	if len(statements) == 0 {
+		return nil
+	}
+	if have == nil && t.Refresh != "" {
+		connection, _ := d.epochOf(load)
+		if err := sqlload.RecordShadow(ctx, tx, d.dialect, connection, t, name); err != nil {
+			return err
+		}
+	}
+	if err := d.runAlter(ctx, tx, name, statements); err != nil {
+		return err
+	}
+	if have == nil {
+		d.markHeap(t, heapOpen)
+	}
+	return nil
+}
+
+// runAlter runs statements; where views stand in the way of a type change, they
+// are dropped and made again around it.
+func (d *destination) runAlter(ctx context.Context, tx sqlTx, name sluice.TableName, statements []string) error {
+	all := d.lockTimeout() + strings.Join(statements, ";")
+	err := savepoint(ctx, tx, func() error { return simple(ctx, tx.conn, all) })
+	if !hasState(err, "0A000") {
+		return err
+	}
+	views, err := dependents(ctx, tx, name)
+	if err != nil {
+		return err
+	}
+	if err := views.refused(); err != nil {
+		return err
+	}
+	return simple(ctx, tx.conn, views.drop()+all+";"+views.create())
+}
+
+// savepoint runs f so that its failure leaves the transaction usable.
+func savepoint(ctx context.Context, tx sqlTx, f func() error) error {
+	if err := simple(ctx, tx.conn, "SAVEPOINT sluice"); err != nil {
+		return err
+	}
+	if err := f(); err != nil {
+		if back := simple(ctx, tx.conn, "ROLLBACK TO SAVEPOINT sluice; RELEASE SAVEPOINT sluice"); back != nil {
+			return back
+		}
+		return err
+	}
+	return simple(ctx, tx.conn, "RELEASE SAVEPOINT sluice")
+}

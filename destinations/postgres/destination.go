@@ -1,0 +1,263 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
+)
+
+// maxConnections bounds the sessions of one handle. Each lane with an open
+// direct transaction holds one.
+const maxConnections = 32
+
+// minVersion is the oldest server: 12.0.
+const minVersion = 120000
+
+type destination struct {
+	config  Config
+	dialect *sqlload.Dialect
+	pool    *pgxpool.Pool
+
+	mu      sync.Mutex
+	runs    map[string]int64 // epochs, by connection
+	direct  map[sluice.LoadID]*directTx
+	heaps   map[sluice.Target]heapState
+	stages  map[string]bool // stage tables made here and not yet dropped
+	ledger  bool            // the ledger's tables are known to exist
+	aborted bool            // Close was called
+}
+
+func open(c Config) (*destination, error) {
+	dsn, err := c.connString()
+	if err != nil {
+		return nil, err
+	}
+	pc, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return nil, &sluice.Error{Class: sluice.Config, Code: "postgres_url", Op: "read the connection settings", Err: err, Hint: "see the connection parameters of PostgreSQL's libpq"}
+	}
+	pc.MaxConns = maxConnections
+	pc.ConnConfig.ConnectTimeout = time.Duration(c.ConnectTimeout)
+	// Statements are seldom repeated, so that preparing them would only cost.
+	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	settings := sessionSettings(c)
+	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		_, err := conn.PgConn().Exec(ctx, settings).ReadAll()
+		return err
+	}
+	// NewWithConfig connects when the first connection is asked for.
+	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
+	if err != nil {
+		return nil, classify(err, "open")
+	}
+	return &destination{config: c, dialect: newDialect(c.JSONType), pool: pool, runs: map[string]int64{},
+		direct: map[sluice.LoadID]*directTx{}, heaps: map[sluice.Target]heapState{}, stages: map[string]bool{}}, nil
+}
+
+// sessionSettings make texts canonical (see cast), and keep sessions that wait
+// for a source alive. Plans with hundreds of columns are slow to compile, so
+// there is no JIT.
+func sessionSettings(c Config) string {
+	set := map[string]string{"TimeZone": "UTC", "DateStyle": "ISO, MDY", "extra_float_digits": "1", "client_encoding": "UTF8",
+		"application_name": applicationName, "idle_in_transaction_session_timeout": "0", "jit": "off", "search_path": quote(c.Schema),
+		"statement_timeout": fmt.Sprint(time.Duration(c.StatementTimeout).Milliseconds()), "standard_conforming_strings": "on"}
+	if c.WorkMem != "" {
+		set["work_mem"] = c.WorkMem
+	}
+	if c.MaintenanceMem != "" {
+		set["maintenance_work_mem"] = c.MaintenanceMem
+	}
+	var b strings.Builder
+	for name, v := range set {
+		b.WriteString("SET " + name + " = " + literal(v) + ";")
+	}
+	return strings.Replace(b.String(), "SET search_path = "+literal(quote(c.Schema)), "SET search_path = "+quote(c.Schema), 1)
+}
+
+const applicationName = "sluice"
+
+// Traits implements sluice.Destination. A stage table has two columns more than
+// the rows, hence the limit.
+func (d *destination) Traits() sluice.Traits {
+	return sluice.Traits{MaxIdentifier: maxIdentifier, MaxColumns: 1598, Modes: sluice.WriteModes(), StageParallel: 4, WindowBytes: 32 << 20, Volatile: true}
+}
+
+// Check implements sluice.Destination.
+func (d *destination) Check(ctx context.Context) error {
+	var version int
+	var encoding, database string
+	var create, replica, ledger bool
+	err := d.pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int4, current_setting('server_encoding'), current_database(),
+	has_database_privilege(current_database(), 'CREATE'), pg_is_in_recovery(), to_regnamespace('_sluice') IS NOT NULL AND has_schema_privilege(to_regnamespace('_sluice'), 'CREATE')`).
+		Scan(&version, &encoding, &database, &create, &replica, &ledger)
+	op := "check the destination"
+	switch {
+	case err != nil:
+		return classify(err, op)
+	case version < minVersion:
+		return sluice.Errorf(sluice.Config, "postgres_version", op, "use PostgreSQL 12 or later", "the server is version %d", version/10000)
+	case encoding != "UTF8":
+		return sluice.Errorf(sluice.Config, "postgres_encoding", op, "load into a database made with ENCODING 'UTF8'", "the database is encoded in %s, which cannot hold every text", encoding)
+	case replica:
+		return sluice.Errorf(sluice.Config, "postgres_read_only", op, "name the primary, not a replica", "the server is a replica, which takes no writes")
+	case !create && !ledger:
+		return sluice.Errorf(sluice.Config, "postgres_permission", op, "GRANT CREATE ON DATABASE "+quote(database)+" to the role",
+			"the role may not create schemas in database %s", database)
+	}
+	return nil
+}
+
+// Close implements sluice.Destination.
+func (d *destination) Close() error {
+	d.mu.Lock()
+	open := d.direct
+	stages := d.stages
+	d.direct, d.stages, d.aborted = map[sluice.LoadID]*directTx{}, map[string]bool{}, true
+	d.mu.Unlock()
+	for _, t := range open {
+		t.discard()
+	}
+	var err error
+	if len(stages) > 0 {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		err = d.dropStages(ctx, stages)
+	}
+	d.pool.Close()
+	return err
+}
+
+func (d *destination) dropStages(ctx context.Context, stages map[string]bool) error {
+	var errs []error
+	for name := range stages {
+		if _, err := d.pool.Exec(ctx, "DROP TABLE IF EXISTS "+d.dialect.Own(name)); err != nil {
+			errs = append(errs, classify(err, "drop staged rows"))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// name returns the qualified name of the table or shadow.
+func (d *destination) name(t sluice.Target) sluice.TableName {
+	if t.Name.Schema == "" {
+		t.Name.Schema = d.config.Schema
+	}
+	return sqlload.Shadow(t, maxIdentifier)
+}
+
+// epochOf returns the connection that a load belongs to, with its epoch: load
+// ids begin with the connection's name.
+func (d *destination) epochOf(load sluice.LoadID) (connection string, epoch int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for c, e := range d.runs {
+		if connection == "" || strings.HasPrefix(string(load), c) && (len(c) > len(connection) || !strings.HasPrefix(string(load), connection)) {
+			connection, epoch = c, e
+		}
+	}
+	return connection, epoch
+}
+
+// sqlTx lets sqlload work in a connection's open transaction.
+type sqlTx struct{ conn *pgx.Conn }
+
+func (t sqlTx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	tag, err := t.conn.Exec(ctx, query, args...)
+	return tag.RowsAffected(), err
+}
+
+func (t sqlTx) Query(ctx context.Context, query string, args []any, row func(scan func(...any) error) error) error {
+	rows, err := t.conn.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// inTx runs f in a transaction of its own.
+func (d *destination) inTx(ctx context.Context, f func(tx sqlTx) error) error {
+	conn, err := d.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if err := simple(ctx, conn.Conn(), "BEGIN"); err != nil {
+		return err
+	}
+	if err := f(sqlTx{conn.Conn()}); err != nil {
+		rollback(conn.Conn())
+		return err
+	}
+	return simple(ctx, conn.Conn(), "COMMIT")
+}
+
+// simple runs statements that return nothing, in one round trip.
+func simple(ctx context.Context, conn *pgx.Conn, statements string) error {
+	_, err := conn.PgConn().Exec(ctx, statements).ReadAll()
+	return err
+}
+
+// rollback ends the transaction; the connection is closed where that fails.
+func rollback(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if err := simple(ctx, conn, "ROLLBACK"); err != nil {
+		_ = conn.Close(ctx) // the pool drops closed connections
+	}
+}
+
+// Query implements sluice.Querier.
+func (d *destination) Query(ctx context.Context, query string, columns func([]string) error, row func([]*string) error) error {
+	conn, err := d.pool.Acquire(ctx)
+	if err != nil {
+		return classify(err, "query")
+	}
+	defer conn.Release()
+	results := conn.Conn().PgConn().Exec(ctx, query)
+	var failed error
+	for results.NextResult() && failed == nil {
+		failed = readResult(results.ResultReader(), columns, row)
+	}
+	if err := results.Close(); failed == nil {
+		failed = classify(err, "query")
+	}
+	return failed
+}
+
+func readResult(r *pgconn.ResultReader, columns func([]string) error, row func([]*string) error) error {
+	names := make([]string, len(r.FieldDescriptions()))
+	for i, f := range r.FieldDescriptions() {
+		names[i] = f.Name
+	}
+	err := columns(names)
+	for err == nil && r.NextRow() {
+		values := make([]*string, len(names))
+		for i, v := range r.Values() {
+			if v != nil {
+				s := string(v)
+				values[i] = &s
+			}
+		}
+		err = row(values)
+	}
+	if _, closed := r.Close(); err == nil && closed != nil {
+		err = classify(closed, "query")
+	}
+	return err
+}

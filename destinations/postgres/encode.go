@@ -1,0 +1,266 @@
+package postgres
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/bits"
+	"unicode/utf8"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/decimal128"
+
+	"github.com/sluicehq/sluice"
+)
+
+// copyHeader begins a binary COPY; copyTrailer ends it.
+var (
+	copyHeader  = []byte("PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00")
+	copyTrailer = []byte{0xff, 0xff}
+)
+
+const (
+	epochDays   = 10957               // from 1970-01-01 to PostgreSQL's 2000-01-01
+	epochMicros = epochDays * 86400e6 // the same in microseconds
+
+	minDay    = -2440588               // 4714-11-24 BC
+	maxDay    = 2145031948 + epochDays // 5874897-12-31
+	minMicros = minDay * 86400e6
+)
+
+// A column is one column of a batch, laid open for the row loop.
+type column struct {
+	kind   sluice.Kind
+	jsonb  bool
+	scale  int32
+	absent bool
+	valid  []byte // bit off+i tells that row i is not null; nil: all are not
+	off    int
+	bits   []byte // bool
+	i16    []int16
+	i32    []int32
+	i64    []int64
+	f32    []float32
+	f64    []float64
+	dec    []decimal128.Num
+	starts []int32 // of values in data; one more than rows
+	data   []byte
+}
+
+func (c *column) null(i int) bool {
+	if c.absent {
+		return true
+	}
+	if c.valid == nil {
+		return false
+	}
+	i += c.off
+	return c.valid[i>>3]&(1<<(i&7)) == 0
+}
+
+// open points c at the values of a, nil for an absent column.
+func (c *column) open(a arrow.Array) error {
+	*c = column{kind: c.kind, jsonb: c.jsonb, scale: c.scale, absent: a == nil}
+	if a == nil {
+		return nil
+	}
+	c.off = a.Data().Offset()
+	if a.NullN() > 0 {
+		c.valid = a.NullBitmapBytes()
+	}
+	switch a := a.(type) {
+	case *array.Boolean:
+		c.bits = a.Data().Buffers()[1].Bytes()
+	case *array.Int16:
+		c.i16 = a.Int16Values()
+	case *array.Int32:
+		c.i32 = a.Int32Values()
+	case *array.Int64:
+		c.i64 = a.Int64Values()
+	case *array.Float32:
+		c.f32 = a.Float32Values()
+	case *array.Float64:
+		c.f64 = a.Float64Values()
+	case *array.Decimal128:
+		c.dec = a.Values()
+	case *array.Date32:
+		c.i32 = arrow.Int32Traits.CastFromBytes(arrow.Date32Traits.CastToBytes(a.Date32Values()))
+	case *array.Time64:
+		c.i64 = arrow.Int64Traits.CastFromBytes(arrow.Time64Traits.CastToBytes(a.Time64Values()))
+	case *array.Timestamp:
+		c.i64 = arrow.Int64Traits.CastFromBytes(arrow.TimestampTraits.CastToBytes(a.TimestampValues()))
+	case *array.String:
+		c.starts, c.data = a.ValueOffsets(), wholeData(a.Data())
+	case *array.Binary:
+		c.starts, c.data = a.ValueOffsets(), wholeData(a.Data())
+	default:
+		return fmt.Errorf("a batch has a column of the Arrow type %s", a.DataType())
+	}
+	return nil
+}
+
+// wholeData returns the buffer that offsets point into.
+func wholeData(d arrow.ArrayData) []byte {
+	if b := d.Buffers()[2]; b != nil {
+		return b.Bytes()
+	}
+	return nil
+}
+
+// append writes the field of row i to out.
+func (c *column) append(out []byte, i int) []byte {
+	if c.null(i) {
+		return append(out, 0xff, 0xff, 0xff, 0xff)
+	}
+	be := binary.BigEndian
+	switch c.kind {
+	case sluice.Bool:
+		i += c.off
+		return append(out, 0, 0, 0, 1, c.bits[i>>3]>>(i&7)&1)
+	case sluice.Int16:
+		v := c.i16[i]
+		return append(out, 0, 0, 0, 2, byte(v>>8), byte(v))
+	case sluice.Int32:
+		return be.AppendUint32(append(out, 0, 0, 0, 4), uint32(c.i32[i]))
+	case sluice.Date:
+		return be.AppendUint32(append(out, 0, 0, 0, 4), uint32(c.i32[i]-epochDays))
+	case sluice.Float32:
+		return be.AppendUint32(append(out, 0, 0, 0, 4), math.Float32bits(c.f32[i]))
+	case sluice.Int64, sluice.Time:
+		return be.AppendUint64(append(out, 0, 0, 0, 8), uint64(c.i64[i]))
+	case sluice.Timestamp, sluice.TimestampTZ:
+		return be.AppendUint64(append(out, 0, 0, 0, 8), uint64(c.i64[i]-epochMicros))
+	case sluice.Float64:
+		return be.AppendUint64(append(out, 0, 0, 0, 8), math.Float64bits(c.f64[i]))
+	case sluice.Decimal:
+		return appendNumeric(out, c.dec[i], c.scale)
+	}
+	v := c.data[c.starts[i]:c.starts[i+1]]
+	if c.jsonb {
+		out = append(be.AppendUint32(out, uint32(len(v)+1)), 1)
+	} else {
+		out = be.AppendUint32(out, uint32(len(v)))
+	}
+	return append(out, v...)
+}
+
+var powers = [4]uint64{1, 10, 100, 1000}
+
+// appendNumeric writes d / 10^scale in PostgreSQL's base 10,000, with the field's
+// length before it.
+func appendNumeric(out []byte, d decimal128.Num, scale int32) []byte {
+	sign := uint16(0)
+	if d.Sign() < 0 {
+		sign, d = 0x4000, d.Negate()
+	}
+	hi, lo := uint64(d.HighBits()), d.LowBits()
+	var groups [12]uint16 // least first
+	n := 0
+	if r := scale & 3; r != 0 { // the last group of the fraction is not full
+		var rest uint64
+		hi, lo, rest = divide(hi, lo, powers[r])
+		groups[0] = uint16(rest * powers[4-r])
+		n = 1
+	}
+	for hi|lo != 0 {
+		var rest uint64
+		if hi == 0 {
+			lo, rest = lo/10000, lo%10000
+		} else {
+			hi, lo, rest = divide(hi, lo, 10000)
+		}
+		groups[n] = uint16(rest)
+		n++
+	}
+	fraction := int(scale+3) / 4
+	weight := n - 1 - fraction
+	for n > 0 && groups[n-1] == 0 {
+		n--
+		weight--
+	}
+	first := 0
+	for first < n && groups[first] == 0 {
+		first++
+	}
+	if n == 0 {
+		weight, sign = 0, 0
+	}
+	be := binary.BigEndian
+	out = be.AppendUint32(out, uint32(8+2*(n-first)))
+	out = be.AppendUint16(out, uint16(n-first))
+	out = be.AppendUint16(out, uint16(int16(weight)))
+	out = be.AppendUint16(out, sign)
+	out = be.AppendUint16(out, uint16(scale))
+	for i := n - 1; i >= first; i-- {
+		out = be.AppendUint16(out, groups[i])
+	}
+	return out
+}
+
+func divide(hi, lo, by uint64) (qhi, qlo, rest uint64) {
+	qhi, rest = hi/by, hi%by
+	qlo, rest = bits.Div64(rest, lo, by)
+	return qhi, qlo, rest
+}
+
+// fault says why PostgreSQL cannot hold the value of row i, or nothing.
+func (c *column) fault(i int) string {
+	switch c.kind {
+	case sluice.Date:
+		if d := int64(c.i32[i]); d < minDay || d > maxDay {
+			return "the date is out of PostgreSQL's range"
+		}
+	case sluice.Time:
+		if c.i64[i] < 0 || c.i64[i] > 86400e6 {
+			return "the time is out of PostgreSQL's range"
+		}
+	case sluice.Timestamp, sluice.TimestampTZ:
+		if c.i64[i] < minMicros {
+			return "the timestamp is out of PostgreSQL's range"
+		}
+	case sluice.String, sluice.JSON:
+		v := c.data[c.starts[i]:c.starts[i+1]]
+		switch {
+		case bytes.IndexByte(v, 0) >= 0:
+			return "PostgreSQL cannot hold U+0000 in a text"
+		case !utf8.Valid(v):
+			return "the text is not UTF-8"
+		case c.jsonb:
+			return jsonbFault(v)
+		}
+	}
+	return ""
+}
+
+// clean reports that no row of n has a fault, at the cost of one pass.
+func (c *column) clean(n int) bool {
+	if c.absent || n == 0 {
+		return true
+	}
+	switch c.kind {
+	case sluice.Date:
+		for _, d := range c.i32[:n] {
+			if int64(d) < minDay || int64(d) > maxDay {
+				return false
+			}
+		}
+	case sluice.Time:
+		for _, v := range c.i64[:n] {
+			if v < 0 || v > 86400e6 {
+				return false
+			}
+		}
+	case sluice.Timestamp, sluice.TimestampTZ:
+		for _, v := range c.i64[:n] {
+			if v < minMicros {
+				return false
+			}
+		}
+	case sluice.String, sluice.JSON:
+		all := c.data[c.starts[0]:c.starts[n]]
+		return !c.jsonb && bytes.IndexByte(all, 0) < 0 && utf8.Valid(all)
+	}
+	return true
+}

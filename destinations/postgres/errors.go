@@ -1,0 +1,102 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sluicehq/sluice"
+)
+
+// A rule says what an SQLSTATE, or a class of them, means to the platform.
+type rule struct {
+	state string // a prefix
+	class sluice.Class
+	code  string
+	hint  string
+}
+
+// rules are in order: the first that matches counts.
+var rules = []rule{
+	{"28", sluice.Auth, "postgres_auth", "check user and password, and that the server's pg_hba.conf lets this role in from here"},
+	{"3D000", sluice.Config, "postgres_database", "create the database, or correct its name"},
+	{"42501", sluice.Config, "postgres_permission", "grant the role CREATE on the database (for schemas) and ownership of the tables that it writes"},
+	{"53100", sluice.Transient, "postgres_disk_full", "free or add disk space on the server; the sync carries on by itself"},
+	{"53300", sluice.Transient, "postgres_too_many_connections", "raise max_connections, or run fewer syncs at once"},
+	{"53", sluice.Transient, "postgres_resources", "the server is short of memory or disk"},
+	{"54011", sluice.Config, "postgres_columns", "PostgreSQL tables have at most 1,600 columns: select fewer"},
+	{"54", sluice.Data, "postgres_limit", "the row is larger than PostgreSQL can hold in a page or an index: select fewer columns, or a shorter key"},
+	{"40", sluice.Transient, "postgres_conflict", "two transactions were in each other's way; it is tried again"},
+	{"55P03", sluice.Transient, "postgres_lock", "another session holds a lock on the table; end it, or raise lock_timeout"},
+	{"55006", sluice.Transient, "postgres_in_use", "another session uses the table; end it"},
+	{"57014", sluice.Transient, "postgres_timeout", "the statement took longer than statement_timeout, or someone cancelled it; raise statement_timeout"},
+	{"57", sluice.Transient, "postgres_down", "the server is starting, stopping or in recovery; it is tried again"},
+	{"58", sluice.Transient, "postgres_system", "the server met an error of its operating system; see its log"},
+	{"08", sluice.Transient, "postgres_connect", "the connection was lost; it is tried again"},
+	{"25006", sluice.Config, "postgres_read_only", "this server takes no writes: name the primary, not a replica"},
+	{"25P03", sluice.Transient, "postgres_idle_timeout", "the server ended an idle transaction: turn idle_in_transaction_session_timeout off for the role"},
+	{"2BP01", sluice.Config, "postgres_dependents", "drop what depends on the table or column, or let Sluice load another table"},
+	{"0A000", sluice.Config, "postgres_unsupported", "the table is of a kind that cannot be changed like this; drop what depends on it, or let Sluice load another table"},
+	{"22", sluice.Data, "postgres_value", "a value does not fit its column"},
+	{"23505", sluice.Transient, "postgres_duplicate", "rows with the same key came at once; it is tried again"},
+	{"23", sluice.Data, "postgres_constraint", "a constraint on the table refuses the rows: drop it, or correct the source"},
+	{"42", sluice.Config, "postgres_statement", "the table in the destination is not as Sluice left it; see the message"},
+}
+
+// classify returns err as a *sluice.Error; op says what was being done. Errors
+// of the root package and of ended contexts stay as they are.
+func classify(err error, op string) error {
+	var known *sluice.Error
+	var pg *pgconn.PgError
+	var connect *pgconn.ConnectError
+	var network net.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &known):
+		return err
+	case errors.Is(err, context.Canceled), errors.Is(err, sluice.ErrFenced), errors.Is(err, sluice.ErrStagedLost), errors.Is(err, sluice.ErrNotFound):
+		return fmt.Errorf("%s: %w", op, err)
+	case errors.As(err, &pg):
+		return fromState(pg, err, op)
+	case errors.As(err, &connect), errors.As(err, &network), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), pgconn.Timeout(err), lostConnection(err):
+		return &sluice.Error{Class: sluice.Transient, Code: "postgres_connect", Op: op, Err: err,
+			Hint: "check host and port, that the server runs, and that a firewall lets this machine in"}
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
+
+func lostConnection(err error) bool {
+	return strings.Contains(err.Error(), "conn closed") || strings.Contains(err.Error(), "broken pipe")
+}
+
+func fromState(pg *pgconn.PgError, err error, op string) error {
+	for _, r := range rules {
+		if strings.HasPrefix(pg.Code, r.state) {
+			hint := r.hint
+			if pg.Hint != "" {
+				hint += " (the server says: " + pg.Hint + ")"
+			}
+			return &sluice.Error{Class: r.class, Code: r.code, Op: op, Err: err, Hint: hint}
+		}
+	}
+	return fmt.Errorf("%s: %w", op, err)
+}
+
+func hasState(err error, states ...string) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	for _, s := range states {
+		if pg.Code == s {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,64 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/destinationtest"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload/golden"
+	"github.com/sluicehq/sluice/internal/pgtest"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
+
+// openAt opens a destination with the URL and more fields of its configuration.
+func openAt(t testing.TB, url, more string) sluice.Destination {
+	t.Helper()
+	d, err := Destination().Open(context.Background(), json.RawMessage(fmt.Sprintf(`{"url":%q%s}`, url, more)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func text(expr string, t sluice.Type) string {
+	if t.Kind == sluice.String {
+		return expr
+	}
+	return cast(expr, t, sluice.T(sluice.String), "jsonb")
+}
+
+func options() destinationtest.Options {
+	return destinationtest.Options{
+		RejectsNUL: true,
+		Rows:       destinationtest.SQLRows(quote, text),
+		View: func(t *testing.T, d sluice.Destination, view, table sluice.TableName) {
+			dialect := newDialect("jsonb")
+			if _, err := destinationtest.Query(d, "CREATE VIEW "+dialect.Table(view)+" AS SELECT * FROM "+dialect.Table(table)); err != nil {
+				t.Fatal(err)
+			}
+		},
+	}
+}
+
+func TestConformance(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	destinationtest.Run(t, func(t *testing.T) sluice.Destination { return openAt(t, url, "") }, options())
+}
+
+func TestConformanceJSON(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	destinationtest.Run(t, func(t *testing.T) sluice.Destination { return openAt(t, url, `,"json_type":"json"`) }, options())
+}
+
+func TestGolden(t *testing.T) {
+	t.Parallel()
+	golden.Run(t, newDialect("jsonb"), "testdata/sql")
+}

@@ -1,0 +1,259 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
+)
+
+// A directTx is a load's open transaction that holds rows in their tables
+// already. Merge commits it.
+type directTx struct {
+	mu     sync.Mutex // held while the connection is in use
+	conn   *pgxpool.Conn
+	failed error // the transaction is of no more use
+
+	names   sync.Mutex
+	targets map[sluice.Target]bool
+}
+
+func (t *directTx) touches(target sluice.Target) bool {
+	t.names.Lock()
+	defer t.names.Unlock()
+	return t.targets[target]
+}
+
+func (t *directTx) touch(target sluice.Target) {
+	t.names.Lock()
+	defer t.names.Unlock()
+	t.targets[target] = true
+}
+
+// discard rolls back. The lock is not waited for: a COPY under way ends with its
+// connection.
+func (t *directTx) discard() {
+	if t.mu.TryLock() {
+		rollback(t.conn.Conn())
+		t.conn.Release()
+		t.failed = sluice.ErrStagedLost
+		t.mu.Unlock()
+		return
+	}
+	_ = t.conn.Conn().PgConn().Conn().Close() // the COPY fails, and its Stage releases
+}
+
+func (d *destination) directOf(load sluice.LoadID) *directTx {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.direct[load]
+}
+
+// discardOlder ends the direct transactions of a connection whose run is over.
+func (d *destination) discardOlder(connection string) {
+	d.mu.Lock()
+	var old []*directTx
+	d.mu.Unlock()
+	for _, load := range d.directLoads() {
+		if c, _ := d.epochOf(load); c == connection {
+			d.mu.Lock()
+			old = append(old, d.direct[load])
+			delete(d.direct, load)
+			d.mu.Unlock()
+		}
+	}
+	for _, t := range old {
+		t.discard()
+	}
+}
+
+func (d *destination) directLoads() (loads []sluice.LoadID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for l := range d.direct {
+		loads = append(loads, l)
+	}
+	return loads
+}
+
+// Stage implements sluice.Destination.
+func (d *destination) Stage(ctx context.Context, s sluice.Segment) (sluice.Staged, error) {
+	op := "stage " + s.Target.Name.String()
+	if s.Inserts {
+		t, jsonType, err := d.directFor(ctx, s)
+		if err != nil {
+			return sluice.Staged{}, classify(err, op)
+		}
+		if t != nil {
+			staged, err := d.stageDirect(ctx, t, s, jsonType)
+			return staged, classify(err, op)
+		}
+	}
+	staged, err := d.stageTable(ctx, s)
+	return staged, classify(err, op)
+}
+
+// directFor returns the load's direct transaction, locked, or nil where the rows
+// must be staged: by key into a table with rows of earlier reads, or while
+// another segment of the load uses the transaction. The second is no rule of
+// PostgreSQL: waiting could deadlock with an engine that fills both at once.
+func (d *destination) directFor(ctx context.Context, s sluice.Segment) (*directTx, string, error) {
+	if s.Mode == sluice.History && (s.Table.Column(sluice.SyncedAtColumn) == nil || s.Table.Parent != nil) {
+		return nil, "", nil
+	}
+	d.mu.Lock()
+	t := d.direct[s.Load]
+	fresh := t == nil
+	if fresh {
+		t = &directTx{targets: map[sluice.Target]bool{}}
+		t.mu.Lock()
+		d.direct[s.Load] = t
+	}
+	d.mu.Unlock()
+	if !fresh && (!t.mu.TryLock() || t.failed != nil || t.conn == nil) {
+		return nil, "", nil
+	}
+	jsonType, ok, err := d.prepareDirect(ctx, t, s)
+	if err == nil && ok {
+		return t, jsonType, nil
+	}
+	if t.conn == nil {
+		d.forgetDirect(s.Load, t)
+	}
+	t.mu.Unlock()
+	return nil, "", err
+}
+
+func (d *destination) forgetDirect(load sluice.LoadID, t *directTx) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.direct[load] == t {
+		delete(d.direct, load)
+	}
+}
+
+// prepareDirect reports whether the segment's rows may go straight into the
+// table, and then begins the transaction where it is not open.
+func (d *destination) prepareDirect(ctx context.Context, t *directTx, s sluice.Segment) (jsonType string, ok bool, err error) {
+	conn := t.conn
+	if conn == nil {
+		if conn, err = d.pool.Acquire(ctx); err != nil {
+			return "", false, err
+		}
+		defer func() {
+			if t.conn == nil {
+				conn.Release()
+			}
+		}()
+	}
+	tx := sqlTx{conn.Conn()}
+	if s.Mode != sluice.Append && len(indexColumns(s.Table)) > 0 {
+		state, err := d.heapOf(ctx, tx, s.Target, s.Table, s.Mode)
+		if err != nil || state != heapOpen {
+			return "", false, err
+		}
+	}
+	jsonType, err = d.jsonTypeOf(ctx, tx, s)
+	if err != nil || jsonType == "" {
+		return "", false, err
+	}
+	if t.conn != nil {
+		return jsonType, true, nil
+	}
+	connection, epoch := d.epochOf(s.Load)
+	begin := "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL application_name = " +
+		literal(fmt.Sprintf("%s %s%d", applicationName, sqlload.StagePrefix(connection), epoch))
+	if err := simple(ctx, conn.Conn(), begin); err != nil {
+		return "", false, err
+	}
+	t.conn = conn
+	return jsonType, true, nil
+}
+
+// jsonTypeOf returns the type of the table's JSON columns, which the binary form
+// depends on; empty where they differ.
+func (d *destination) jsonTypeOf(ctx context.Context, tx sqlTx, s sluice.Segment) (string, error) {
+	if !slices.ContainsFunc(s.Table.Columns, func(c sluice.Column) bool { return c.Type.Kind == sluice.JSON }) {
+		return d.config.JSONType, nil
+	}
+	name := d.name(s.Target)
+	var least, most string
+	err := tx.conn.QueryRow(ctx, `SELECT coalesce(min(format_type(atttypid, NULL)), 'json'), coalesce(max(format_type(atttypid, NULL)), 'json') FROM pg_attribute a
+	WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND atttypid IN ('json'::regtype, 'jsonb'::regtype)`, d.dialect.Table(name)).Scan(&least, &most)
+	if err != nil || least != most {
+		return "", err
+	}
+	return least, nil
+}
+
+// stageDirect copies into the table itself. t is locked, and unlocked here.
+func (d *destination) stageDirect(ctx context.Context, t *directTx, s sluice.Segment, jsonType string) (sluice.Staged, error) {
+	defer t.mu.Unlock()
+	t.touch(s.Target)
+	e := newEncoder(ctx, s, jsonType, false)
+	names := columnNames(s.Table)
+	if s.Mode == sluice.History {
+		e.start = slices.Index(names, sluice.SyncedAtColumn)
+		names = append(names, sluice.StartColumn, sluice.EndColumn, sluice.ActiveColumn)
+	}
+	if err := copyIn(ctx, t.conn.Conn(), e, d.dialect.Table(d.name(s.Target)), names); err != nil {
+		t.failed = err
+		d.forgetDirect(s.Load, t)
+		rollback(t.conn.Conn())
+		t.conn.Release()
+		return sluice.Staged{}, err
+	}
+	ref := sqlload.Ref{Direct: string(s.Load), Rejects: e.rejects, Excluded: e.left}
+	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: e.written, Inserts: true}, nil
+}
+
+// stageTable copies into a stage table, made in the same transaction so that a
+// failure leaves nothing. It is unlogged: after a crash of the server it is
+// empty, which Merge takes for lost.
+func (d *destination) stageTable(ctx context.Context, s sluice.Segment) (sluice.Staged, error) {
+	if err := d.ensureLedger(ctx); err != nil {
+		return sluice.Staged{}, err
+	}
+	connection, epoch := d.epochOf(s.Load)
+	name := sqlload.StageName(connection, epoch, s.Load, s.Seq)
+	e := newEncoder(ctx, s, d.config.JSONType, true)
+	names := append(columnNames(s.Table), sqlload.OpColumn, sqlload.SeqColumn)
+	err := d.inTx(ctx, func(tx sqlTx) error {
+		if err := simple(ctx, tx.conn, sqlload.StageTable(d.dialect, name, s.Table.Columns)); err != nil {
+			return err
+		}
+		return copyIn(ctx, tx.conn, e, d.dialect.Own(name), names)
+	})
+	if err != nil {
+		return sluice.Staged{}, err
+	}
+	d.mu.Lock()
+	d.stages[name] = true
+	d.mu.Unlock()
+	ref := sqlload.Ref{Table: name, Columns: s.Table.Columns, Deletes: e.deletes, Rejects: e.rejects, Excluded: e.left, Empty: e.written == 0}
+	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: e.written, Inserts: s.Inserts}, nil
+}
+
+func columnNames(t *sluice.Table) []string {
+	names := make([]string, len(t.Columns), len(t.Columns)+3)
+	for i, c := range t.Columns {
+		names[i] = c.Name
+	}
+	return names
+}
+
+// copyIn runs the COPY. The error of the segment's source comes back as it was,
+// not as the server repeats it.
+func copyIn(ctx context.Context, conn *pgx.Conn, e *encoder, table string, columns []string) error {
+	_, err := conn.PgConn().CopyFrom(ctx, e, "COPY "+table+" ("+quoteAll(columns)+") FROM STDIN (FORMAT binary)")
+	if e.err != nil {
+		return e.err
+	}
+	return err
+}

@@ -1,0 +1,178 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
+)
+
+// swap puts the shadow in the table's place: by a rename, with the views on the
+// table made again, or, where something hangs on the table that a rename would
+// lose, by deleting its rows and copying the new ones in. Readers see either all
+// old or all new rows; with the rename they wait for its moment.
+func (m *merger) swap(ctx context.Context, stx sqlload.Tx, t *sqlload.Table) error {
+	tx := stx.(sqlTx)
+	old := m.d.name(sluice.Target{Name: t.Target.Name})
+	if err := sqlload.ForgetShadow(ctx, tx, m.d.dialect, t.Name); err != nil {
+		return err
+	}
+	rename := "ALTER TABLE " + m.d.dialect.Table(t.Name) + " RENAME TO " + quote(old.Name)
+	_, err := describe(ctx, tx, old)
+	switch {
+	case isNotFound(err):
+		return simple(ctx, tx.conn, rename)
+	case err != nil && sluice.ClassOf(err) != sluice.Config:
+		return err // a column of a foreign type does not matter: the table goes
+	}
+	views, err := dependents(ctx, tx, old)
+	if err != nil {
+		return err
+	}
+	why, err := m.anchored(ctx, tx, old, views)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		slog.Warn("postgres: the table cannot be swapped by a rename; its rows are replaced one by one, which is slower",
+			"table", old.String(), "because of", why, "hint", "drop it, or make it on a view of the table, for fast refreshes")
+		return m.refill(ctx, tx, t, old)
+	}
+	return m.takePlace(ctx, tx, t, old, views, rename)
+}
+
+const anchorsSQL = `WITH rel AS (SELECT * FROM pg_class WHERE oid = to_regclass($1))
+SELECT coalesce((SELECT what FROM (
+	SELECT 'trigger ' || tgname AS what FROM pg_trigger WHERE tgrelid = (SELECT oid FROM rel) AND NOT tgisinternal
+	UNION ALL SELECT 'foreign key ' || conname FROM pg_constraint WHERE contype = 'f' AND (SELECT oid FROM rel) IN (conrelid, confrelid)
+	UNION ALL SELECT 'policy ' || polname FROM pg_policy WHERE polrelid = (SELECT oid FROM rel)
+	UNION ALL SELECT 'row security' FROM rel WHERE relrowsecurity
+	UNION ALL SELECT 'publication ' || pubname FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE r.prrelid = (SELECT oid FROM rel)
+	UNION ALL SELECT 'rule ' || rulename FROM pg_rewrite WHERE ev_class = (SELECT oid FROM rel)
+	UNION ALL SELECT 'inheritance' FROM pg_inherits WHERE (SELECT oid FROM rel) IN (inhrelid, inhparent)
+	UNION ALL SELECT 'partitions' FROM rel WHERE relkind <> 'r'
+	UNION ALL SELECT 'statistics ' || stxname FROM pg_statistic_ext WHERE stxrelid = (SELECT oid FROM rel)
+	UNION ALL SELECT 'a function or type that uses it' FROM pg_depend d WHERE refclassid = 'pg_class'::regclass AND refobjid = (SELECT oid FROM rel)
+		AND deptype = 'n' AND classid IN ('pg_proc'::regclass, 'pg_class'::regclass) AND NOT EXISTS (SELECT FROM pg_rewrite WHERE pg_rewrite.oid = objid)
+		AND NOT (classid = 'pg_class'::regclass AND objid = refobjid)
+	UNION ALL SELECT 'a function or table of its row type' FROM pg_depend d WHERE refclassid = 'pg_type'::regclass AND deptype = 'n'
+		AND refobjid IN (SELECT reltype FROM rel UNION SELECT typarray FROM pg_type WHERE oid = (SELECT reltype FROM rel))
+) x LIMIT 1), '')`
+
+// anchored names what hangs on the table and a rename would lose, or nothing.
+func (m *merger) anchored(ctx context.Context, tx sqlTx, table sluice.TableName, views dependentViews) (string, error) {
+	if name := views.lasting(); name != "" {
+		return name, nil
+	}
+	var why string
+	if err := tx.conn.QueryRow(ctx, anchorsSQL, m.d.dialect.Table(table)).Scan(&why); err != nil {
+		return "", fmt.Errorf("look for what hangs on the table: %w", err)
+	}
+	return why, nil
+}
+
+// takePlace renames the shadow, with all that can be carried over.
+func (m *merger) takePlace(ctx context.Context, tx sqlTx, t *sqlload.Table, old sluice.TableName, views dependentViews, rename string) error {
+	table, shadow := m.d.dialect.Table(old), m.d.dialect.Table(t.Name)
+	carried, err := extras(ctx, tx, table, "TABLE", table)
+	if err != nil {
+		return fmt.Errorf("read owner, grants and comments: %w", err)
+	}
+	definitions, err := m.definitions(ctx, tx, table, shadow)
+	if err != nil {
+		return err
+	}
+	if err := m.lockOut(ctx, tx, table); err != nil {
+		return err
+	}
+	statements := views.drop() + "DROP TABLE " + table + ";" + rename + ";" + definitions + revokeAll(table) + carried + views.create()
+	return simple(ctx, tx.conn, statements)
+}
+
+// revokeAll removes what default privileges gave the shadow, before the grants
+// of the old table are made again.
+func revokeAll(table string) string {
+	return fmt.Sprintf(`DO $sluice$ DECLARE g record; BEGIN
+	FOR g IN SELECT DISTINCT grantee FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = %s::regclass AND grantee <> c.relowner LOOP
+		EXECUTE format('REVOKE ALL ON %%s FROM %%s', %s::regclass, CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END);
+	END LOOP; END $sluice$;`, literal(table), literal(table))
+}
+
+// definitions returns the statements for the table's indexes, constraints and
+// storage options that the shadow lacks.
+func (m *merger) definitions(ctx context.Context, tx sqlTx, table, shadow string) (string, error) {
+	var b strings.Builder
+	err := tx.Query(ctx, `SELECT format('ALTER TABLE %s SET (%s)', $1::text, array_to_string(reloptions, ', ')) FROM pg_class WHERE oid = to_regclass($1) AND reloptions IS NOT NULL
+	UNION ALL SELECT format('ALTER TABLE %s ADD CONSTRAINT %I %s', $1::text, conname, pg_get_constraintdef(oid)) FROM pg_constraint WHERE conrelid = to_regclass($1) AND contype IN ('p', 'u', 'c', 'x')
+	UNION ALL SELECT pg_get_indexdef(i.indexrelid) FROM pg_index i WHERE i.indrelid = to_regclass($1)
+		AND NOT EXISTS (SELECT FROM pg_constraint c WHERE c.conindid = i.indexrelid AND c.contype IN ('p', 'u', 'x'))
+		AND NOT EXISTS (SELECT FROM pg_index s WHERE s.indrelid = to_regclass($2) AND s.indisunique = i.indisunique AND s.indpred IS NULL AND i.indpred IS NULL
+			AND s.indexprs IS NULL AND i.indexprs IS NULL
+			AND (SELECT array_agg(attname ORDER BY attname) FROM pg_attribute WHERE attrelid = s.indrelid AND attnum = ANY(s.indkey::int2[])) =
+				(SELECT array_agg(attname ORDER BY attname) FROM pg_attribute WHERE attrelid = i.indrelid AND attnum = ANY(i.indkey::int2[])))`,
+		[]any{table, shadow}, func(scan func(...any) error) error {
+			var s string
+			err := scan(&s)
+			b.WriteString(s + ";")
+			return err
+		})
+	if err != nil {
+		return "", fmt.Errorf("read indexes and constraints: %w", err)
+	}
+	return b.String(), nil
+}
+
+// lockOut takes the lock that the rename needs. Waiting for it makes every new
+// reader wait as well, so it is tried for a moment at a time, up to the lock
+// timeout.
+func (m *merger) lockOut(ctx context.Context, tx sqlTx, table string) error {
+	const moment = 500 * time.Millisecond
+	limit := time.Duration(m.d.config.LockTimeout)
+	for waited := time.Duration(0); ; waited += 2 * moment {
+		err := savepoint(ctx, tx, func() error {
+			return simple(ctx, tx.conn, fmt.Sprintf("SET LOCAL lock_timeout = '%dms'; LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0", min(moment, limit).Milliseconds(), table))
+		})
+		if !hasState(err, "55P03") || waited+2*moment >= limit {
+			return err
+		}
+		timer := time.NewTimer(moment)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		}
+	}
+}
+
+// refill replaces the rows of the table itself. DELETE, unlike TRUNCATE, leaves
+// readers their snapshot.
+func (m *merger) refill(ctx context.Context, tx sqlTx, t *sqlload.Table, old sluice.TableName) error {
+	have, err := describe(ctx, tx, old)
+	if err != nil {
+		return err
+	}
+	shadow, err := describe(ctx, tx, t.Name)
+	if err != nil {
+		return err
+	}
+	if err := m.d.runAlterAll(ctx, tx, old, have, shadow); err != nil {
+		return err
+	}
+	names := quoteAll(columnNames(shadow))
+	table, from := m.d.dialect.Table(old), m.d.dialect.Table(t.Name)
+	return simple(ctx, tx.conn, "DELETE FROM "+table+"; INSERT INTO "+table+" ("+names+") SELECT "+names+" FROM "+from+"; DROP TABLE "+from)
+}
+
+// runAlterAll gives table have the columns that rows of want need.
+func (d *destination) runAlterAll(ctx context.Context, tx sqlTx, name sluice.TableName, have, want *sluice.Table) error {
+	statements := sqlload.Alter(d.dialect, name, have, sluice.Diff(have, want))
+	if len(statements) == 0 {
+		return nil
+	}
+	return d.runAlter(ctx, tx, name, statements)
+}
