@@ -23,6 +23,10 @@ type Endpoint struct {
 	Records string   // path of the list in the answer; "": the answer is the list
 	Paging  Paging   // nil: SinglePage
 	Omit    []string // fields of a record that are not worth a column
+	// Derive adds fields to a record from places inside it, by name.
+	Derive []Derived
+	// Keep, where it is set, says which records are wanted.
+	Keep func(record []byte) bool
 	// Skip lists statuses that mean that a slice has nothing to read.
 	Skip []int
 	// Resumable promises that a page's address stays good and that its records
@@ -43,6 +47,9 @@ type Endpoint struct {
 	// Read, where it is set, reads a slice in place of what the fields above say.
 	Read func(ctx context.Context, r SliceRead) error
 }
+
+// Derived is a field that is taken from a path of the record.
+type Derived struct{ Name, Path string }
 
 // Slice is a part of a stream.
 type Slice struct {

@@ -24,8 +24,9 @@ type Feed struct {
 	to      *sentSink
 	builder *rows.Builder
 	cursor  cursor
-	partial bool // rows of a page whose position is not reached are in the builder
-	moved   bool // a position moved since the last checkpoint
+	open    map[string]struct{} // slices of which rows were added that no position covers yet
+	settled sync.Cond           // open became empty
+	moved   bool                // a position moved since the last checkpoint
 	last    time.Time
 }
 
@@ -64,7 +65,10 @@ func NewFeed(c *Client, req sluice.ReadRequest, o rows.Options, to sluice.Sink) 
 			Hint: "the stream must be read again from the start", Err: err}
 	}
 	sink := &sentSink{Sink: to}
-	return &Feed{name: c.o.Name, lane: lane, clock: c.o.Clock, to: sink, builder: rows.NewBuilder(o, sink), cursor: at, last: c.o.Clock.Now()}, nil
+	f := &Feed{name: c.o.Name, lane: lane, clock: c.o.Clock, to: sink, builder: rows.NewBuilder(o, sink), cursor: at,
+		open: map[string]struct{}{}, last: c.o.Clock.Now()}
+	f.settled.L = &f.mu
+	return f, nil
 }
 
 // Position returns where a slice stands.
@@ -77,24 +81,68 @@ func (f *Feed) Position(slice string) Position {
 // Finished reports that the state is that of a complete full refresh.
 func (f *Feed) Finished() bool { return f.cursor.Done }
 
+// Adder takes one record, an object, and fields that are added to it.
+type Adder func(record []byte, extra ...rows.Field) error
+
 // Add takes the records that fill adds, and then moves the slice to the position
-// that fill returns, which covers them. It sends batches and checkpoints as they
-// come due. fill runs under the feed's lock.
-func (f *Feed) Add(ctx context.Context, slice string, fill func(add func(record []byte, extra ...rows.Field) error) (Position, error)) error {
+// that fill returns, which covers them and all records of the slice before. It
+// sends batches and checkpoints as they come due. fill runs under the feed's
+// lock and must not call the feed.
+func (f *Feed) Add(ctx context.Context, slice string, fill func(Adder) (Position, error)) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	before := f.builder.Records()
-	to, err := fill(func(record []byte, extra ...rows.Field) error {
-		f.partial = true
-		return f.builder.Add(ctx, record, extra...)
-	})
+	f.open[slice] = struct{}{}
+	to, err := fill(f.adder(ctx))
 	if err != nil {
 		return err
 	}
-	f.partial = false
 	f.cursor.Slices[slice], f.moved = to, true
-	due := f.clock.Now().Sub(f.last) >= checkpointEvery
-	if f.to.sent || due && f.builder.Records() > before {
+	delete(f.open, slice)
+	return f.settle(ctx)
+}
+
+// Send takes the records that fill adds and leaves the slice's position as it is:
+// a later Add covers them. Until then the stream has no checkpoint; while one is
+// due, slices that have none of such records wait with theirs.
+func (f *Feed) Send(ctx context.Context, slice string, fill func(Adder) error) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if _, going := f.open[slice]; !going {
+		stop := context.AfterFunc(ctx, f.wake)
+		defer stop()
+		for len(f.open) > 0 && f.due() && ctx.Err() == nil {
+			f.settled.Wait()
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	f.open[slice] = struct{}{}
+	return fill(f.adder(ctx))
+}
+
+func (f *Feed) wake() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.settled.Broadcast()
+}
+
+func (f *Feed) adder(ctx context.Context) Adder {
+	return func(record []byte, extra ...rows.Field) error { return f.builder.Add(ctx, record, extra...) }
+}
+
+// due reports whether it is time for a checkpoint.
+func (f *Feed) due() bool {
+	return f.to.sent || f.moved && f.clock.Now().Sub(f.last) >= checkpointEvery
+}
+
+// settle makes a checkpoint when it is due and possible.
+func (f *Feed) settle(ctx context.Context) error {
+	if len(f.open) > 0 {
+		return nil
+	}
+	defer f.settled.Broadcast()
+	if f.due() {
 		return f.checkpoint(ctx)
 	}
 	return nil
@@ -115,12 +163,13 @@ func (f *Feed) checkpoint(ctx context.Context) error {
 
 // End ends the read. After success it sends what is left and a last checkpoint,
 // in which only the slices read are kept, or, of a complete full refresh, none.
-// After an error it saves what was read before it, and returns the error.
+// After an error it saves what was read before it, where positions cover it, and
+// returns the error.
 func (f *Feed) End(ctx context.Context, mode sluice.ReadMode, read []string, err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
-		if f.moved && !f.partial && !f.to.failed && ctx.Err() == nil {
+		if f.moved && len(f.open) == 0 && !f.to.failed && ctx.Err() == nil {
 			// The error that ended the read is the one to tell; what cannot be
 			// saved is read again.
 			_ = f.checkpoint(ctx)

@@ -68,6 +68,14 @@ func (p *Page) Last() []byte {
 	return p.last
 }
 
+// middle returns the record in the middle of a page that is held.
+func (p *Page) middle() []byte {
+	if n := len(p.spans); n > 0 {
+		return p.resp.body[p.spans[n/2].from:p.spans[n/2].to]
+	}
+	return nil
+}
+
 // Records hands over the page's records one after another, as JSON that is valid
 // until yield returns. It returns yield's error unchanged. A page too large to be
 // held can be walked once.

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"math"
 	"slices"
@@ -21,6 +22,20 @@ type SliceRead struct {
 	Feed   *Feed
 	Slice  Slice
 	Full   bool // a full refresh
+}
+
+// Declared reads the slice as the endpoint declares it, from its position on: for
+// an Endpoint.Read that is made of several such reads. last, where it is not nil,
+// may change the position that the complete read ends with.
+func (r SliceRead) Declared(ctx context.Context, e *Endpoint, last func(*Position)) error {
+	s := newSliceReader(e, r, r.Feed.Position(r.Slice.Name))
+	s.last = last
+	return s.run(ctx)
+}
+
+// Move sets the slice's position without sending records.
+func (r SliceRead) Move(ctx context.Context, p Position) error {
+	return r.Feed.Add(ctx, r.Slice.Name, func(Adder) (Position, error) { return p, nil })
 }
 
 // read reads a stream: its slices, so many at once, into one feed.
@@ -112,6 +127,9 @@ type sliceReader struct {
 	SliceRead
 	e        *Endpoint
 	inc      Incremental
+	last     func(*Position)
+	derived  []Field
+	extra    []rows.Field // scratch
 	field    Field
 	position Position
 	known    map[string]Tag // of the walk before
@@ -131,6 +149,9 @@ func newSliceReader(e *Endpoint, r SliceRead, p Position) *sliceReader {
 	} else {
 		s.inc.Order = Whole
 	}
+	for _, d := range e.Derive {
+		s.derived = append(s.derived, NewField(d.Path))
+	}
 	if !r.Full && e.Conditional {
 		s.known = p.Tags
 	}
@@ -138,6 +159,7 @@ func newSliceReader(e *Endpoint, r SliceRead, p Position) *sliceReader {
 		s.top = v
 	}
 	at := s.at()
+	s.top = max(s.top, at)
 	for _, d := range p.Seen {
 		s.seen[d] = at
 	}
@@ -220,9 +242,14 @@ func (s *sliceReader) finish(ctx context.Context, at int64, last bool) error {
 			p.Tags = s.tags
 		}
 	}
-	p.Seen = s.remembered(at)
+	if s.inc.Order != Whole {
+		p.Seen = s.remembered(at)
+	}
+	if last && s.last != nil {
+		s.last(&p)
+	}
 	s.position = p
-	return s.Feed.Add(ctx, s.Slice.Name, func(func([]byte, ...rows.Field) error) (Position, error) { return p, nil })
+	return s.Move(ctx, p)
 }
 
 const (
@@ -289,22 +316,53 @@ func (s *sliceReader) expired(w Walk, _ *Page, err error) error {
 
 // page feeds one page and reports whether nothing that follows is wanted.
 func (s *sliceReader) page(ctx context.Context, p *Page) (stop bool, err error) {
-	err = s.Feed.Add(ctx, s.Slice.Name, func(add func([]byte, ...rows.Field) error) (Position, error) {
-		err := p.Records(func(record []byte) error {
+	if p.Skipped {
+		slog.Warn("nothing to read", "connector", s.Client.o.Name, "stream", s.e.Table.Name.Name, "slice", s.Slice.Name, "status", p.resp.Status)
+		return true, nil
+	}
+	p.tag(s.tags)
+	fill := func(add Adder) error {
+		return p.Records(func(record []byte) error {
 			wanted, older := s.wanted(record)
 			stop = stop || older && s.inc.Order == Descending
-			if !wanted {
+			if !wanted || s.e.Keep != nil && !s.e.Keep(record) {
 				return nil
 			}
-			return add(record, s.Slice.Fields...)
+			return add(record, s.fields(record)...)
 		})
-		if err != nil {
-			return Position{}, err
-		}
+	}
+	if !s.covers(p) {
+		return stop, s.Feed.Send(ctx, s.Slice.Name, fill)
+	}
+	return stop, s.Feed.Add(ctx, s.Slice.Name, func(add Adder) (Position, error) {
+		err := fill(add)
 		s.after(p)
-		return s.position, nil
+		return s.position, err
 	})
-	return stop, err
+}
+
+// covers reports whether a position can say that the read has come to the end of
+// this page, and not further.
+func (s *sliceReader) covers(p *Page) bool {
+	if s.inc.Order == Ascending && s.inc.Window == 0 {
+		_, ok := s.inc.Format.parse(s.field.Text(p.Last()))
+		return ok && p.rest == nil
+	}
+	return s.e.Resumable && p.rest == nil && p.Resume() != ""
+}
+
+// fields returns what is added to a record; it is valid until the next call.
+func (s *sliceReader) fields(record []byte) []rows.Field {
+	s.extra = append(s.extra[:0], s.Slice.Fields...)
+	for i, f := range s.derived {
+		if raw := f.Raw(record); raw != nil {
+			// A value that is not valid is told of with the record.
+			if field, err := rows.RawField(s.e.Derive[i].Name, raw); err == nil {
+				s.extra = append(s.extra, field)
+			}
+		}
+	}
+	return s.extra
 }
 
 // wanted reports whether a record is to be sent, and whether it is older than
@@ -338,7 +396,7 @@ func (s *sliceReader) wanted(record []byte) (wanted, older bool) {
 // near reports whether a later read, or page, can bring a record of this value
 // again.
 func (s *sliceReader) near(v int64) bool {
-	return v >= s.top-s.inc.Format.span(s.inc.Lookback)-s.inc.Format.unit()
+	return s.top == nothing || v >= s.top-s.inc.Format.span(s.inc.Lookback)-s.inc.Format.unit()
 }
 
 // prune keeps the memory of records small: of many equal values it forgets all,
@@ -353,24 +411,23 @@ func (s *sliceReader) prune() {
 	}
 }
 
-// after moves the position past a page, as far as that is exact.
+// after moves the position past a page that it covers.
 func (s *sliceReader) after(p *Page) {
-	p.tag(s.tags)
-	switch {
-	case s.inc.Order == Ascending && s.top != nothing && s.inc.Window == 0:
+	if s.inc.Order == Ascending && s.inc.Window == 0 {
 		at := max(s.at(), s.top)
 		s.position.At = s.inc.Format.text(at)
 		s.position.Seen = s.remembered(at)
-	case s.e.Resumable:
-		s.position.Next = p.Resume()
-		if s.top != nothing {
-			s.position.Top = s.inc.Format.text(s.top)
-		}
+		return
+	}
+	s.position.Next = p.Resume()
+	if s.top != nothing {
+		s.position.Top = s.inc.Format.text(s.top)
 	}
 }
 
 // rolling asks for each page as the first one since the page before's last value.
-// Where a page holds a single value, it pages on as the API does.
+// Where that would bring more than half of the page again, for records share a
+// value, it pages on as the API does.
 type rolling struct {
 	paging Paging
 	s      *sliceReader
@@ -385,17 +442,20 @@ func (r rolling) Next(p *Page) (Request, bool, error) {
 	if err != nil || !more {
 		return next, more, err
 	}
-	v, ok := r.s.inc.Format.parse(r.s.field.Text(p.Last()))
-	if !ok {
+	last, ok := r.value(p.Last())
+	middle, known := r.value(p.middle())
+	if !ok || !known {
 		return next, true, nil
 	}
-	since := r.s.sinceText(v)
-	if before, ok := r.s.inc.Format.parse(p.param(r.s.inc.Since)); ok {
-		if now, _ := r.s.inc.Format.parse(since); now <= before {
-			return next, true, nil
-		}
+	since := r.s.sinceText(last)
+	if from, ok := r.s.inc.Format.parse(since); !ok || from <= middle {
+		return next, true, nil
 	}
 	return r.paging.Start(r.base.With(r.s.inc.Since, since)), true, nil
+}
+
+func (r rolling) value(record []byte) (int64, bool) {
+	return r.s.inc.Format.parse(r.s.field.Text(record))
 }
 
 // address identifies a page among the tags of a walk.
