@@ -14,7 +14,7 @@ type moment struct {
 // parseMoment reads 2006-01-02, 15:04:05[.999999] or both with a T or a blank
 // between them, and after a time of day an optional Z, ±07, ±0700 or ±07:00.
 // Digits past the microsecond must be zero: nothing is cut off. Seconds may be
-// left out.
+// left out. Years are 1 to 9999.
 func parseMoment(b []byte) (m moment, ok bool) {
 	if len(b) >= 10 && b[4] == '-' && b[7] == '-' {
 		if m.days, ok = parseDate(b[:10]); !ok {
@@ -58,7 +58,9 @@ func parseDate(b []byte) (int64, bool) {
 	if !ok1 || !ok2 || !ok3 || !ok4 || month == 0 || day == 0 {
 		return 0, false
 	}
-	year += century * 100
+	if year += century * 100; year == 0 {
+		return 0, false // not every system has it
+	}
 	last := monthDays[month-1]
 	if month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0) {
 		last = 29
