@@ -16,7 +16,7 @@ type Stretch struct {
 	Mark     uint64
 }
 
-// Add returns done with s. Stretches that touch and share a mark become one, so
+// Add returns done, which is in order, with s. Stretches that touch and share a mark become one, so
 // that what is remembered stays small. No stretch may be added twice.
 func Add(done []Stretch, s Stretch) []Stretch {
 	at, _ := slices.BinarySearchFunc(done, s, compare)
@@ -29,6 +29,9 @@ func Add(done []Stretch, s Stretch) []Stretch {
 	}
 	return done
 }
+
+// Sort puts stretches in the order that Add expects.
+func Sort(done []Stretch) { slices.SortFunc(done, compare) }
 
 func compare(a, b Stretch) int {
 	return cmp.Or(cmp.Compare(a.Rel, b.Rel), cmp.Compare(a.From, b.From))

@@ -1,0 +1,387 @@
+package postgres
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/sluicehq/sluice"
+)
+
+// connectConfig translates the user's configuration, without any I/O.
+func connectConfig(c Config) (*pgconn.Config, error) {
+	text := c.URL
+	if text == "" {
+		text = hostURL(c)
+	}
+	text, err := withMode(text, c)
+	if err != nil {
+		return nil, err
+	}
+	base, err := pgconn.ParseConfig(text)
+	if err != nil {
+		return nil, configError(c, err)
+	}
+	if c.Password != "" {
+		base.Password = c.Password
+	}
+	base.ConnectTimeout = time.Duration(c.ConnectTimeout)
+	if err := addCertificates(base, c); err != nil {
+		return nil, err
+	}
+	base.RuntimeParams["application_name"] = c.ApplicationName
+	return base, nil
+}
+
+func hostURL(c Config) string {
+	u := url.URL{Scheme: "postgres", Path: "/" + c.Database}
+	if c.User != "" {
+		u.User = url.User(c.User)
+	}
+	q := url.Values{"host": {c.Host}, "port": {strconv.Itoa(c.Port)}}
+	u.RawQuery = q.Encode()
+	return u.String()
+}
+
+// withMode adds the TLS mode to a connection string of either form. A root
+// certificate raises require to verify-ca, as in libpq.
+func withMode(text string, c Config) (string, error) {
+	mode := c.SSLMode
+	if mode == "require" && c.SSLRootCert != "" {
+		mode = "verify-ca"
+	}
+	if mode == "" {
+		return text, nil
+	}
+	if !strings.HasPrefix(text, "postgres://") && !strings.HasPrefix(text, "postgresql://") {
+		return text + " sslmode=" + mode, nil
+	}
+	u, err := url.Parse(text)
+	if err != nil {
+		return "", configError(c, errors.New("it is not a valid URL; percent-encode special characters of the password"))
+	}
+	q := u.Query()
+	q.Set("sslmode", mode)
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+func configError(c Config, err error) error {
+	return sluice.Errorf(sluice.Config, "postgres_config", "read connection settings", "see `sluice spec postgres`", "%s", hideSecrets(c, err.Error()))
+}
+
+// hideSecrets takes what is secret out of a driver's message.
+func hideSecrets(c Config, message string) string {
+	secrets := []string{c.Password, c.URL}
+	if u, err := url.Parse(c.URL); err == nil && u.User != nil {
+		password, _ := u.User.Password()
+		secrets = append(secrets, password)
+	}
+	for _, s := range secrets {
+		if s != "" {
+			message = strings.ReplaceAll(message, s, "xxxxx")
+		}
+	}
+	return message
+}
+
+// addCertificates puts the user's PEMs into every TLS configuration that the
+// mode calls for.
+func addCertificates(base *pgconn.Config, c Config) error {
+	var roots *x509.CertPool
+	if c.SSLRootCert != "" {
+		if roots = x509.NewCertPool(); !roots.AppendCertsFromPEM([]byte(c.SSLRootCert)) {
+			return configError(c, errors.New("sslrootcert holds no PEM certificate"))
+		}
+	}
+	var own []tls.Certificate
+	if c.SSLCert != "" {
+		pair, err := tls.X509KeyPair([]byte(c.SSLCert), []byte(c.SSLKey))
+		if err != nil {
+			return configError(c, fmt.Errorf("sslcert and sslkey: %w", err))
+		}
+		own = []tls.Certificate{pair}
+	}
+	set := func(t *tls.Config) {
+		if t != nil && roots != nil {
+			t.RootCAs = roots
+		}
+		if t != nil && own != nil {
+			t.Certificates = own
+		}
+	}
+	set(base.TLSConfig)
+	for _, f := range base.Fallbacks {
+		set(f.TLSConfig)
+	}
+	return nil
+}
+
+// pool keeps idle connections for the next stream: a thousand small tables must
+// not cost a thousand connections. It is safe for concurrent use.
+type pool struct {
+	base   *pgconn.Config
+	config Config
+	mu     sync.Mutex
+	idle   []*conn
+	closed bool
+}
+
+const maxIdle = 8
+
+// get returns a connection that is not in a transaction; reused says that it may
+// have died while it was idle.
+func (p *pool) get(ctx context.Context) (c *conn, reused bool, err error) {
+	p.mu.Lock()
+	if n := len(p.idle); n > 0 {
+		c, p.idle = p.idle[n-1], p.idle[:n-1]
+		p.mu.Unlock()
+		return c, true, nil
+	}
+	p.mu.Unlock()
+	c, err = p.connect(ctx)
+	return c, false, err
+}
+
+func (p *pool) connect(ctx context.Context) (*conn, error) {
+	config := p.base.Copy()
+	var w *wire
+	config.BuildFrontend = func(r io.Reader, to io.Writer) *pgproto3.Frontend {
+		w = &wire{r: r}
+		return pgproto3.NewFrontend(w, to)
+	}
+	pg, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, fail(ctx, "connect to "+net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))), p.clean(err))
+	}
+	return &conn{pg: pg, wire: w}, nil
+}
+
+// clean keeps secrets out of the messages of errors that the driver made of the
+// configuration. The error's chain stays as it is.
+func (p *pool) clean(err error) error {
+	message := err.Error()
+	password := p.base.Password
+	if hidden := hideSecrets(p.config, message); hidden != message || password != "" && strings.Contains(message, password) {
+		return &cleaned{message: strings.ReplaceAll(hidden, cmp.Or(password, "\x00"), "xxxxx"), err: err}
+	}
+	return err
+}
+
+// cleaned is an error whose message holds no secret.
+type cleaned struct {
+	message string
+	err     error
+}
+
+func (e *cleaned) Error() string { return e.message }
+func (e *cleaned) Unwrap() error { return e.err }
+
+// put takes a connection back. One that is not idle is closed.
+func (p *pool) put(c *conn) {
+	p.mu.Lock()
+	if !p.closed && !c.broken && !c.pg.IsClosed() && c.pg.TxStatus() == 'I' && len(p.idle) < maxIdle {
+		p.idle = append(p.idle, c)
+		c = nil
+	}
+	p.mu.Unlock()
+	if c != nil {
+		c.close()
+	}
+}
+
+func (p *pool) close() {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	p.drain()
+}
+
+// conn is a connection used by one goroutine at a time.
+type conn struct {
+	pg     *pgconn.PgConn
+	wire   *wire
+	broken bool // a COPY was left in the middle
+}
+
+// closeTimeout bounds how long ending a connection, and what it does on the
+// server, may hold up a read that ends.
+const closeTimeout = 3 * time.Second
+
+// close ends the connection and, where it is in the middle of a statement, the
+// statement too.
+func (c *conn) close() {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	if c.broken {
+		// Best effort: the connection is given up either way.
+		_ = c.pg.CancelRequest(ctx)
+		_ = c.pg.Conn().Close()
+	}
+	_ = c.pg.Close(ctx)
+	select {
+	case <-c.pg.CleanupDone():
+	case <-ctx.Done():
+	}
+}
+
+// exec runs statements as one message and returns their results as text.
+func (c *conn) exec(ctx context.Context, sql string) ([]*pgconn.Result, error) {
+	results, err := c.pg.Exec(ctx, sql).ReadAll()
+	if err != nil {
+		return nil, err
+	}
+	return results, nil
+}
+
+// copyOut runs a COPY ... TO STDOUT and hands the bytes of each message to data,
+// which must not keep them. When ctx ends, or data fails, the statement is left
+// in the middle: the connection is then only good to be closed.
+func (c *conn) copyOut(ctx context.Context, sql string, data func([]byte) error) error {
+	c.broken = true
+	stop := context.AfterFunc(ctx, func() { _ = c.pg.Conn().SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	front := c.pg.Frontend()
+	front.SendQuery(&pgproto3.Query{String: sql})
+	if err := front.Flush(); err != nil {
+		return err
+	}
+	var failed error
+	for {
+		kind, body, err := c.wire.next()
+		if err != nil {
+			if failed != nil {
+				return failed // the server said why before it closed the connection
+			}
+			return err
+		}
+		switch kind {
+		case 'd':
+			if err := data(body); err != nil {
+				return err
+			}
+		case 'E':
+			var e pgproto3.ErrorResponse
+			if err := e.Decode(body); err != nil {
+				return err
+			}
+			failed = pgconn.ErrorResponseToPgError(&e)
+		case 'Z':
+			c.broken = failed != nil || !stop()
+			return failed
+		}
+	}
+}
+
+// wire reads the server's messages through one large buffer. PostgreSQL sends 8
+// KB at a time, and a message per row: reading as much as there is, and cutting
+// messages out in place, is what makes a row cheap. Outside of a COPY the driver
+// reads through it as a plain io.Reader.
+type wire struct {
+	r        io.Reader
+	buf      []byte
+	from, to int
+}
+
+const (
+	wireBuffer = 256 << 10
+	maxKept    = 2 << 20       // a buffer that a message made larger than this shrinks again
+	maxMessage = 1<<30 + 1<<20 // rows are smaller than 1 GiB
+)
+
+// Read serves the driver.
+func (w *wire) Read(p []byte) (int, error) {
+	if w.from == w.to {
+		return w.r.Read(p)
+	}
+	n := copy(p, w.buf[w.from:w.to])
+	w.from += n
+	return n, nil
+}
+
+// next returns the next message, valid until the next call.
+func (w *wire) next() (kind byte, body []byte, err error) {
+	if err := w.need(5); err != nil {
+		return 0, nil, err
+	}
+	size := int(binary.BigEndian.Uint32(w.buf[w.from+1:]))
+	if size < 4 || size > maxMessage {
+		return 0, nil, fmt.Errorf("a message of %d bytes", size)
+	}
+	if err := w.need(1 + size); err != nil {
+		return 0, nil, err
+	}
+	kind, body = w.buf[w.from], w.buf[w.from+5:w.from+1+size]
+	w.from += 1 + size
+	return kind, body, nil
+}
+
+// need reads until n bytes are in the buffer, which grows for a message larger
+// than it, and shrinks again after.
+func (w *wire) need(n int) error {
+	if w.to-w.from >= n {
+		return nil
+	}
+	if n > len(w.buf) || len(w.buf) > maxKept && n <= wireBuffer {
+		grown := make([]byte, max(n, wireBuffer))
+		w.to = copy(grown, w.buf[w.from:w.to])
+		w.buf, w.from = grown, 0
+	}
+	if w.from+n > len(w.buf) {
+		w.to, w.from = copy(w.buf, w.buf[w.from:w.to]), 0
+	}
+	if w.from == w.to {
+		w.from, w.to = 0, 0
+	}
+	got, err := io.ReadAtLeast(w.r, w.buf[w.to:], n-(w.to-w.from))
+	w.to += got
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// rowsOf returns the rows of result number i; none where there is no such result.
+func rowsOf(results []*pgconn.Result, i int) [][][]byte {
+	if i >= len(results) {
+		return nil
+	}
+	return slices.Clip(results[i].Rows)
+}
+
+func integer(b []byte) int64 {
+	n, _ := strconv.ParseInt(string(b), 10, 64)
+	return n
+}
+
+func truth(b []byte) bool { return bytes.Equal(b, []byte("t")) }
+
+// drain closes the idle connections.
+func (p *pool) drain() {
+	p.mu.Lock()
+	idle := p.idle
+	p.idle = nil
+	p.mu.Unlock()
+	for _, c := range idle {
+		c.close()
+	}
+}

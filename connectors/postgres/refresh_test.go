@@ -1,0 +1,188 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"pgregory.net/rapid"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/internal/pgtest"
+)
+
+// query returns rows as text, in the form of rowTexts.
+func query(t testing.TB, url, sql string) []string {
+	t.Helper()
+	ctx := context.Background()
+	c, err := pgconn.Connect(ctx, url)
+	must(t, err)
+	defer c.Close(ctx)
+	results, err := c.Exec(ctx, sql).ReadAll()
+	must(t, err)
+	rows := []string{}
+	for _, r := range results[len(results)-1].Rows {
+		var values []string
+		for _, v := range r {
+			if v == nil {
+				v = []byte("∅")
+			}
+			values = append(values, string(v))
+		}
+		rows = append(rows, strings.Join(values, "|"))
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+// small makes the source cut heaps and batches so small that tests see many.
+func small(s *source) *source {
+	s.sliceBytes, s.batchBytes = 2*8192, 2000
+	return s
+}
+
+func TestRefreshInParallel(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	pgtest.Exec(t, url, `create table t (id int primary key, v text);
+		insert into t select i, repeat('x', i % 50) from generate_series(1, 20000) i;
+		create table p (id int, v text) partition by range (id);
+		create table p1 partition of p for values from (0) to (9000);
+		create table p2 partition of p for values from (9000) to (30000);
+		insert into p select * from t;
+		create table parent (id int, v text); create table child () inherits (parent);
+		insert into parent select * from t; insert into child select * from t where id < 100;
+		create materialized view mv as select * from t; create view vw as select * from t;
+		create table empty (id int, v text)`)
+	s := small(newSource(t, map[string]any{"url": url}))
+	for _, name := range []string{"t", "p", "parent", "mv", "vw", "empty"} {
+		for _, parts := range []int{1, 3} {
+			m := newLedger()
+			must(t, m.read(t, s, sluice.Selection{Stream: find(t, s, "public."+name), Mode: sluice.FullRefresh}, parts))
+			from := strings.Replace(name, "parent", "only parent", 1)
+			equal(t, m.all(), query(t, url, "select * from "+from))
+			if len(m.state) != 1 || len(m.held) != 0 {
+				t.Errorf("%s: state %v, held %v", name, m.state, m.held)
+			}
+			if len(m.tables) > 1 {
+				t.Errorf("%s: %d shapes", name, len(m.tables))
+			}
+			if m.inserts != m.sent {
+				t.Errorf("%s: %d of %d rows are inserts", name, m.inserts, m.sent)
+			}
+		}
+	}
+}
+
+// Rows that change between kills: whatever the changes, a refresh that returns
+// without an error has brought the table as it is at its last begin.
+func TestResumedRefreshIsTheTable(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	rapid.Check(t, func(rt *rapid.T) {
+		url := server.NewDatabase(t)
+		keyed := rapid.Bool().Draw(rt, "keyed")
+		setup := "create table t (id int, v text, n int) with (fillfactor = 80);"
+		if keyed {
+			setup += "alter table t add primary key (id);"
+		}
+		pgtest.Exec(t, url, setup+"insert into t select i, repeat('x', 100), 0 from generate_series(1, 3000) i")
+		s := small(newSource(t, map[string]any{"url": url}))
+		sel := sluice.Selection{Stream: find(t, s, "public.t"), Mode: sluice.FullRefresh}
+		m := newLedger()
+		for kills := rapid.IntRange(1, 4).Draw(rt, "kills"); ; kills-- {
+			m.crash()
+			if kills > 0 {
+				m.limit = rapid.IntRange(1, 2500).Draw(rt, "limit")
+			}
+			err := m.read(t, s, sel, rapid.IntRange(1, 3).Draw(rt, "parts"))
+			if err == nil {
+				break
+			}
+			switch {
+			case errors.Is(err, errKilled):
+			case sluice.ClassOf(err) == sluice.Lost:
+				m = newLedger() // as the engine does
+				continue
+			default:
+				t.Fatal(err)
+			}
+			pgtest.Exec(t, url, drawChange(rt))
+		}
+		equal(t, m.all(), query(t, url, "select * from t"))
+	})
+}
+
+// drawChange draws what happens to the table between two runs. Deletes end in
+// class lost once the server counts them, which it does when a session ends.
+func drawChange(rt *rapid.T) string {
+	from := rapid.IntRange(1, 3000).Draw(rt, "from")
+	to := from + rapid.SampledFrom([]int{0, 1, 10, 500}).Draw(rt, "span")
+	fresh := rand.IntN(1 << 30)
+	return rapid.SampledFrom([]string{
+		"select 1",
+		fmt.Sprintf("update t set n = n + 1 where id between %d and %d", from, to),
+		fmt.Sprintf("insert into t select %d + i, repeat('y', 100), 1 from generate_series(1, %d) i", 10000+fresh, to-from+1),
+		fmt.Sprintf("delete from t where id between %d and %d", from, to),
+		"vacuum t",
+		"vacuum freeze t",
+		"vacuum full t",
+		fmt.Sprintf("update t set v = repeat('z', 300) where id between %d and %d", from, to),
+		"begin; update t set n = 100; rollback",
+	}).Draw(rt, "change")
+}
+
+func TestResumeReadsLittleTwice(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	pgtest.Exec(t, url, "create table t (id int primary key, v text); insert into t select i, repeat('x', 100) from generate_series(1, 30000) i")
+	s := small(newSource(t, map[string]any{"url": url}))
+	sel := sluice.Selection{Stream: find(t, s, "public.t"), Mode: sluice.FullRefresh}
+	m := newLedger()
+	m.limit = 20000
+	if err := m.read(t, s, sel, 2); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	committed := len(m.keyed)
+	m.crash()
+	must(t, m.read(t, s, sel, 2))
+	perSlice := 2 * 70 // rows of two pages, generously
+	if again := committed + m.sent - 30000; again != 0 || committed < 20000-2*perSlice {
+		t.Fatalf("%d rows were committed of 20000, %d were read twice", committed, again)
+	}
+	if m.inserts != 20000+m.sent { // the killed read counted its 20000 sends too
+		t.Logf("inserts %d of %d", m.inserts, m.sent)
+	}
+	equal(t, m.all(), query(t, url, "select * from t"))
+}
+
+func TestTruncatedTableIsLost(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	pgtest.Exec(t, url, "create table t (id int primary key, v text); insert into t select i, repeat('x', 100) from generate_series(1, 3000) i")
+	s := small(newSource(t, map[string]any{"url": url}))
+	sel := sluice.Selection{Stream: find(t, s, "public.t"), Mode: sluice.FullRefresh}
+	m := newLedger()
+	m.limit = 2000
+	if err := m.read(t, s, sel, 1); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	pgtest.Exec(t, url, "truncate t")
+	if err := m.read(t, s, sel, 1); sluice.ClassOf(err) != sluice.Lost {
+		t.Fatal(err)
+	}
+	bad := maps.Clone(m.state)
+	for lane := range bad {
+		bad[lane] = sluice.Cursor(`{"kind":"refresh","heaps":[],"done":[[0,0,1,1,1]]}`)
+	}
+	m.state = bad
+	if err := m.read(t, s, sel, 1); sluice.ClassOf(err) != sluice.Lost {
+		t.Fatalf("a damaged cursor: %v", err)
+	}
+}

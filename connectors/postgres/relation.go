@@ -1,0 +1,297 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/sluicehq/sluice"
+)
+
+// relation is a table or view as the catalogue tells it under a read's snapshot.
+type relation struct {
+	oid      int64
+	kind     byte // as in pg_class: r table, p partitioned, m materialized view, v view, f foreign table
+	heap     bool // an ordinary heap, whose pages can be read by range
+	security bool // row security filters what this role sees
+	filenode int64
+	pages    int64
+	pageSize int64
+	deleted  int64  // rows deleted since statistics began
+	xmin     uint64 // the snapshot's: every transaction below it has ended
+	xmax     uint64 // the snapshot's: every transaction from it on was yet to begin
+	cols     []column
+	unique   [][]string // column sets that no two rows share, the primary key first
+}
+
+// begins opens a transaction in which every value comes in the form that the
+// decoder expects. Settings are local to the transaction, so that they also hold
+// behind a pooler.
+func (s *source) begins(c *conn) string {
+	encoding := "UTF8"
+	if asciiServer(c) {
+		encoding = "SQL_ASCII"
+	}
+	return "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;" +
+		"SET LOCAL client_encoding = '" + encoding + "';" +
+		"SET LOCAL timezone = 'UTC'; SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres';" +
+		"SET LOCAL extra_float_digits = 3; SET LOCAL bytea_output = 'hex';" +
+		"SET LOCAL lock_timeout = '30s'; SET LOCAL idle_in_transaction_session_timeout = 0;" +
+		fmt.Sprintf("SET LOCAL statement_timeout = %d;", time.Duration(s.config.StatementTimeout).Milliseconds())
+}
+
+// asciiServer reports whether the database accepts any bytes as text.
+func asciiServer(c *conn) bool { return c.pg.ParameterStatus("server_encoding") == "SQL_ASCII" }
+
+// major returns the server's major version.
+func major(c *conn) int {
+	digits := strings.FieldsFunc(c.pg.ParameterStatus("server_version"), func(r rune) bool { return r < '0' || r > '9' })
+	if len(digits) == 0 {
+		return 0
+	}
+	n, _ := strconv.Atoi(digits[0])
+	return n
+}
+
+const relationSQL = `SELECT c.oid, c.relkind, c.relam = 2, pg_catalog.row_security_active(c.oid),
+ coalesce(pg_catalog.pg_relation_filenode(c.oid), 0),
+ CASE WHEN c.relkind IN ('r', 'm') THEN coalesce(pg_catalog.pg_relation_size(c.oid), 0) ELSE 0 END,
+ pg_catalog.current_setting('block_size'), coalesce(pg_catalog.pg_stat_get_tuples_deleted(c.oid), 0),
+ pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()),
+ pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()),
+ (SELECT pg_catalog.scale(pg_catalog.numeric(m)) FROM (SELECT pg_catalog.money(1)) AS x(m))
+ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND n.nspname = %s AND c.relname = %s;`
+
+// columnsSQL and uniqueSQL are completed by a condition.
+const (
+	columnsSQL = `SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull,
+ t.typname, t.typnamespace = 11, t.typtype, t.typcategory
+ FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
+ WHERE a.attnum > 0 AND NOT a.attisdropped AND `
+	uniqueSQL = `SELECT i.indrelid, i.indisprimary, i.indnkeyatts, i.indkey
+ FROM pg_catalog.pg_index i WHERE i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL AND `
+	domainsSQL = `SELECT t.oid, t.typbasetype, t.typtypmod, t.typnotnull, t.typname, t.typnamespace = 11, t.typtype, t.typcategory
+ FROM pg_catalog.pg_type t
+ WHERE t.typtype = 'd' OR t.oid IN (SELECT d.typbasetype FROM pg_catalog.pg_type d WHERE d.typtype = 'd');`
+)
+
+// begin starts a read's transaction on a connection, locks the table against
+// being rewritten under it, and describes it. The lock comes before the snapshot
+// where it can, so that both tell of the same table.
+func (s *source) begin(ctx context.Context, name sluice.TableName) (*conn, *relation, error) {
+	for lock := true; ; lock = false {
+		c, reused, err := s.pool.get(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		rel, err := s.describe(ctx, c, name, lock)
+		if err == nil {
+			return c, rel, nil
+		}
+		s.pool.put(c)
+		pg, server := errors.AsType[*pgconn.PgError](err)
+		switch {
+		case lock && server && (pg.Code == "42501" || pg.Code == "42809" || pg.Code == "0A000"):
+			continue // not a table, or only some columns may be read: it is read without the lock
+		case reused && ctx.Err() == nil && judge(err).class == sluice.Transient:
+			s.pool.drain() // idle connections have died, as when the server starts again
+			lock = true
+			continue
+		}
+		return nil, nil, fail(ctx, "read the catalogue", err)
+	}
+}
+
+func (s *source) describe(ctx context.Context, c *conn, name sluice.TableName, lock bool) (*relation, error) {
+	sql := s.begins(c)
+	if lock {
+		sql += "LOCK TABLE ONLY " + quoteName(name) + " IN ACCESS SHARE MODE;"
+	}
+	before := strings.Count(sql, ";")
+	ofTable := fmt.Sprintf("(SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s)",
+		quoteLiteral(name.Schema), quoteLiteral(name.Name))
+	sql += fmt.Sprintf(relationSQL, quoteLiteral(name.Schema), quoteLiteral(name.Name)) +
+		columnsSQL + "a.attrelid = " + ofTable + " ORDER BY a.attnum;" +
+		uniqueSQL + "i.indrelid = " + ofTable + " ORDER BY NOT i.indisprimary, i.indnkeyatts;"
+	results, err := c.exec(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	rows := rowsOf(results, before)
+	if len(rows) == 0 {
+		return nil, sluice.Errorf(sluice.Config, "postgres_table_missing", "read "+name.String(),
+			verdicts["42P01"].hint, "there is no table or view of that name")
+	}
+	rel, moneyScale := scanRelation(rows[0])
+	options := s.typeOptions(c, moneyScale)
+	cols, nums := scanColumns(rowsOf(results, before+1))
+	if err := s.resolve(ctx, c, cols, options); err != nil {
+		return nil, err
+	}
+	rel.cols = cols
+	for _, row := range rowsOf(results, before+2) {
+		if key := scanUnique(row, cols, nums); key != nil {
+			rel.unique = append(rel.unique, key)
+		}
+	}
+	return rel, nil
+}
+
+func (s *source) typeOptions(c *conn, moneyScale int32) typeOptions {
+	return typeOptions{numericDecimal: s.config.Numeric == "decimal", checkText: asciiServer(c), moneyScale: moneyScale}
+}
+
+func scanRelation(row [][]byte) (*relation, int32) {
+	rel := &relation{oid: integer(row[0]), kind: row[1][0], heap: truth(row[2]), security: truth(row[3]),
+		filenode: integer(row[4]), pageSize: integer(row[6]), deleted: integer(row[7]),
+		xmin: uint64(integer(row[8])), xmax: uint64(integer(row[9]))}
+	rel.pages = integer(row[5]) / rel.pageSize
+	return rel, int32(integer(row[10]))
+}
+
+// scanColumns reads rows of columnsSQL, and returns the columns with their
+// numbers in the table.
+func scanColumns(rows [][][]byte) (cols []column, nums []string) {
+	for _, r := range rows {
+		cols = append(cols, column{name: string(r[2]), typeOID: uint32(integer(r[3])), typmod: int32(integer(r[4])),
+			notNull: truth(r[5]), typeName: string(r[6]), system: truth(r[7]), typtype: r[8][0], category: r[9][0]})
+		nums = append(nums, string(r[1]))
+	}
+	return cols, nums
+}
+
+// scanUnique returns the columns of a unique index, or nil where one of them may
+// be null or is not among cols: rows could then share a key.
+func scanUnique(row [][]byte, cols []column, nums []string) []string {
+	var key []string
+	all := strings.Fields(string(row[3]))
+	for _, num := range all[:min(len(all), int(integer(row[2])))] {
+		i := slices.Index(nums, num)
+		if i < 0 || !cols[i].notNull {
+			return nil
+		}
+		key = append(key, cols[i].name)
+	}
+	return key
+}
+
+// resolve decides how columns are read; domains are read as what they are based
+// on.
+func (s *source) resolve(ctx context.Context, c *conn, cols []column, o typeOptions) error {
+	var domains map[uint32]domain
+	for i := range cols {
+		if cols[i].typtype == 'd' {
+			if domains == nil {
+				results, err := c.exec(ctx, domainsSQL)
+				if err != nil {
+					return err
+				}
+				domains = scanDomains(rowsOf(results, 0))
+			}
+			cols[i].undomain(domains)
+		}
+		cols[i].resolve(o)
+	}
+	return nil
+}
+
+// domain is a type of which others are made, or a base of one.
+type domain struct {
+	base     uint32
+	typmod   int32
+	notNull  bool
+	name     string
+	system   bool
+	typtype  byte
+	category byte
+}
+
+func scanDomains(rows [][][]byte) map[uint32]domain {
+	domains := make(map[uint32]domain, len(rows))
+	for _, r := range rows {
+		domains[uint32(integer(r[0]))] = domain{uint32(integer(r[1])), int32(integer(r[2])), truth(r[3]),
+			string(r[4]), truth(r[5]), r[6][0], r[7][0]}
+	}
+	return domains
+}
+
+func (c *column) undomain(domains map[uint32]domain) {
+	for oid := c.typeOID; c.typtype == 'd'; {
+		d, ok := domains[oid]
+		base, based := domains[d.base]
+		if !ok || !based {
+			return // made since the domains were read: it is read as text
+		}
+		c.notNull = c.notNull || d.notNull
+		if d.typmod >= 0 {
+			c.typmod = d.typmod
+		}
+		c.typeOID, c.typeName, c.system, c.typtype, c.category = d.base, base.name, base.system, base.typtype, base.category
+		oid = d.base
+	}
+}
+
+// uniqueKey reports whether no two rows share a value of key.
+func (r *relation) uniqueKey(key []string) bool {
+	return slices.ContainsFunc(r.unique, func(unique []string) bool {
+		return !slices.ContainsFunc(unique, func(name string) bool { return !slices.Contains(key, name) })
+	})
+}
+
+// column returns the column of that name, or nil.
+func (r *relation) column(name string) *column {
+	for i := range r.cols {
+		if r.cols[i].name == name {
+			return &r.cols[i]
+		}
+	}
+	return nil
+}
+
+// piece is a heap that a stream's rows lie in: the table itself or, for a
+// partitioned table, a partition.
+type piece struct {
+	oid, filenode, pages, deleted int64
+	from                          string // for a FROM clause
+}
+
+// pieces returns the heaps that can be read by page ranges instead of the
+// relation as a whole, or none where it must be read in one go: views, foreign
+// tables, tables that row security filters by more than the page, servers
+// before 14, which read the whole table for every range.
+func (s *source) pieces(ctx context.Context, c *conn, rel *relation, from string) ([]piece, error) {
+	if major(c) < 14 || rel.security {
+		return nil, nil
+	}
+	switch {
+	case (rel.kind == 'r' || rel.kind == 'm') && rel.heap:
+		return []piece{{rel.oid, rel.filenode, rel.pages, rel.deleted, from}}, nil
+	case rel.kind != 'p':
+		return nil, nil
+	}
+	results, err := c.exec(ctx, fmt.Sprintf(`SELECT c.oid, n.nspname, c.relname, pg_catalog.pg_relation_filenode(c.oid),
+ pg_catalog.pg_relation_size(c.oid), coalesce(pg_catalog.pg_stat_get_tuples_deleted(c.oid), 0),
+ c.relkind = 'r' AND c.relam = 2 AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
+ AND NOT pg_catalog.row_security_active(c.oid)
+ FROM pg_catalog.pg_partition_tree(%d) p JOIN pg_catalog.pg_class c ON c.oid = p.relid
+ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE p.isleaf AND c.relkind <> 'p' ORDER BY c.oid`, rel.oid))
+	if err != nil {
+		return nil, fail(ctx, "read the partitions", err)
+	}
+	var all []piece
+	for _, r := range rowsOf(results, 0) {
+		if !truth(r[6]) {
+			return nil, nil
+		}
+		all = append(all, piece{integer(r[0]), integer(r[3]), integer(r[4]) / rel.pageSize, integer(r[5]),
+			"ONLY " + quoteName(sluice.TableName{Schema: string(r[1]), Name: string(r[2])})})
+	}
+	return all, nil
+}

@@ -1,0 +1,246 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/sqlread"
+)
+
+// source reads one database. It is safe for concurrent use.
+type source struct {
+	config          Config
+	pool            pool
+	recycler        recycler
+	schemas, tables sqlread.Patterns
+	noExport        atomic.Bool // the server does not let snapshots be shared
+
+	sliceBytes int64 // of a heap that one statement reads, and between checkpoints of ordered reads
+	batchBytes int64
+	seenLimit  int
+}
+
+// Check connects, and asks for what every read needs.
+func (s *source) Check(ctx context.Context) error {
+	c, _, err := s.pool.get(ctx)
+	if err != nil {
+		return err
+	}
+	defer s.pool.put(c)
+	if _, err := c.exec(ctx, s.begins(c)+"SELECT 1 FROM pg_catalog.pg_class LIMIT 1; COMMIT"); err != nil {
+		return fail(ctx, "check the connection", err)
+	}
+	return nil
+}
+
+// Close closes the idle connections.
+func (s *source) Close() error {
+	s.pool.close()
+	return nil
+}
+
+// sinkError carries an error of the sink past this package's own handling.
+type sinkError struct{ err error }
+
+func (e *sinkError) Error() string { return e.err.Error() }
+func (e *sinkError) Unwrap() error { return e.err }
+
+// Read reads one stream, in the mode that is asked for.
+func (s *source) Read(ctx context.Context, req sluice.ReadRequest, to sluice.Sink) error {
+	if len(req.Selections) != 1 {
+		return sluice.Errorf(sluice.Bug, "postgres_request", "read", "this is a bug; please report it", "%d streams in one read", len(req.Selections))
+	}
+	sel := req.Selections[0]
+	err := s.read(ctx, sel, req, to)
+	if err == errNoExport {
+		s.noExport.Store(true)
+		err = s.read(ctx, sel, req, to)
+	}
+	if sink, ok := errors.AsType[*sinkError](err); ok {
+		return sink.err
+	}
+	if e, ok := err.(*sluice.Error); ok && e.Stream == (sluice.TableName{}) {
+		e.Stream = sel.Stream.Name
+	}
+	return err
+}
+
+func (s *source) read(ctx context.Context, sel sluice.Selection, req sluice.ReadRequest, to sluice.Sink) error {
+	if sel.Mode != sluice.FullRefresh && sel.Mode != sluice.Incremental {
+		return sluice.Errorf(sluice.Config, "postgres_mode", "read "+sel.Stream.Name.String(),
+			"choose full_refresh or incremental", "mode %q is not supported", sel.Mode)
+	}
+	c, rel, err := s.begin(ctx, sel.Stream.Name)
+	if err != nil {
+		return err
+	}
+	r, err := s.newReading(c, rel, sel, req, to)
+	if err == nil {
+		err = r.run(ctx)
+	}
+	if err == nil {
+		_, err = c.exec(ctx, "COMMIT")
+		err = fail(ctx, "end the read", err)
+	}
+	s.pool.put(c) // which closes it, unless it is idle
+	return err
+}
+
+// reading is one Read of one stream.
+type reading struct {
+	*source
+	conn  *conn
+	rel   *relation
+	cols  []column
+	table *sluice.Table
+	sel   sluice.Selection
+	state map[int]cursor // by part
+	parts int            // readers at most
+	to    sluice.Sink
+	from  string // the relation in a FROM clause
+	op    sluice.Op
+}
+
+func (s *source) newReading(c *conn, rel *relation, sel sluice.Selection, req sluice.ReadRequest, to sluice.Sink) (*reading, error) {
+	r := &reading{source: s, conn: c, rel: rel, sel: sel, parts: max(req.MaxParts, 1), to: to, from: quoteName(sel.Stream.Name)}
+	if rel.kind == 'r' {
+		r.from = "ONLY " + r.from // tables that inherit from it are streams of their own
+	}
+	r.table = &sluice.Table{Name: sel.Stream.Name, Key: sel.Stream.Key}
+	for _, c := range rel.cols {
+		if len(sel.Stream.Columns) > 0 && sel.Stream.Column(c.name) == nil {
+			continue
+		}
+		r.cols = append(r.cols, c)
+		r.table.Columns = append(r.table.Columns, c.public(sel.Stream.Key))
+	}
+	if len(r.cols) == 0 {
+		return nil, sluice.Errorf(sluice.Config, "postgres_column_missing", r.what(), verdicts["42703"].hint, "none of the selected columns exist")
+	}
+	for _, k := range sel.Stream.Key {
+		if r.table.Column(k) == nil {
+			return nil, sluice.Errorf(sluice.Config, "postgres_column_missing", r.what(), "choose a primary_key of columns that exist and are selected", "there is no key column %q", k)
+		}
+	}
+	r.op = sluice.Upsert
+	if len(sel.Stream.Key) == 0 || rel.uniqueKey(sel.Stream.Key) {
+		r.op = sluice.Insert
+	}
+	var err error
+	r.state, err = readState(req.State, sel.Stream.Name)
+	return r, err
+}
+
+// public is the column as streams and batches declare it. Where a value may be
+// rejected, null takes its place; in a key, the row goes instead.
+func (c *column) public(key []string) sluice.Column {
+	return sluice.Column{Name: c.name, Type: c.logical, Nullable: !c.notNull || c.rejects() && !slices.Contains(key, c.name)}
+}
+
+func (r *reading) what() string { return "read " + r.sel.Stream.Name.String() }
+
+func (r *reading) run(ctx context.Context) error {
+	whole := r.state[0]
+	if r.sel.Mode == sluice.FullRefresh {
+		if err := r.refresh(ctx); err != nil {
+			return err
+		}
+		return r.checkpoint(ctx, 0, cursor{Kind: cursorDone})
+	}
+	if err := r.checkCursor(whole); err != nil {
+		return err
+	}
+	if whole.Kind == cursorIncremental {
+		return r.changes(ctx, whole)
+	}
+	return r.firstRead(ctx)
+}
+
+// selects is the select list of the columns to read.
+func (r *reading) selects() string {
+	list := ""
+	for i := range r.cols {
+		if i > 0 {
+			list += ", "
+		}
+		list += r.cols[i].expression()
+	}
+	return list
+}
+
+func (r *reading) copySQL(from, rest string) string {
+	return fmt.Sprintf("COPY (SELECT %s FROM %s%s) TO STDOUT (FORMAT binary)", r.selects(), from, rest)
+}
+
+// lane sends the rows that one reader reads.
+type lane struct {
+	*reading
+	conn *conn
+	part int
+	op   sluice.Op
+	dec  *decoder
+	// full is called before the batch at hand is sent; nil: nothing more to do.
+	full func(ctx context.Context) error
+}
+
+func (r *reading) newLane(c *conn, part int) *lane {
+	return &lane{reading: r, conn: c, part: part, op: r.op, dec: newDecoder(r.cols, r.table.Key, r.batchBytes, &r.recycler)}
+}
+
+// copy runs a COPY statement, sends its rows, and returns how many the server
+// sent. Everything read is sent when it returns.
+func (l *lane) copy(ctx context.Context, sql string) (int64, error) {
+	l.dec.begin()
+	err := l.conn.copyOut(ctx, sql, func(p []byte) error {
+		for len(p) > 0 {
+			n, err := l.dec.write(p)
+			if err != nil {
+				return sluice.Errorf(sluice.Bug, "postgres_protocol", "decode "+l.sel.Stream.Name.String(), "this is a bug; please report it with the message", "%w", err)
+			}
+			p = p[n:]
+			if l.dec.full() {
+				if err := l.flush(ctx); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fail(ctx, l.what(), err)
+	}
+	return l.dec.total, fail(ctx, l.what(), l.flush(ctx))
+}
+
+// flush sends the batch at hand.
+func (l *lane) flush(ctx context.Context) error {
+	for _, r := range l.dec.rejected {
+		r.Stream, r.Part = l.sel.Stream.Name, l.part
+		if err := l.to.Reject(ctx, r); err != nil {
+			return &sinkError{err}
+		}
+	}
+	l.dec.rejected = l.dec.rejected[:0]
+	if rows := l.dec.take(); rows != nil {
+		err := l.to.Send(ctx, sluice.Batch{Table: l.table, Part: l.part, Rows: rows, Op: l.op})
+		rows.Release()
+		if err != nil {
+			return &sinkError{err}
+		}
+	}
+	if l.full != nil {
+		return l.full(ctx)
+	}
+	return nil
+}
+
+func (r *reading) checkpoint(ctx context.Context, part int, c cursor) error {
+	if err := r.to.Checkpoint(ctx, sluice.Lane{Stream: r.sel.Stream.Name, Part: part}, c.marshal()); err != nil {
+		return &sinkError{err}
+	}
+	return nil
+}
