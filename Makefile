@@ -1,0 +1,70 @@
+# Everything that one does with this checkout. `make` alone explains.
+
+TAGS      := duckdb_arrow
+GO        := go
+BIN       := bin/sluice
+TOOLS     := $(CURDIR)/bin/tools
+LINTER    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+# What the tests run against, as Debian and Ubuntu name it.
+PACKAGES  := postgresql postgresql-contrib iso-codes tzdata
+FUZZTIME  ?= 20s
+CHAOSTIME ?= 10m
+DEMO_DIR  ?= demo-data
+DEMO_PORT ?= 8099
+
+export GOFLAGS := -tags=$(TAGS)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## show this list
+	@echo 'Sluice: make TARGET'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
+
+.PHONY: build
+build: ## build the binary, bin/sluice
+	$(GO) build -o $(BIN) ./cmd/sluice
+
+.PHONY: demo
+demo: build ## build, then replicate a living sample API into a DuckDB file
+	@DEMO_DIR=$(DEMO_DIR) DEMO_PORT=$(DEMO_PORT) sh docs/demo/run.sh $(BIN)
+
+.PHONY: deps
+deps: ## install what the tests need (by apt, when root), or say what is missing
+	@sh internal/testdeps/install.sh $(PACKAGES)
+
+.PHONY: test
+test: deps ## install what the tests need, and run them all with the race detector
+	$(GO) vet ./...
+	$(GO) test -race -timeout 25m ./...
+
+.PHONY: check
+check: lint test ## all that CI does
+
+.PHONY: lint
+lint: $(TOOLS)/golangci-lint ## run the linters and see that files are formatted and generated
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not formatted (make fmt):'; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(TOOLS)/golangci-lint run --timeout 15m
+
+$(TOOLS)/golangci-lint:
+	GOFLAGS= GOBIN=$(TOOLS) $(GO) install $(LINTER)
+
+.PHONY: bench
+bench: build ## measure against the databases' own tools (BENCH="--scale 0.1 --cases lineitem")
+	$(GO) run ./bench --binary $(BIN) $(BENCH)
+
+.PHONY: chaos
+chaos: build deps ## kill syncs between real systems at random, for CHAOSTIME (10m)
+	SLUICE_CHAOS_TIME=$(CHAOSTIME) $(GO) test -timeout 0 -count=1 -v -run 'TestChaos' ./internal/chaos
+
+.PHONY: fuzz
+fuzz: ## run every fuzzer for FUZZTIME (20s) each
+	@sh internal/testdeps/fuzz.sh $(FUZZTIME)
+
+.PHONY: generate
+generate: ## make generated files anew; CI fails when they are stale
+	$(GO) generate ./...
+
+.PHONY: fmt
+fmt: ## format the code
+	gofmt -w $$(git ls-files '*.go')
