@@ -69,7 +69,7 @@ func texts(b sluice.Batch) [][]string {
 			if !c.IsNull(i) {
 				v = c.ValueStr(i)
 				if s, ok := c.(*array.String); ok {
-					v = s.Value(i)
+					v = strings.Clone(s.Value(i)) // the buffer is used again
 				}
 			}
 			rows[i] = append(rows[i], v)

@@ -160,15 +160,6 @@ func (o *Opened) Skip(n int64) error {
 	return err
 }
 
-// Unchanged reports whether the file is still as it was when it was listed.
-func (o *Opened) Unchanged() bool {
-	if o.remote {
-		return true
-	}
-	info, err := os.Stat(o.location)
-	return err == nil && fileOf(o.Name, info).Fingerprint == o.Fingerprint
-}
-
 // Close closes the file.
 func (o *Opened) Close() {
 	if o.zstd != nil {

@@ -1,0 +1,303 @@
+package files
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+
+	"github.com/sluicehq/sluice"
+)
+
+// ParquetReader reads one Parquet file, a batch of one row group after the other.
+type ParquetReader struct {
+	name    string
+	shape   *Shape
+	to      sluice.Sink
+	file    *file.Reader
+	arrow   *pqarrow.FileReader
+	spool   *os.File
+	columns []*parquetColumn
+	leaves  []int // of the wanted columns
+	table   *sluice.Table
+
+	group   int // row group that is read
+	row     int64
+	batches pqarrow.RecordReader
+}
+
+// OpenParquet reads the footer of a file. One that is not local, or that is
+// compressed as a whole, is first copied to a temporary file.
+func OpenParquet(ctx context.Context, o *Opened, shape *Shape, to sluice.Sink) (p *ParquetReader, err error) {
+	p = &ParquetReader{name: o.Name, shape: shape, to: to}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	defer p.recovered("read the footer of", &err)
+	var from parquet.ReaderAtSeeker
+	if f, ok := o.r.(*os.File); ok {
+		from = f
+	} else if p.spool, err = spool(ctx, o); err != nil {
+		return p, err
+	} else {
+		from = p.spool
+	}
+	props := parquet.NewReaderProperties(memory.DefaultAllocator)
+	props.BufferedStreamEnabled = true
+	props.BufferSize = 64 << 10
+	if p.file, err = file.NewParquetReader(from, file.WithReadProps(props)); err != nil {
+		return p, p.damaged("read the footer of", err)
+	}
+	if p.arrow, err = pqarrow.NewFileReader(p.file, pqarrow.ArrowReadProperties{BatchSize: 1024}, memory.DefaultAllocator); err != nil {
+		return p, p.damaged("read the schema of", err)
+	}
+	return p, p.plan()
+}
+
+// spool copies a file to a temporary one that is gone once it is closed.
+func spool(ctx context.Context, o *Opened) (*os.File, error) {
+	f, err := os.CreateTemp("", "sluice-*.parquet")
+	if err != nil {
+		return nil, localError("make a temporary file", err)
+	}
+	_ = os.Remove(f.Name())
+	buffer := make([]byte, 256<<10)
+	for {
+		if err := ctx.Err(); err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+		n, err := o.Read(buffer)
+		if _, werr := f.Write(buffer[:n]); werr != nil {
+			_ = f.Close()
+			return nil, localError("copy "+o.Name+" to a temporary file", werr)
+		}
+		if err == io.EOF {
+			return f, nil
+		}
+		if err != nil {
+			_ = f.Close()
+			return nil, err
+		}
+	}
+}
+
+func (p *ParquetReader) damaged(op string, err error) error {
+	return sluice.Errorf(sluice.Data, "file_parquet", op+" "+p.name, "see whether the file is whole and a Parquet file; write it again", "%w", err)
+}
+
+// recovered turns a panic of the decoder, which damaged files cause, into an
+// error.
+func (p *ParquetReader) recovered(op string, err *error) {
+	if r := recover(); r != nil {
+		*err = p.damaged(op, fmt.Errorf("the content is damaged: %v", r))
+	}
+}
+
+// plan decides what becomes of each column.
+func (p *ParquetReader) plan() error {
+	schema, err := p.arrow.Schema()
+	if err != nil {
+		return p.damaged("read the schema of", err)
+	}
+	names := make([]string, len(schema.Fields()))
+	for i, f := range schema.Fields() {
+		names[i] = f.Name
+	}
+	names = columnNames(names, len(names))
+	manifest := p.arrow.Manifest
+	p.table = &sluice.Table{Name: p.shape.Name, Key: p.shape.Key}
+	if p.shape.Metadata {
+		p.table.Columns = append(p.table.Columns, sluice.Column{Name: FileColumn, Type: sluice.T(sluice.String)}, sluice.Column{Name: LineColumn, Type: sluice.T(sluice.Int64)})
+	}
+	for i, f := range schema.Fields() {
+		if p.shape.Exclude[names[i]] {
+			continue
+		}
+		c := newParquetColumn(names[i], f.Type)
+		p.columns = append(p.columns, c)
+		p.leaves = appendLeaves(p.leaves, &manifest.Fields[i])
+		p.table.Columns = append(p.table.Columns, sluice.Column{Name: c.name, Type: c.typ, Nullable: !slices.Contains(p.table.Key, c.name)})
+	}
+	return nil
+}
+
+func appendLeaves(leaves []int, f *pqarrow.SchemaField) []int {
+	if f.IsLeaf() {
+		return append(leaves, f.ColIndex)
+	}
+	for i := range f.Children {
+		leaves = appendLeaves(leaves, &f.Children[i])
+	}
+	return leaves
+}
+
+// Table returns the columns of the file.
+func (p *ParquetReader) Table() *sluice.Table { return p.table }
+
+// Rows returns the number of rows of the file.
+func (p *ParquetReader) Rows() int64 { return p.file.NumRows() }
+
+// Resume moves to a place that Place returned in an earlier read of the same
+// file. It must be called before Next.
+func (p *ParquetReader) Resume(ctx context.Context, at Place) (err error) {
+	defer p.recovered("read", &err)
+	p.group = min(at.Group, p.file.NumRowGroups())
+	if at.Row == 0 || p.group == p.file.NumRowGroups() {
+		return nil
+	}
+	if err := p.openGroup(ctx); err != nil {
+		return err
+	}
+	return p.pass(at.Row)
+}
+
+// pass reads over rows of the group; a batch that lies across the place is not
+// cut, since batches are cut the same way each time.
+func (p *ParquetReader) pass(rows int64) error {
+	for p.row < rows {
+		b, err := p.batches.Read()
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return p.damaged("read", err)
+		}
+		p.row += b.NumRows()
+	}
+	return nil
+}
+
+// Place is where reading goes on after the rows returned so far.
+func (p *ParquetReader) Place() Place { return Place{Group: p.group, Row: p.row} }
+
+func (p *ParquetReader) openGroup(ctx context.Context) error {
+	meta := p.file.MetaData().RowGroup(p.group)
+	size := int64(0)
+	for _, leaf := range p.leaves {
+		c, err := meta.ColumnChunk(leaf)
+		if err != nil {
+			return p.damaged("read", err)
+		}
+		size += max(c.TotalUncompressedSize(), 0)
+	}
+	perRow := max(size/max(meta.NumRows(), 1), 1)
+	p.arrow.Props.BatchSize = min(max(sluice.BatchBytes/perRow, 1), 16<<10)
+	r, err := p.arrow.GetRecordReader(ctx, p.leaves, []int{p.group})
+	if err != nil {
+		return p.damaged("read", err)
+	}
+	p.batches, p.row = r, 0
+	return nil
+}
+
+// Next returns the next batch, which the caller releases, or io.EOF.
+func (p *ParquetReader) Next(ctx context.Context) (b sluice.Batch, err error) {
+	defer p.recovered("read", &err)
+	for p.group < p.file.NumRowGroups() {
+		if err := ctx.Err(); err != nil {
+			return b, err
+		}
+		if p.batches == nil {
+			if len(p.leaves) == 0 {
+				return b, io.EOF
+			}
+			if err := p.openGroup(ctx); err != nil {
+				return b, err
+			}
+		}
+		rows, err := p.batches.Read()
+		if err != nil && err != io.EOF {
+			return b, p.damaged(fmt.Sprintf("read row group %d of", p.group), err)
+		}
+		if err == io.EOF || rows.NumRows() == 0 {
+			p.batches.Release()
+			p.batches = nil
+			p.group, p.row = p.group+1, 0
+			continue
+		}
+		b, err = p.batch(ctx, rows)
+		p.row += rows.NumRows()
+		return b, err
+	}
+	return b, io.EOF
+}
+
+// batch converts the columns of a record.
+func (p *ParquetReader) batch(ctx context.Context, in arrow.RecordBatch) (sluice.Batch, error) {
+	var arrays []arrow.Array
+	defer func() {
+		for _, a := range arrays {
+			a.Release()
+		}
+	}()
+	if p.shape.Metadata {
+		arrays = append(arrays, p.places(in.NumRows())...)
+	}
+	first := len(arrays)
+	for i, c := range p.columns {
+		a, err := c.convert(in.Column(i), func(row int, value, reason string) error {
+			return p.to.Reject(ctx, sluice.Rejected{Stream: p.shape.Name, Key: fmt.Sprintf("%s:%d", p.name, p.before()+p.row+int64(row)+1),
+				Column: c.name, Value: clip([]byte(value)), Reason: reason})
+		})
+		if err != nil {
+			return sluice.Batch{}, err
+		}
+		arrays = append(arrays, a)
+		if want := &p.table.Columns[first+i]; c.typ != want.Type {
+			p.widen(first+i, c.typ)
+		}
+	}
+	return sluice.Batch{Table: p.table, Rows: array.NewRecordBatch(p.table.Arrow(), arrays, in.NumRows()), Op: p.shape.Op()}, nil
+}
+
+// widen replaces the table by one with a wider column.
+func (p *ParquetReader) widen(i int, t sluice.Type) {
+	wider := *p.table
+	wider.Columns = slices.Clone(wider.Columns)
+	wider.Columns[i].Type = t
+	p.table = &wider
+}
+
+// before is the number of rows in the row groups before the one that is read.
+func (p *ParquetReader) before() (n int64) {
+	for i := range p.group {
+		n += p.file.MetaData().RowGroup(i).NumRows()
+	}
+	return n
+}
+
+func (p *ParquetReader) places(rows int64) []arrow.Array {
+	name := array.NewStringBuilder(memory.DefaultAllocator)
+	line := array.NewInt64Builder(memory.DefaultAllocator)
+	defer name.Release()
+	defer line.Release()
+	from := p.before() + p.row
+	for i := range rows {
+		name.Append(p.name)
+		line.Append(from + i + 1)
+	}
+	return []arrow.Array{name.NewArray(), line.NewArray()}
+}
+
+// Close gives the temporary file up. The Opened stays open.
+func (p *ParquetReader) Close() {
+	if p.batches != nil {
+		p.batches.Release()
+		p.batches = nil
+	}
+	if p.spool != nil {
+		_ = p.spool.Close()
+		p.spool = nil
+	}
+}
