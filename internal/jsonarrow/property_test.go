@@ -112,7 +112,8 @@ func FuzzMoment(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		m, ok := parseMoment([]byte(s))
 		got := time.UnixMicro(m.days*dayMicros + m.micros - m.offset).UTC()
-		if want, err := time.Parse(time.RFC3339Nano, s); err == nil && !strings.Contains(s, ",") && !strings.HasPrefix(s, "0000") && want.Nanosecond()%1000 == 0 {
+		// What Go reads beyond RFC 3339 is left out: commas, hours of one digit, zones of 24 hours.
+		if want, err := time.Parse(time.RFC3339Nano, s); err == nil && !strings.Contains(s, "+24") && !strings.Contains(s, "-24:") && !strings.Contains(s, ",") && !strings.HasPrefix(s, "0000") && s[13] == ':' && want.Nanosecond()%1000 == 0 {
 			if !ok || !m.hasZone || !got.Equal(want) {
 				t.Fatalf("%q: %v %v, want %v", s, got, ok, want)
 			}
