@@ -19,6 +19,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/connectortest"
 	"github.com/sluicehq/sluice/connectors/kit/rest"
 	"github.com/sluicehq/sluice/connectors/shop/shopapi"
 	"github.com/sluicehq/sluice/spec"
@@ -389,6 +390,37 @@ func TestDocsNameEveryFieldAndStream(t *testing.T) {
 		}
 	}
 }
+
+// TestConformance runs the suite of all sources, without and with trouble.
+func TestConformance(t *testing.T) {
+	now := newClock().now
+	for name, chaos := range map[string]float64{"calm": 0, "troubled": 0.05} {
+		t.Run(name, func(t *testing.T) {
+			ts := httptest.NewServer(shopapi.New(shopapi.Options{Customers: 200, Products: 30, Orders: 300, Events: 500, Since: now.Add(-time.Hour),
+				Chaos: chaos, Rate: -1, Slow: time.Millisecond, Clock: func() time.Time { return now }}))
+			defer ts.Close()
+			config := func(key string) (sluice.Source, error) {
+				return open(Config{BaseURL: ts.URL, APIKey: key, PageSize: 60, LookBack: spec.Duration(5 * time.Second)}, rest.Options{Clock: impatient{}})
+			}
+			connectortest.Run(t, func(t *testing.T) sluice.Source {
+				source, err := config("demo")
+				if err != nil {
+					t.Fatal(err)
+				}
+				return source
+			}, connectortest.Options{MaxKills: 8, Broken: map[string]func() (sluice.Source, error){
+				"key": func() (sluice.Source, error) { return config("wrong") },
+			}})
+		})
+	}
+}
+
+// impatient is the real time, but waits next to nothing.
+type impatient struct{}
+
+func (impatient) Now() time.Time { return time.Now() }
+
+func (impatient) Sleep(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 
 // discard is a sink that only counts.
 type discard struct{ rows, batches int64 }
