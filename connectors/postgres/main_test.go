@@ -176,15 +176,21 @@ func equal(t testing.TB, got, want []string) {
 	if slices.Equal(got, want) {
 		return
 	}
-	missing, extra := map[string]int{}, map[string]int{}
+	left := map[string]int{}
 	for _, w := range want {
-		missing[w]++
+		left[w]++
 	}
+	var missing, extra []string
 	for _, g := range got {
-		if missing[g]--; missing[g] < 0 {
-			extra[g]++
+		if left[g]--; left[g] < 0 {
+			extra = append(extra, g)
 		}
 	}
-	maps.DeleteFunc(missing, func(_ string, n int) bool { return n <= 0 })
-	t.Fatalf("%d rows, want %d; missing %.500v; too many %.500v", len(got), len(want), missing, extra)
+	for row, n := range left {
+		if n > 0 {
+			missing = append(missing, row)
+		}
+	}
+	t.Fatalf("%d rows, want %d; %d missing, such as %.80q; %d too many, such as %.80q", len(got), len(want),
+		len(missing), missing[:min(len(missing), 3)], len(extra), extra[:min(len(extra), 3)])
 }

@@ -33,7 +33,8 @@ import (
 // are sent as such. Fewer older: the newer ones are sent as upserts, which makes
 // good every update whose key stayed; without a key, or when the server counts
 // deleted rows since, the refresh is lost and starts again, since a row already
-// sent cannot be called back.
+// sent cannot be called back. Sessions report what they deleted about a second
+// late, so the count is looked at again when the rest has been read.
 //
 // Ages of xmin are compared as PostgreSQL does, modulo 2^32. Freezing keeps a
 // row's xmin as it was; one that is older than 2^31 transactions may appear newer
@@ -75,6 +76,20 @@ func (r *reading) refresh(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := r.readRest(ctx, heaps, sizes, done); err != nil || !r.updated {
+		return err
+	}
+	if deleted, err = r.countDeleted(ctx, heaps); err != nil {
+		return err
+	}
+	if r.deletedSince(deleted) {
+		return lost(r.what(), "rows were deleted since its refresh began")
+	}
+	return nil
+}
+
+// readRest reads what of the heaps is not done.
+func (r *reading) readRest(ctx context.Context, heaps []piece, sizes []int64, done []sqlread.Stretch) error {
 	left := sqlread.Remaining(sizes, done)
 	slice := max(r.sliceBytes/r.rel.pageSize, 1)
 	if len(done) == 0 && sqlread.Units(left) <= slice && len(heaps) == 1 {
@@ -148,7 +163,7 @@ func (r *reading) catchUp(ctx context.Context, heaps []piece, done []sqlread.Str
 	case older < rows && r.deletedSince(deleted):
 		return nil, lost(r.what(), "rows were deleted since its refresh began")
 	case older < rows:
-		r.op = sluice.Upsert
+		r.op, r.updated = sluice.Upsert, true
 	}
 	l := r.newLane(r.conn, 0)
 	brought := make([]sqlread.Stretch, 0, len(done))
@@ -187,6 +202,18 @@ func (r *reading) count(ctx context.Context, heaps []piece, done []sqlread.Stret
 		counts[i] = standing{all - newer, newer}
 	}
 	return counts, nil
+}
+
+// countDeleted asks the server anew how many rows were ever deleted.
+func (r *reading) countDeleted(ctx context.Context, heaps []piece) (n int64, err error) {
+	for _, h := range heaps {
+		results, err := r.conn.exec(ctx, fmt.Sprintf("SELECT pg_catalog.pg_stat_clear_snapshot(); SELECT coalesce(pg_catalog.pg_stat_get_tuples_deleted(%d), 0)", h.oid))
+		if err != nil {
+			return 0, fail(ctx, "look for deleted rows in "+r.sel.Stream.Name.String(), err)
+		}
+		n += integer(results[1].Rows[0][0])
+	}
+	return n, nil
 }
 
 // deletedSince reports whether the server counts other deleted rows than when

@@ -103,6 +103,9 @@ type reading struct {
 	to    sluice.Sink
 	from  string // the relation in a FROM clause
 	op    sluice.Op
+	// updated says that rows of a refresh that was carried on have changed since
+	// they were read, so that upserts make them good.
+	updated bool
 }
 
 func (s *source) newReading(c *conn, rel *relation, sel sluice.Selection, req sluice.ReadRequest, to sluice.Sink) (*reading, error) {
