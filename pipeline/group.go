@@ -285,8 +285,8 @@ func (g *group) finish() error {
 	if l.open != nil && l.open.uncovered {
 		return badSource("ended its read without a last checkpoint")
 	}
-	if !g.finishNeeded(l.open) {
-		return l.wait()
+	if err := l.wait(); err != nil || !g.finishNeeded(l.open) {
+		return err
 	}
 	for _, st := range g.streams {
 		st.setPhase(Finishing, nil, 0)

@@ -180,3 +180,34 @@ func (s *tableSource) readPart(ctx context.Context, r sluice.ReadRequest, to slu
 	}
 	return nil
 }
+
+// cursorSource is read by a cursor with overlap: the row at the cursor is sent
+// again, and a second read brings what came since.
+type cursorSource struct {
+	rows []change // in the order of the cursor, which is the place from 1
+	wide int
+	mem  arrowmem.Allocator
+}
+
+func (s *cursorSource) Check(context.Context) error { return nil }
+func (s *cursorSource) Close() error                { return nil }
+func (s *cursorSource) Discover(context.Context) ([]sluice.Stream, error) {
+	return []sluice.Stream{{Table: *narrowShape, Modes: []sluice.ReadMode{sluice.Incremental}}}, nil
+}
+
+func (s *cursorSource) Read(ctx context.Context, r sluice.ReadRequest, to sluice.Sink) error {
+	lane := sluice.Lane{Stream: streamName}
+	pos, err := position(r.State, lane)
+	if err != nil {
+		return err
+	}
+	for i := max(pos-1, 0); i < len(s.rows); i++ {
+		if err := send(ctx, to, batch(s.mem, s.rows[i], 0, i >= s.wide)); err != nil {
+			return err
+		}
+		if err := to.Checkpoint(ctx, lane, cursorAt(i+1)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,375 @@
+package pipeline_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	arrowmem "github.com/apache/arrow-go/v18/arrow/memory"
+	"go.uber.org/goleak"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/pipeline"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// scripted is a source whose Read is a function, called with the number of the
+// try, from 1.
+type scripted struct {
+	read func(ctx context.Context, try int, r sluice.ReadRequest, to sluice.Sink) error
+	mu   sync.Mutex
+	try  int
+}
+
+func (s *scripted) Check(context.Context) error                       { return nil }
+func (s *scripted) Close() error                                      { return nil }
+func (s *scripted) Discover(context.Context) ([]sluice.Stream, error) { return nil, nil }
+func (s *scripted) Read(ctx context.Context, r sluice.ReadRequest, to sluice.Sink) error {
+	s.mu.Lock()
+	s.try++
+	try := s.try
+	s.mu.Unlock()
+	return s.read(ctx, try, r, to)
+}
+
+// config returns a sync of one incremental stream, merged, window by window.
+func config(src sluice.Source, dest *memory) pipeline.Config {
+	return pipeline.Config{Connection: "c", Run: "r", Destination: dest,
+		Open: func(context.Context) (sluice.Source, error) { return src, nil },
+		Streams: []pipeline.Stream{{Table: sluice.TableName{Schema: "raw", Name: "t"}, Mode: sluice.Merge,
+			Selection: sluice.Selection{Stream: sluice.Stream{Table: *narrowShape}, Mode: sluice.Incremental}}},
+		Limits: pipeline.Limits{WindowRows: 1, WindowTime: time.Hour, Backoff: func(int) time.Duration { return 0 }}}
+}
+
+var wholeStream = sluice.Lane{Stream: streamName}
+
+// sendRow sends a row, and a checkpoint after it.
+func sendRow(ctx context.Context, to sluice.Sink, id int64, v string) error {
+	if err := send(ctx, to, batch(arrowmem.DefaultAllocator, change{sluice.Upsert, id, v}, 0, false)); err != nil {
+		return err
+	}
+	return to.Checkpoint(ctx, wholeStream, cursorAt(int(id)))
+}
+
+func rowsOf(d *memory) (n int) {
+	if t := d.tables[sluice.Target{Name: sluice.TableName{Schema: "raw", Name: "t"}}]; t != nil {
+		n = len(t.rows)
+	}
+	return n
+}
+
+func TestTransientFailuresAreRetriedFromTheLastCommit(t *testing.T) {
+	t.Parallel()
+	src := &scripted{read: func(ctx context.Context, try int, r sluice.ReadRequest, to sluice.Sink) error {
+		pos, err := position(r.State, wholeStream)
+		if err != nil {
+			return err
+		}
+		if pos != try-1 {
+			t.Errorf("try %d starts at %d", try, pos)
+		}
+		if err := sendRow(ctx, to, int64(pos+1), "x"); err != nil || try == 8 {
+			return err
+		}
+		return sluice.Errorf(sluice.Transient, "net", "read", "", "connection reset")
+	}}
+	dest := newMemory()
+	// Each try commits a row, so that the budget of five never runs out.
+	if err := pipeline.New(config(src, dest)).Run(context.Background()); err != nil || rowsOf(dest) != 8 {
+		t.Errorf("%v, %d rows", err, rowsOf(dest))
+	}
+}
+
+func TestRetriesEndWithoutProgress(t *testing.T) {
+	t.Parallel()
+	src := &scripted{read: func(context.Context, int, sluice.ReadRequest, sluice.Sink) error {
+		return sluice.Errorf(sluice.Transient, "net", "read", "", "connection reset")
+	}}
+	s := pipeline.New(config(src, newMemory()))
+	err := s.Run(context.Background())
+	if sluice.AsError(err).Code != "net" || src.try != 5 || s.Progress()[0].Phase != pipeline.Failed {
+		t.Errorf("%v after %d tries, phase %s", err, src.try, s.Progress()[0].Phase)
+	}
+}
+
+func TestThrottlingIsNoFailure(t *testing.T) {
+	t.Parallel()
+	src := &scripted{read: func(ctx context.Context, try int, _ sluice.ReadRequest, to sluice.Sink) error {
+		if try < 20 {
+			return &sluice.Error{Class: sluice.Throttled, Code: "quota", Err: errors.New("wait"), RetryAfter: time.Microsecond}
+		}
+		return sendRow(ctx, to, 1, "x")
+	}}
+	dest := newMemory()
+	if err := pipeline.New(config(src, dest)).Run(context.Background()); err != nil || rowsOf(dest) != 1 {
+		t.Errorf("%v, %d rows", err, rowsOf(dest))
+	}
+}
+
+func TestALostCursorStartsOverIntoAShadow(t *testing.T) {
+	t.Parallel()
+	dest := newMemory()
+	old := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+		return errors.Join(sendRow(ctx, to, 1, "gone upstream"), sendRow(ctx, to, 2, "old"))
+	}}
+	if err := pipeline.New(config(old, dest)).Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	src := &scripted{read: func(ctx context.Context, _ int, r sluice.ReadRequest, to sluice.Sink) error {
+		if len(r.State) > 0 {
+			return sluice.Errorf(sluice.Lost, "gone", "read", "", "position is no more")
+		}
+		if rowsOf(dest) != 2 {
+			t.Errorf("the table was emptied before its replacement was complete")
+		}
+		return sendRow(ctx, to, 2, "new")
+	}}
+	if err := pipeline.New(config(src, dest)).Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if got := dest.dump(); !strings.Contains(got, `v="new"`) || strings.Contains(got, "gone upstream") {
+		t.Error(got)
+	}
+}
+
+func TestResyncReplacesAndGoesOnIncrementally(t *testing.T) {
+	t.Parallel()
+	dest := newMemory()
+	var starts []int
+	src := &scripted{read: func(ctx context.Context, try int, r sluice.ReadRequest, to sluice.Sink) error {
+		pos, err := position(r.State, wholeStream)
+		starts = append(starts, pos)
+		return errors.Join(err, sendRow(ctx, to, int64(try), "x"))
+	}}
+	for _, again := range []bool{false, true, false} {
+		c := config(src, dest)
+		c.Streams[0].Resync = again
+		if err := pipeline.New(c).Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if fmt.Sprint(starts) != "[0 0 2]" || rowsOf(dest) != 2 {
+		t.Errorf("reads began at %v; %d rows", starts, rowsOf(dest))
+	}
+}
+
+func TestDrainEndsAtACheckpoint(t *testing.T) {
+	t.Parallel()
+	drain := make(chan struct{})
+	src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+		for id := int64(1); ; id++ {
+			if id == 3 {
+				close(drain)
+			}
+			if err := sendRow(ctx, to, id, "x"); err != nil {
+				return err
+			}
+		}
+	}}
+	dest := newMemory()
+	c := config(src, dest)
+	c.Drain, c.Limits.WindowRows = drain, 1000
+	s := pipeline.New(c)
+	if err := s.Run(context.Background()); !errors.Is(err, pipeline.ErrInterrupted) {
+		t.Fatal(err)
+	}
+	if rowsOf(dest) != 3 || s.Progress()[0].Phase != pipeline.Interrupted {
+		t.Errorf("%d rows, %s", rowsOf(dest), s.Progress()[0].Phase)
+	}
+}
+
+func TestDrainDoesNotWaitForASourceWithoutCheckpoints(t *testing.T) {
+	t.Parallel()
+	drain := make(chan struct{})
+	src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, _ sluice.Sink) error {
+		close(drain)
+		<-ctx.Done()
+		return context.Cause(ctx)
+	}}
+	c := config(src, newMemory())
+	c.Drain, c.Limits.DrainTimeout = drain, time.Millisecond
+	if err := pipeline.New(c).Run(context.Background()); !errors.Is(err, pipeline.ErrInterrupted) {
+		t.Fatal(err)
+	}
+}
+
+func TestAFencedRunCommitsNothing(t *testing.T) {
+	t.Parallel()
+	for _, broken := range []bool{false, true} {
+		dest := newMemory()
+		dest.faults.ignoreEpoch = broken
+		newer := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+			return sendRow(ctx, to, 1, "newer")
+		}}
+		older := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+			if err := pipeline.New(config(newer, dest)).Run(ctx); err != nil {
+				t.Error(err)
+			}
+			return sendRow(ctx, to, 1, "older")
+		}}
+		err := pipeline.New(config(older, dest)).Run(context.Background())
+		if kept := strings.Contains(dest.dump(), `v="newer"`); kept == broken || errors.Is(err, sluice.ErrFenced) == broken {
+			t.Errorf("epoch ignored %v: %v\n%s", broken, err, dest.dump())
+		}
+	}
+}
+
+func TestOneStreamsFailureLeavesTheOthers(t *testing.T) {
+	t.Parallel()
+	src := &scripted{read: func(ctx context.Context, _ int, r sluice.ReadRequest, to sluice.Sink) error {
+		if r.Selections[0].Stream.Name != streamName {
+			return sluice.Errorf(sluice.Config, "no_right", "read", "grant it", "permission denied")
+		}
+		return sendRow(ctx, to, 1, "x")
+	}}
+	dest := newMemory()
+	c := config(src, dest)
+	other := c.Streams[0]
+	other.Selection.Stream.Name, other.Table.Name = sluice.TableName{Name: "secret"}, "secret"
+	c.Streams = append(c.Streams, other)
+	s := pipeline.New(c)
+	err := s.Run(context.Background())
+	if sluice.AsError(err).Code != "no_right" || !strings.Contains(err.Error(), "secret") || rowsOf(dest) != 1 {
+		t.Errorf("%v, %d rows", err, rowsOf(dest))
+	}
+	if p := s.Progress(); p[0].Phase != pipeline.Done || p[1].Phase != pipeline.Failed {
+		t.Errorf("%s, %s", p[0].Phase, p[1].Phase)
+	}
+}
+
+func TestDriftPolicy(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[pipeline.Drift]string{pipeline.BlockAll: "schema_change_blocked", pipeline.AllowAll: ""} {
+		dest := newMemory()
+		var events []pipeline.Event
+		src := &scripted{read: func(ctx context.Context, try int, _ sluice.ReadRequest, to sluice.Sink) error {
+			b := batch(arrowmem.DefaultAllocator, change{sluice.Upsert, int64(try), "x"}, 0, try > 1)
+			if err := send(ctx, to, b); err != nil {
+				return err
+			}
+			return to.Checkpoint(ctx, wholeStream, cursorAt(try))
+		}}
+		var last error
+		for range 2 {
+			c := config(src, dest)
+			c.Streams[0].Drift = policy
+			c.Observe = func(e pipeline.Event) {
+				if e.Kind == pipeline.EventSchema && e.Change.Add != nil {
+					events = append(events, e)
+				}
+			}
+			last = pipeline.New(c).Run(context.Background())
+		}
+		code := ""
+		if last != nil {
+			code = sluice.AsError(last).Code
+		}
+		if code != want || rowsOf(dest) == 2 != (want == "") || len(events) > 0 != (want == "") {
+			t.Errorf("%s: %v, %d rows, %d events", policy, last, rowsOf(dest), len(events))
+		}
+	}
+}
+
+func TestRejectedRecordsAreKeptAndCounted(t *testing.T) {
+	t.Parallel()
+	src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+		for i := range 3 {
+			if err := to.Reject(ctx, sluice.Rejected{Stream: streamName, Key: fmt.Sprint(i), Value: strings.Repeat("v", 10_000), Reason: "bad", Row: true}); err != nil {
+				return err
+			}
+		}
+		return sendRow(ctx, to, 1, "x")
+	}}
+	dest := newMemory()
+	s := pipeline.New(config(src, dest))
+	if err := s.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if p := s.Progress()[0]; p.Counts.Rejected != 3 || p.Counts.Extracted != 4 || len(dest.rejected) != 3 || len(dest.rejected[0].Value) != sluice.MaxRejectedValue {
+		t.Errorf("%+v, kept %d", p.Counts, len(dest.rejected))
+	}
+	c := config(src, newMemory())
+	c.Limits.MaxRejected = 2
+	if err := pipeline.New(c).Run(context.Background()); err == nil || sluice.AsError(err).Code != "too_many_rejected" {
+		t.Errorf("past the limit: %v", err)
+	}
+}
+
+func TestSourcesThatBreakTheProtocolAreNamed(t *testing.T) {
+	t.Parallel()
+	for name, read := range map[string]func(context.Context, sluice.Sink) error{
+		"no last checkpoint": func(ctx context.Context, to sluice.Sink) error {
+			return send(ctx, to, batch(arrowmem.DefaultAllocator, change{sluice.Upsert, 1, "x"}, 0, false))
+		},
+		"a stream that was not asked for": func(ctx context.Context, to sluice.Sink) error {
+			return to.Reject(ctx, sluice.Rejected{Stream: sluice.TableName{Name: "other"}})
+		},
+		"a part without a checkpoint": func(ctx context.Context, to sluice.Sink) error {
+			err := send(ctx, to, batch(arrowmem.DefaultAllocator, change{sluice.Upsert, 1, "x"}, 1, false))
+			return errors.Join(err, to.Checkpoint(ctx, wholeStream, cursorAt(1)))
+		},
+		"a shared checkpoint": func(ctx context.Context, to sluice.Sink) error {
+			return to.Checkpoint(ctx, sluice.SharedLane, cursorAt(1))
+		},
+	} {
+		src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error { return read(ctx, to) }}
+		dest := newMemory()
+		err := pipeline.New(config(src, dest)).Run(context.Background())
+		if err == nil || sluice.AsError(err).Code != "source_protocol" || rowsOf(dest) != 0 {
+			t.Errorf("%s: %v, %d rows", name, err, rowsOf(dest))
+		}
+	}
+}
+
+func TestAnEmptyIncrementalSyncWritesNothing(t *testing.T) {
+	t.Parallel()
+	dest := newMemory()
+	src := &scripted{read: func(ctx context.Context, try int, r sluice.ReadRequest, to sluice.Sink) error {
+		if try == 1 {
+			return sendRow(ctx, to, 1, "x")
+		}
+		return to.Checkpoint(ctx, wholeStream, r.State[wholeStream])
+	}}
+	for range 2 {
+		c := config(src, dest)
+		c.Limits.WindowRows = 100
+		if err := pipeline.New(c).Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(dest.history) != 1 {
+		raw, _ := json.Marshal(dest.history)
+		t.Errorf("%d loads: %s", len(dest.history), raw)
+	}
+}
+
+// TestMemoryStaysUnderTheBudget sends many tables' worth of rows through a small
+// budget; rows that wait for their turn go to disk.
+func TestMemoryStaysUnderTheBudget(t *testing.T) {
+	t.Parallel()
+	src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+		for id := int64(1); id <= 300; id++ {
+			if err := send(ctx, to, batch(arrowmem.DefaultAllocator, change{sluice.Upsert, id, strings.Repeat("x", 10_000)}, 0, false)); err != nil {
+				return err
+			}
+		}
+		return to.Checkpoint(ctx, wholeStream, cursorAt(300))
+	}}
+	dest := newMemory()
+	c := config(src, dest)
+	c.Streams[0].NestedTables = true
+	c.Limits.MemoryBytes, c.Limits.SpillDir = 64<<10, t.TempDir()
+	s := pipeline.New(c)
+	if err := s.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if s.PeakBytes() > 64<<10 || rowsOf(dest) != 300 {
+		t.Errorf("peak %d, %d rows", s.PeakBytes(), rowsOf(dest))
+	}
+}
