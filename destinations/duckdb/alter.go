@@ -1,0 +1,153 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
+)
+
+// Describe implements sluice.Destination. A table that an open load has altered
+// is described as that load sees it.
+func (h *Handle) Describe(ctx context.Context, t sluice.Target) (*sluice.Table, error) {
+	op := "describe " + t.Name.String()
+	db, err := h.database(ctx)
+	if err != nil {
+		return nil, err
+	}
+	name := table(t)
+	var described *sluice.Table
+	if sess := db.holder(name, nil, true); sess != nil {
+		if err := sess.lock(ctx); err != nil {
+			return nil, classify(ctx, op, err)
+		}
+		if sess.live() {
+			described, err = describe(ctx, sess.conn, name)
+			sess.sem.unlock()
+			return named(described, t), classify(ctx, op, err)
+		}
+		sess.sem.unlock()
+	}
+	conn, err := db.sql.Conn(ctx)
+	if err != nil {
+		return nil, classify(ctx, op, err)
+	}
+	described, err = describe(ctx, conn, name)
+	return named(described, t), classify(ctx, op, errors.Join(err, conn.Close()))
+}
+
+func named(described *sluice.Table, t sluice.Target) *sluice.Table {
+	if described != nil {
+		described.Name = t.Name
+	}
+	return described
+}
+
+// describe returns the table, or ErrNotFound.
+func describe(ctx context.Context, conn *sql.Conn, name sluice.TableName) (*sluice.Table, error) {
+	t := &sluice.Table{Name: name}
+	err := (&tx{conn}).Query(ctx, "DESCRIBE "+dialect.Table(name), nil, func(scan func(...any) error) error {
+		var column, kind, null string
+		var key, standard, extra any
+		if err := scan(&column, &kind, &null, &key, &standard, &extra); err != nil {
+			return err
+		}
+		t.Columns = append(t.Columns, sluice.Column{Name: column, Type: parseType(kind), Nullable: null == "YES"})
+		return nil
+	})
+	switch {
+	case err != nil && missing(err):
+		return nil, fmt.Errorf("%s: %w", name, sluice.ErrNotFound)
+	case err != nil:
+		return nil, err
+	}
+	return t, nil
+}
+
+// missing reports whether err says that there is no such table or schema.
+func missing(err error) bool { return strings.Contains(err.Error(), "does not exist") }
+
+// Alter implements sluice.Destination.
+func (h *Handle) Alter(ctx context.Context, load sluice.LoadID, t sluice.Target, changes []sluice.Change) error {
+	op := "alter " + t.Name.String()
+	if len(changes) == 0 {
+		return nil
+	}
+	db, err := h.database(ctx)
+	if err != nil {
+		return err
+	}
+	for n := 1; ; n++ {
+		err = classify(ctx, op, h.tryAlter(ctx, db, load, t, changes))
+		if !conflicts(err) || n == attempts {
+			return err
+		}
+	}
+}
+
+// tryAlter changes a table in the load's session, where it has one: that could
+// not see a change from outside. Else in a transaction of its own.
+func (h *Handle) tryAlter(ctx context.Context, db *database, load sluice.LoadID, t sluice.Target, changes []sluice.Change) error {
+	name := table(t)
+	sess := db.session(load)
+	if err := db.quiet(ctx, name, sess); err != nil {
+		return err
+	}
+	if sess != nil {
+		return h.alterInSession(ctx, sess, t, changes)
+	}
+	// Changes are serial with each other and with merges: DuckDB fails the second
+	// of two that meet.
+	if err := db.merging.lock(ctx); err != nil {
+		return err
+	}
+	defer db.merging.unlock()
+	return db.transact(ctx, func(x *tx) error { return h.alterTarget(ctx, x, t, changes) })
+}
+
+func (h *Handle) alterInSession(ctx context.Context, sess *session, t sluice.Target, changes []sluice.Change) error {
+	if err := sess.lock(ctx); err != nil {
+		return err
+	}
+	if !sess.live() {
+		sess.sem.unlock()
+		return sluice.ErrStagedLost
+	}
+	sess.touch(table(t), true)
+	if err := h.alterTarget(ctx, &tx{sess.conn}, t, changes); err != nil {
+		sess.end()
+		return err
+	}
+	sess.sem.unlock()
+	return nil
+}
+
+func (h *Handle) alterTarget(ctx context.Context, x *tx, t sluice.Target, changes []sluice.Change) error {
+	name := table(t)
+	if _, err := x.Exec(ctx, "CREATE SCHEMA IF NOT EXISTS "+quote(name.Schema)); err != nil {
+		return err
+	}
+	if t.Refresh != "" {
+		if err := sqlload.RecordShadow(ctx, x, &dialect, h.current().Connection, t, name); err != nil {
+			return err
+		}
+	}
+	return alter(ctx, x.conn, name, changes)
+}
+
+func alter(ctx context.Context, conn *sql.Conn, name sluice.TableName, changes []sluice.Change) error {
+	have, err := describe(ctx, conn, name)
+	if err != nil && !errors.Is(err, sluice.ErrNotFound) {
+		return err
+	}
+	for _, statement := range sqlload.Alter(&dialect, name, have, changes) {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
+}

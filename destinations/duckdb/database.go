@@ -1,0 +1,266 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
+)
+
+// catalog is the name under which the file is attached. It is no name that a
+// schema would have: DuckDB finds "a.b" ambiguous where both exist.
+const catalog = "_sluice_file"
+
+// A database is an open file, shared by the handles of this process. The
+// settings are those of the first.
+type database struct {
+	path string
+	sql  *sql.DB
+
+	numbers atomic.Int64 // of the names of segments and sessions
+
+	// merging serialises what changes rows that are there already: DuckDB fails
+	// the second of two such transactions. Transactions that only add rows and
+	// write the ledger do without.
+	merging semaphore
+
+	// epochs fences runs at the moment of commit. The ledger alone cannot: a
+	// load's transaction may be older than the run that took over, and sees the
+	// tables as they were. Only this process can commit, so this is exact.
+	commit sync.Mutex
+	epochs map[string]int64
+	ready  bool // the ledger's tables exist
+
+	mu       sync.Mutex
+	sessions map[*session]struct{}
+	staged   map[string]*segment // complete and not merged, by name
+
+	refs int // guarded by registry.mu
+}
+
+// registry is the process's list of open files. It is what DuckDB's file lock is
+// about: a process must have one instance of a file.
+var registry = struct {
+	mu   sync.Mutex
+	open map[string]*database
+}{open: map[string]*database{}}
+
+// acquire opens the file, or joins the handles that have it open.
+func acquire(ctx context.Context, c Config) (*database, error) {
+	op := "open " + c.Path
+	path, err := canonical(c.Path)
+	if err != nil {
+		return nil, classify(ctx, op, err)
+	}
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if db, ok := registry.open[path]; ok {
+		db.refs++
+		return db, nil
+	}
+	db, err := openFile(ctx, path, c)
+	if err != nil {
+		return nil, classify(ctx, op, err)
+	}
+	registry.open[path] = db
+	db.refs = 1
+	return db, nil
+}
+
+// release gives a handle's share back. The last one closes the file.
+func (db *database) release() error {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if db.refs--; db.refs > 0 {
+		return nil
+	}
+	delete(registry.open, db.path)
+	ctx := context.Background()
+	// The end of the instance writes the log into the file as well, but cannot
+	// say that it failed. Nothing is lost then: the log stays beside the file.
+	_, err := db.sql.ExecContext(ctx, "CHECKPOINT "+quote(catalog))
+	if err := errors.Join(err, db.sql.Close()); err != nil {
+		return classify(ctx, "close "+db.path, err)
+	}
+	return nil
+}
+
+// canonical makes the folder of path and returns path without symbolic links.
+func canonical(path string) (string, error) {
+	folder := filepath.Dir(path)
+	if err := os.MkdirAll(folder, 0o755); err != nil {
+		if errors.Is(err, os.ErrPermission) {
+			return "", err
+		}
+		return "", sluice.Errorf(sluice.Config, "duckdb_path", "open "+path, "give path a folder that exists or can be made", "make its folder: %w", err)
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		return real, nil
+	}
+	folder, err := filepath.EvalSymlinks(folder)
+	return filepath.Join(folder, filepath.Base(path)), err
+}
+
+func openFile(ctx context.Context, path string, c Config) (*database, error) {
+	spill := path + ".tmp"
+	settings := url.Values{
+		"memory_limit": {strings.TrimSpace(c.MemoryLimit)}, "threads": {strconv.Itoa(c.Threads)}, "temp_directory": {spill},
+		"preserve_insertion_order": {"false"}, "autoinstall_known_extensions": {"false"}, "autoload_known_extensions": {"false"},
+	}
+	connector, err := duckdb.NewConnector("?"+settings.Encode(), func(conn driver.ExecerContext) error {
+		ctx := context.Background()
+		for _, query := range []string{"SET TimeZone = 'UTC'", "ATTACH IF NOT EXISTS " + literal(path) + " AS " + quote(catalog), "USE " + quote(catalog)} {
+			if _, err := conn.ExecContext(ctx, query, nil); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	db := &database{path: path, sql: sql.OpenDB(connector), epochs: map[string]int64{}, sessions: map[*session]struct{}{}, staged: map[string]*segment{}, merging: newSemaphore()}
+	db.sql.SetMaxIdleConns(8)
+	if err := db.sql.PingContext(ctx); err != nil {
+		return nil, errors.Join(err, db.sql.Close())
+	}
+	removeSpilled(spill)
+	return db, nil
+}
+
+// removeSpilled removes what a killed process left in its folder for what does
+// not fit in memory. The file's lock is ours, so nobody uses it.
+func removeSpilled(folder string) {
+	left, err := filepath.Glob(filepath.Join(folder, "duckdb_temp_*"))
+	if err != nil {
+		return
+	}
+	for _, f := range left {
+		if err := os.Remove(f); err != nil {
+			slog.Warn("cannot remove a file of an ended process", "file", f, "error", err)
+		}
+	}
+}
+
+// tx is a transaction on a connection; it implements sqlload.Tx.
+type tx struct{ conn *sql.Conn }
+
+// Exec implements sqlload.Tx.
+func (t *tx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
+	r, err := t.conn.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// Query implements sqlload.Tx.
+func (t *tx) Query(ctx context.Context, query string, args []any, row func(scan func(dest ...any) error) error) (err error) {
+	rows, err := t.conn.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		if err := row(rows.Scan); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// errRollback ends a transaction without an error.
+var errRollback = errors.New("roll back")
+
+// transact runs do in a transaction of its own.
+func (db *database) transact(ctx context.Context, do func(*tx) error) (err error) {
+	if err := db.ensureLedger(ctx); err != nil {
+		return err
+	}
+	conn, err := db.sql.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	return inTransaction(ctx, conn, do)
+}
+
+func inTransaction(ctx context.Context, conn *sql.Conn, do func(*tx) error) error {
+	t := &tx{conn}
+	if _, err := t.Exec(ctx, "BEGIN TRANSACTION"); err != nil {
+		return err
+	}
+	err := do(t)
+	if err == nil {
+		_, err = t.Exec(ctx, "COMMIT")
+		if err == nil {
+			return nil
+		}
+	}
+	rollback(conn)
+	if errors.Is(err, errRollback) {
+		return nil
+	}
+	return err
+}
+
+// rollback ends conn's transaction, if it has one still: DuckDB ends it itself
+// where a commit fails.
+func rollback(conn *sql.Conn) {
+	_, _ = conn.ExecContext(context.Background(), "ROLLBACK")
+}
+
+// ensureLedger makes the ledger's tables, once per open file.
+func (db *database) ensureLedger(ctx context.Context) error {
+	db.commit.Lock()
+	defer db.commit.Unlock()
+	if db.ready {
+		return nil
+	}
+	for _, statement := range sqlload.LedgerDDL(&dialect) {
+		if _, err := db.sql.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("make the ledger: %w", err)
+		}
+	}
+	db.ready = true
+	return nil
+}
+
+// A semaphore is a mutex whose wait ends with a context.
+type semaphore chan struct{}
+
+func newSemaphore() semaphore { return make(semaphore, 1) }
+
+func (s semaphore) lock(ctx context.Context) error {
+	select {
+	case s <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s semaphore) tryLock() bool {
+	select {
+	case s <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s semaphore) unlock() { <-s }

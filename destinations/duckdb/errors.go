@@ -1,0 +1,76 @@
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/sluicehq/sluice"
+)
+
+var lockHolder = regexp.MustCompile(`(?i)held in (.*?) ?\(PID (\d+)\)`)
+
+// failures says what DuckDB's messages mean. The first that matches counts.
+var failures = []struct {
+	text, code, hint string
+	class            sluice.Class
+}{
+	{"Could not set lock on file", "duckdb_locked", "another process has the file open; DuckDB lets one process at a time in: close it there, and try again", sluice.Transient},
+	{"not a valid DuckDB database file", "duckdb_not_a_database", "give path the name of a new file, or of a DuckDB file", sluice.Config},
+	{"Trying to read a database file with version number", "duckdb_newer_file", "the file was written by another version of DuckDB: use a newer sluice, or export the file with the version that wrote it", sluice.Config},
+	{"created with DuckDB version", "duckdb_newer_file", "the file was written by another version of DuckDB: use a newer sluice, or export the file with the version that wrote it", sluice.Config},
+	{"in read-only mode", "duckdb_permission", "let the user that runs sluice write the file and its folder, or choose another path", sluice.Config},
+	{"Permission denied", "duckdb_permission", "let the user that runs sluice write the file and its folder, or choose another path", sluice.Config},
+	{"Read-only file system", "duckdb_permission", "the folder is on a read-only disk: choose another path", sluice.Config},
+	{"Is a directory", "duckdb_not_a_database", "path names a folder: give the name of a file in it", sluice.Config},
+	{"No space left", "duckdb_disk_full", "free space on the disk that holds the file", sluice.Transient},
+	{"Out of Memory Error", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
+	{"could not allocate block", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
+	{"Transaction conflict", "duckdb_conflict", "another sync changed the same table at the same time; it is tried again", sluice.Transient},
+	{"write-write conflict", "duckdb_conflict", "another sync changed the same table at the same time; it is tried again", sluice.Transient},
+	{"Conflict on", "duckdb_conflict", "another sync changed the same table at the same time; it is tried again", sluice.Transient},
+	{"Corrupt", "duckdb_corrupt", "the file is damaged: restore it from a backup, or move it away and sync again", sluice.Config},
+	{"database has been invalidated", "duckdb_invalidated", "DuckDB met an error that it cannot recover from in this process: run the sync again", sluice.Transient},
+	{"Constraint Error: NOT NULL", "duckdb_not_null", "this is a bug; please report it with the message", sluice.Bug},
+}
+
+// classify returns err as the *sluice.Error of op. Errors that say what they are
+// already, and those of an ended context, stay as they are.
+func classify(ctx context.Context, op string, err error) error {
+	if err == nil || errors.Is(err, sluice.ErrFenced) || errors.Is(err, sluice.ErrStagedLost) || errors.Is(err, sluice.ErrNotFound) {
+		return err
+	}
+	if _, ok := errors.AsType[*sluice.Error](err); ok {
+		return err
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return errors.Join(cause, err)
+	}
+	message := err.Error()
+	for _, f := range failures {
+		if strings.Contains(message, f.text) {
+			hint := f.hint
+			if m := lockHolder.FindStringSubmatch(message); m != nil && f.code == "duckdb_locked" {
+				hint = "process " + m[2] + " (" + m[1] + ") has the file open; DuckDB lets one process at a time in: end it or close the file there, and try again"
+			}
+			return &sluice.Error{Class: f.class, Code: f.code, Op: op, Hint: hint, Err: err}
+		}
+	}
+	return &sluice.Error{Class: sluice.Bug, Code: "duckdb_error", Op: op, Hint: "this is likely a bug; please report it with the message", Err: err}
+}
+
+// conflicts reports whether err is a conflict with another transaction.
+func conflicts(err error) bool {
+	e, ok := errors.AsType[*sluice.Error](err)
+	return ok && e.Code == "duckdb_conflict"
+}
+
+// queryError returns err as the fault of the user's query, unless it is another.
+func queryError(ctx context.Context, err error) error {
+	err = classify(ctx, "query", err)
+	if e, ok := errors.AsType[*sluice.Error](err); ok && e.Code == "duckdb_error" {
+		e.Class, e.Code, e.Hint = sluice.Config, "duckdb_query", "look at the query; `SHOW ALL TABLES` lists what there is"
+	}
+	return err
+}

@@ -1,0 +1,227 @@
+package duckdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
+)
+
+// A feed reads a segment's batches in a goroutine of its own and hands them out
+// as records of one schema. So a reader can stop between two batches while the
+// segment's Next waits for the source.
+type feed struct {
+	schema *arrow.Schema
+	table  *sluice.Table
+	staged bool // records have OpColumn and SeqColumn, last
+
+	records chan arrow.RecordBatch // owned by the receiver; closed after the last
+	cancel  context.CancelCauseFunc
+
+	// Set by the goroutine before it closes records.
+	err           error
+	rows, deletes int64
+}
+
+// newFeed starts to read s. The caller must call stop.
+func newFeed(ctx context.Context, s sluice.Segment, staged bool) *feed {
+	f := &feed{table: s.Table, staged: staged, records: make(chan arrow.RecordBatch)}
+	fields := s.Table.Arrow().Fields()
+	if staged {
+		fields = append(fields, arrow.Field{Name: sqlload.OpColumn, Type: arrow.PrimitiveTypes.Int16},
+			arrow.Field{Name: sqlload.SeqColumn, Type: arrow.PrimitiveTypes.Int64})
+	}
+	f.schema = arrow.NewSchema(fields, nil)
+	ctx, f.cancel = context.WithCancelCause(ctx)
+	go f.run(ctx, s.Next)
+	return f
+}
+
+// stop ends the feed and waits for its goroutine.
+func (f *feed) stop() {
+	f.cancel(context.Canceled)
+	for r := range f.records {
+		r.Release()
+	}
+}
+
+func (f *feed) run(ctx context.Context, next func(context.Context) (sluice.Batch, error)) {
+	defer close(f.records)
+	for {
+		b, err := next(ctx)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err == nil && b.Rows.NumRows() == 0 {
+			continue
+		}
+		var record arrow.RecordBatch
+		if err == nil {
+			record, err = f.record(b)
+		}
+		if err != nil {
+			f.err = err
+			return
+		}
+		select {
+		case f.records <- record:
+		case <-ctx.Done():
+			record.Release()
+			f.err = context.Cause(ctx)
+			return
+		}
+	}
+}
+
+// record returns the rows of b with the columns of the feed, as a record of the
+// caller's.
+func (f *feed) record(b sluice.Batch) (arrow.RecordBatch, error) {
+	n := int(b.Rows.NumRows())
+	columns := make([]arrow.Array, 0, len(f.schema.Fields()))
+	var made []arrow.Array // what the record alone must keep
+	for i, c := range f.table.Columns {
+		column, err := columnOf(b.Rows, i, c)
+		if err != nil {
+			return nil, err
+		}
+		if column == nil {
+			column = array.MakeArrayOfNull(memory.DefaultAllocator, f.schema.Field(i).Type, n)
+			made = append(made, column)
+		}
+		columns = append(columns, column)
+	}
+	if f.staged {
+		made = append(made, f.ops(b, n), sequence(f.rows, n))
+		columns = append(columns, made[len(made)-2:]...)
+	}
+	f.rows += int64(n)
+	r := array.NewRecordBatch(f.schema, columns, int64(n))
+	for _, a := range made {
+		a.Release()
+	}
+	return r, nil
+}
+
+// columnOf returns the column of that name, which mostly is number i; nil where
+// the batch has none.
+func columnOf(r arrow.RecordBatch, i int, c sluice.Column) (arrow.Array, error) {
+	if i >= int(r.NumCols()) || r.ColumnName(i) != c.Name {
+		found := r.Schema().FieldIndices(c.Name)
+		if len(found) == 0 {
+			return nil, nil
+		}
+		i = found[0]
+	}
+	column := r.Column(i)
+	if want := c.Type.Arrow(); !arrow.TypeEqual(column.DataType(), want) {
+		return nil, sluice.Errorf(sluice.Bug, "duckdb_batch_type", "stage rows", "this is a bug; please report it",
+			"column %s is %s, want %s", c.Name, column.DataType(), want)
+	}
+	return column, nil
+}
+
+func (f *feed) ops(b sluice.Batch, n int) arrow.Array {
+	values := make([]int16, n)
+	for i := range values {
+		op := b.OpAt(i)
+		values[i] = int16(op)
+		if op == sluice.Delete {
+			f.deletes++
+		}
+	}
+	return primitive(arrow.PrimitiveTypes.Int16, arrow.Int16Traits.CastToBytes(values), n)
+}
+
+func sequence(from int64, n int) arrow.Array {
+	values := make([]int64, n)
+	for i := range values {
+		values[i] = from + int64(i)
+	}
+	return primitive(arrow.PrimitiveTypes.Int64, arrow.Int64Traits.CastToBytes(values), n)
+}
+
+func primitive(t arrow.DataType, values []byte, n int) arrow.Array {
+	data := array.NewData(t, n, []*memory.Buffer{nil, memory.NewBufferBytes(values)}, nil, 0, 0)
+	defer data.Release()
+	return array.MakeFromData(data)
+}
+
+// A reader is what DuckDB scans: the records of a feed until it ends, or until
+// somebody wants the session that it fills. DuckDB calls it from one thread at
+// a time. It never blocks past the end of ctx, and never panics.
+type reader struct {
+	ctx     context.Context
+	feed    *feed
+	wanted  <-chan struct{} // nil: nobody can
+	current arrow.RecordBatch
+	yielded bool // stopped because of wanted; there may be more
+	err     error
+}
+
+// Retain and Release do nothing: the reader lives as long as its view.
+func (r *reader) Retain() {}
+
+// Release is like Retain.
+func (r *reader) Release() {}
+
+// Schema implements array.RecordReader.
+func (r *reader) Schema() *arrow.Schema { return r.feed.schema }
+
+// RecordBatch implements array.RecordReader.
+func (r *reader) RecordBatch() arrow.RecordBatch { return r.current }
+
+// Record implements array.RecordReader.
+func (r *reader) Record() arrow.RecordBatch { return r.current }
+
+// Err implements array.RecordReader.
+func (r *reader) Err() error { return r.err }
+
+// Next implements array.RecordReader.
+func (r *reader) Next() bool {
+	r.drop()
+	if r.yielded || r.err != nil {
+		return false
+	}
+	select {
+	case record, ok := <-r.feed.records:
+		if !ok {
+			r.err = r.feed.err
+			return false
+		}
+		r.current = record
+		return true
+	case <-r.wanted:
+		r.yielded = true
+		return false
+	case <-r.ctx.Done():
+		r.err = context.Cause(r.ctx)
+		return false
+	}
+}
+
+// drop releases the record that was handed out last.
+func (r *reader) drop() {
+	if r.current != nil {
+		r.current.Release()
+		r.current = nil
+	}
+}
+
+// failure returns the error of the source where it is why DuckDB failed with
+// err.
+func (r *reader) failure(err error) error {
+	if r.err != nil {
+		return r.err
+	}
+	if err != nil {
+		return fmt.Errorf("insert rows: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,57 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+)
+
+// Query implements sluice.Querier. It runs in a transaction that can only read;
+// values are as DuckDB writes them, timestamps in ISO form and UTC.
+func (h *Handle) Query(ctx context.Context, query string, columns func([]string) error, row func([]*string) error) (err error) {
+	db, err := h.database(ctx)
+	if err != nil {
+		return err
+	}
+	conn, err := db.sql.Conn(ctx)
+	if err != nil {
+		return classify(ctx, "query", err)
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
+		return classify(ctx, "query", err)
+	}
+	defer rollback(conn)
+	rows, err := textRows(ctx, conn, query)
+	if err != nil {
+		return queryError(ctx, err)
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	names, err := rows.Columns()
+	if err != nil {
+		return queryError(ctx, err)
+	}
+	if err := columns(names); err != nil {
+		return err
+	}
+	values, into := make([]*string, len(names)), make([]any, len(names))
+	for i := range values {
+		into[i] = &values[i]
+	}
+	for rows.Next() {
+		if err := rows.Scan(into...); err != nil {
+			return queryError(ctx, err)
+		}
+		if err := row(values); err != nil {
+			return err
+		}
+	}
+	return queryError(ctx, rows.Err())
+}
+
+// textRows runs the query with every value cast to text by DuckDB.
+func textRows(ctx context.Context, conn *sql.Conn, query string) (*sql.Rows, error) {
+	query = strings.TrimRight(strings.TrimSpace(query), "; \n\t")
+	return conn.QueryContext(ctx, "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ("+query+"\n)")
+}
