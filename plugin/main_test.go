@@ -21,6 +21,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/internal/memsource"
 	"github.com/sluicehq/sluice/plugin"
 	"github.com/sluicehq/sluice/spec"
 )
@@ -29,7 +30,7 @@ import (
 // the argument "serve".
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && os.Args[1] == "serve" {
-		plugin.Serve([]spec.Connector{fixture, acking}, []spec.Destination{sinkhole, asking})
+		plugin.Serve([]spec.Connector{fixture, acking, numbered}, []spec.Destination{sinkhole, asking})
 		return
 	}
 	if len(os.Args) == 3 && os.Args[1] == "host" {
@@ -42,9 +43,19 @@ func TestMain(m *testing.M) {
 var (
 	fixture  = spec.Define("fixture", "Fixture", func(_ context.Context, c config) (sluice.Source, error) { return openFixture(c) })
 	acking   = spec.Define("acking", "Acking", func(_ context.Context, c config) (sluice.Source, error) { return &ackSource{source: source{c}}, nil })
+	numbered = spec.Define("memory", "Memory", func(context.Context, config) (sluice.Source, error) { return inMemory(), nil })
 	sinkhole = spec.Define("sinkhole", "Sinkhole", func(_ context.Context, c config) (sluice.Destination, error) { return &dest{c: c}, nil })
 	asking   = spec.Define("asking", "Asking", func(_ context.Context, c config) (sluice.Destination, error) { return &askDest{dest{c: c}}, nil })
 )
+
+// inMemory is a source with a keyed and a keyless stream.
+func inMemory() *memsource.Source {
+	s := memsource.Numbers("keyed", 40)
+	keyless := memsource.Numbers("keyless", 7).Streams[0]
+	keyless.Key = nil
+	s.Streams = append(s.Streams, keyless)
+	return s
+}
 
 // config says how the fixture behaves.
 type config struct {

@@ -23,6 +23,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/connectortest"
 	"github.com/sluicehq/sluice/plugin"
 )
 
@@ -574,10 +575,26 @@ func zombie(pid int) bool {
 	return err == nil && strings.Contains(string(raw), ") Z ")
 }
 
+// TestConformance runs the suite of sources through the process. It does not run
+// in parallel: the suite looks for goroutines that are left.
+func TestConformance(t *testing.T) {
+	for _, parts := range []int{1, 3} {
+		t.Run(fmt.Sprint(parts, " parts"), func(t *testing.T) {
+			connectortest.Run(t, func(t *testing.T) sluice.Source {
+				s, err := plugin.Source(t.Context(), command(t), "memory", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return s
+			}, connectortest.Options{MaxParts: parts, MaxKills: 6})
+		})
+	}
+}
+
 func TestInspect(t *testing.T) {
 	t.Parallel()
 	info, err := plugin.Inspect(t.Context(), command(t))
-	if err != nil || info.Contract != plugin.ContractVersion || len(info.Offers) != 4 {
+	if err != nil || info.Contract != plugin.ContractVersion || len(info.Offers) != 5 {
 		t.Fatalf("%+v, %v", info, err)
 	}
 	if o, ok := info.Find(plugin.KindSource, "fixture"); !ok || o.Title != "Fixture" || !strings.Contains(string(o.Config), "password") {
