@@ -101,3 +101,54 @@ func testChildrenFirstRead(h *harness) {
 	h.load(f.segments(sluice.Merge, false, []row{del("1", nil, "k1")}, nil, nil)...)
 	h.expect(f.lines, []string{"v"}, []any{"z2"}, []any{"w2"})
 }
+
+// testLayers: a table may come more than once in a load; the children of a key
+// that comes again are replaced again, and history goes on.
+func testLayers(h *harness) {
+	for _, m := range []sluice.WriteMode{sluice.Merge, sluice.SoftDelete, sluice.History} {
+		f := h.family(string(m)+"_", m)
+		id := func(n string) string {
+			if m == sluice.History {
+				return n
+			}
+			return "k1"
+		}
+		layer := func(n int, segments []segment) []segment {
+			for i := range segments {
+				segments[i].layer = n
+			}
+			return segments
+		}
+		first := layer(0, f.segments(m, false, []row{up("1", "a", id("a")), up("2", "a", "k2")},
+			[]row{up(id("a"), "0", "a.0", "x"), up(id("a"), "1", "a.1", "y"), up("k2", "0", "k2.0", "z")}, nil))
+		second := layer(1, f.segments(m, false, []row{up("1", "b", id("b")), del("2", nil, "k2")}, nil, nil))
+		third := layer(2, f.segments(m, false, []row{up("1", "c", id("c")), up("2", "d", "k2d")}, []row{up(id("c"), "0", "c.0", "w")}, nil))
+		counts := h.newLoad().must(append(append(first, second...), third...)...).merge()
+		if len(counts) != 9 {
+			h.Fatalf("%d counts for 9 entries", len(counts))
+		}
+		want := map[sluice.WriteMode][][]any{
+			sluice.Merge: {{"w"}}, sluice.SoftDelete: {{"w"}, {"z"}}, sluice.History: {{"x"}, {"y"}, {"z"}, {"w"}},
+		}[m]
+		h.expect(f.lines, []string{"v"}, want...)
+		if m != sluice.History {
+			h.expect(f.orders, []string{"id", "note"}, []any{"1", "c"}, []any{"2", "d"})
+			continue
+		}
+		// Starts grow within a key, and each end is the next start.
+		versions := h.rows(f.orders, "id", sluice.StartColumn, sluice.EndColumn, "note", sluice.ActiveColumn)
+		if len(versions) != 5 {
+			h.Fatalf("versions %s", showAll(versions))
+		}
+		for i, v := range versions[:len(versions)-1] {
+			next := versions[i+1]
+			if v[0] != next[0] {
+				continue
+			}
+			gap := v[3] == "a" && v[0] == "2" // deleted in between
+			if v[1].(string) >= next[1].(string) || v[2] == nil || !gap && v[2] != next[1] || v[2].(string) > next[1].(string) {
+				h.Errorf("versions do not follow each other: %s", showAll(versions))
+			}
+		}
+	}
+}

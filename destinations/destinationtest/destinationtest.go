@@ -43,7 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) sluice.Destination, o Options) {
 		{"Widen", testWiden}, {"WidenWithinLoad", testWidenWithinLoad}, {"AddAndRelax", testAddAndRelax}, {"AlterTwice", testAlterTwice},
 		{"Modes", testModes}, {"InLoadOrder", testInLoadOrder}, {"AbsentColumns", testAbsentColumns},
 		{"History", testHistory}, {"Sweep", testSweep}, {"FirstReadThenUpdates", testFirstReadThenUpdates}, {"RereadFirst", testRereadFirst},
-		{"Children", testChildren}, {"Grandchildren", testGrandchildren}, {"ChildrenFirstRead", testChildrenFirstRead},
+		{"Children", testChildren}, {"Grandchildren", testGrandchildren}, {"ChildrenFirstRead", testChildrenFirstRead}, {"Layers", testLayers}, {"Pending", testPending},
 		{"Idempotent", testIdempotent}, {"Fencing", testFencing}, {"Owner", testOwner}, {"StagedLost", testStagedLost}, {"FailedSegment", testFailedSegment},
 		{"Positions", testPositions}, {"EmptyLoad", testEmptyLoad}, {"Rejected", testRejected}, {"NUL", testNUL},
 		{"Replace", testReplace}, {"ReplaceLeftShadow", testReplaceLeftShadow}, {"ReplaceReaders", testReplaceReaders}, {"ReplaceView", testReplaceView},
@@ -111,12 +111,14 @@ type segment struct {
 	inserts bool
 	rows    []row
 	batch   int // rows per batch; 0: all
+	layer   int // the entry of the load that it belongs to, where a table comes twice
 }
 
 // load is a sluice.Load in the making.
 type load struct {
 	sluice.Load
-	h *harness
+	h      *harness
+	layers []int // of Tables
 }
 
 // newLoad begins the next load of the run, one minute after the last.
@@ -129,10 +131,13 @@ func (h *harness) newLoad() *load {
 }
 
 // table returns the TableLoad of a target, and adds it where it is missing.
-func (l *load) table(target sluice.Target, t *sluice.Table, mode sluice.WriteMode) *sluice.TableLoad {
-	i := slices.IndexFunc(l.Tables, func(have sluice.TableLoad) bool { return have.Target == target })
-	if i < 0 {
-		i = len(l.Tables)
+func (l *load) table(target sluice.Target, t *sluice.Table, mode sluice.WriteMode, layer int) *sluice.TableLoad {
+	i := 0
+	for i < len(l.Tables) && (l.Tables[i].Target != target || l.layers[i] != layer) {
+		i++
+	}
+	if i == len(l.Tables) {
+		l.layers = append(l.layers, layer)
 		l.Tables = append(l.Tables, sluice.TableLoad{Target: target, Table: t, Mode: mode})
 	}
 	return &l.Tables[i]
@@ -143,7 +148,7 @@ func (l *load) stage(s segment) error {
 	h := l.h
 	target := sluice.Target{Name: s.table.Name, Refresh: s.refresh}
 	h.alter(l.ID, target, s.table)
-	tl := l.table(target, s.table, s.mode)
+	tl := l.table(target, s.table, s.mode, s.layer)
 	tl.Table = h.describe(target)
 	tl.Table.Key, tl.Table.Parent = s.table.Key, s.table.Parent
 	rows := l.stamped(s)

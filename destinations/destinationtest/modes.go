@@ -256,7 +256,7 @@ func testSweep(h *harness) {
 			}
 			h.expect(t, []string{"id", flag}, []any{"1", there}, []any{"2", there}, []any{"3", gone})
 			l = h.newLoad()
-			l.table(sluice.Target{Name: t.Name}, l.h.describe(sluice.Target{Name: t.Name}), m).Sweep = began
+			l.table(sluice.Target{Name: t.Name}, l.h.describe(sluice.Target{Name: t.Name}), m, 0).Sweep = began
 			l.Tables[0].Table.Key = t.Key
 			if counts := l.merge(); counts[0].Deleted != 0 {
 				h.Errorf("%s: a second sweep deleted %d", m, counts[0].Deleted)

@@ -239,3 +239,30 @@ func testNUL(h *harness) {
 		h.Error("the rejected value is not recorded")
 	}
 }
+
+// testPending: what a prepared load has staged, and the shadow that it fills,
+// outlive the begin of a run that names them. A destination whose staged rows
+// die with the process may lose them, but must say so.
+func testPending(h *harness) {
+	t := h.simple("t")
+	h.alter("", sluice.Target{Name: t.Name, Refresh: "r1"}, t)
+	var loads []*load
+	run := sluice.Run{Connection: h.connection, Owner: "source 1", ID: "next", Refreshes: []string{"r1"}}
+	for n, inserts := range []bool{true, false} {
+		l := h.newLoad().must(segment{table: t, mode: sluice.Replace, refresh: "r1", inserts: inserts, rows: []row{up(fmt.Sprint(n), "a")}})
+		loads = append(loads, l)
+		run.Pending = append(run.Pending, l.ID)
+	}
+	ledger, err := h.d.Begin(h.ctx, run)
+	if err != nil {
+		h.Fatalf("begin: %v", err)
+	}
+	for n, l := range loads {
+		l.Epoch = ledger.Epoch
+		l.Tables[0].Swap = n == 1
+		if _, err := h.d.Merge(h.ctx, l.Load); err != nil {
+			h.Errorf("merge of a pending load: %v", err)
+		}
+	}
+	h.expect(t, []string{"id"}, []any{"0"}, []any{"1"})
+}

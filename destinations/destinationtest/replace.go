@@ -156,7 +156,7 @@ func testParts(h *harness) {
 		}
 		wg.Wait()
 		l := h.newLoad()
-		tl := l.table(target, t, m)
+		tl := l.table(target, t, m, 0)
 		tl.Swap = m == sluice.Replace
 		l.Positions = []sluice.Position{{Lane: sluice.Lane{Stream: t.Name}, Refresh: "r1", Done: true}}
 		l.merge()

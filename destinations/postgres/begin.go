@@ -40,8 +40,8 @@ func (d *destination) Begin(ctx context.Context, r sluice.Run) (sluice.Ledger, e
 	d.runs[r.Connection] = ledger.Epoch
 	clear(d.heaps)
 	d.mu.Unlock()
-	d.discardOlder(r.Connection)
-	if err := d.inTx(ctx, func(tx sqlTx) error { return d.cleanUp(ctx, tx, r.Connection, ledger) }); err != nil {
+	kept := d.discardOlder(r)
+	if err := d.inTx(ctx, func(tx sqlTx) error { return d.cleanUp(ctx, tx, r, ledger, kept) }); err != nil {
 		return sluice.Ledger{}, classify(err, op)
 	}
 	return ledger, nil
@@ -94,12 +94,13 @@ func (d *destination) createSchema(ctx context.Context, tx sqlTx, name string) e
 }
 
 // cleanUp removes what earlier runs of the connection left: their sessions, which
-// may hold locks, their stage tables, and shadows that no refresh completes.
-func (d *destination) cleanUp(ctx context.Context, tx sqlTx, connection string, l sluice.Ledger) error {
-	prefix := sqlload.StagePrefix(connection)
+// may hold locks, their stage tables, and shadows that no refresh completes. The
+// sessions kept, and what belongs to pending loads, stay.
+func (d *destination) cleanUp(ctx context.Context, tx sqlTx, r sluice.Run, l sluice.Ledger, kept []int32) error {
+	connection, prefix := r.Connection, sqlload.StagePrefix(r.Connection)
 	if _, err := tx.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-	WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND starts_with(application_name, $1)`,
-		applicationName+" "+prefix); err != nil {
+	WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND starts_with(application_name, $1) AND NOT pid = ANY($2::int4[])`,
+		applicationName+" "+prefix, pidArray(kept)); err != nil {
 		return fmt.Errorf("end sessions of earlier runs: %w", err)
 	}
 	var drop []string
@@ -107,13 +108,15 @@ func (d *destination) cleanUp(ctx context.Context, tx sqlTx, connection string, 
 		func(scan func(...any) error) error {
 			var name string
 			err := scan(&name)
-			drop = append(drop, d.dialect.Own(name))
+			if !sqlload.StagePending(name, r.Pending) {
+				drop = append(drop, d.dialect.Own(name))
+			}
 			return err
 		})
 	if err != nil {
 		return fmt.Errorf("list stage tables: %w", err)
 	}
-	shadows, err := sqlload.LeftShadows(ctx, tx, d.dialect, connection, l.Positions)
+	shadows, err := sqlload.LeftShadows(ctx, tx, d.dialect, connection, l.Positions, r.Refreshes...)
 	if err != nil {
 		return err
 	}
@@ -133,4 +136,12 @@ func (d *destination) cleanUp(ctx context.Context, tx sqlTx, connection string, 
 // transaction.
 func (d *destination) lockTimeout() string {
 	return fmt.Sprintf("SET LOCAL lock_timeout = %s;", literal(fmt.Sprintf("%dms", d.config.lockMillis())))
+}
+
+func pidArray(pids []int32) string {
+	texts := make([]string, len(pids))
+	for i, p := range pids {
+		texts[i] = fmt.Sprint(p)
+	}
+	return "{" + strings.Join(texts, ",") + "}"
 }

@@ -28,13 +28,15 @@ type destination struct {
 	dialect *sqlload.Dialect
 	pool    *pgxpool.Pool
 
-	mu      sync.Mutex
-	runs    map[string]int64 // epochs, by connection
-	direct  map[sluice.LoadID]*directTx
-	heaps   map[sluice.Target]heapState
-	stages  map[string]bool // stage tables made here and not yet dropped
-	ledger  bool            // the ledger's tables are known to exist
-	aborted bool            // Close was called
+	life context.Context // ends with Close
+	end  context.CancelFunc
+
+	mu     sync.Mutex
+	runs   map[string]int64 // epochs, by connection
+	direct map[sluice.LoadID]*directTx
+	heaps  map[sluice.Target]heapState
+	stages map[string]bool // stage tables made here and not yet dropped
+	ledger bool            // the ledger's tables are known to exist
 }
 
 func open(c Config) (*destination, error) {
@@ -60,7 +62,8 @@ func open(c Config) (*destination, error) {
 	if err != nil {
 		return nil, classify(err, "open")
 	}
-	return &destination{config: c, dialect: newDialect(c.JSONType), pool: pool, runs: map[string]int64{},
+	life, end := context.WithCancel(context.Background())
+	return &destination{config: c, dialect: newDialect(c.JSONType), pool: pool, life: life, end: end, runs: map[string]int64{},
 		direct: map[sluice.LoadID]*directTx{}, heaps: map[sluice.Target]heapState{}, stages: map[string]bool{}}, nil
 }
 
@@ -119,10 +122,11 @@ func (d *destination) Check(ctx context.Context) error {
 
 // Close implements sluice.Destination.
 func (d *destination) Close() error {
+	d.end()
 	d.mu.Lock()
 	open := d.direct
 	stages := d.stages
-	d.direct, d.stages, d.aborted = map[sluice.LoadID]*directTx{}, map[string]bool{}, true
+	d.direct, d.stages = map[sluice.LoadID]*directTx{}, map[string]bool{}
 	d.mu.Unlock()
 	for _, t := range open {
 		t.discard()

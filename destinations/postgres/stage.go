@@ -19,34 +19,32 @@ type directTx struct {
 	mu     sync.Mutex // held while the connection is in use
 	conn   *pgxpool.Conn
 	failed error // the transaction is of no more use
-
-	names   sync.Mutex
-	targets map[sluice.Target]bool
+	target sluice.Target
+	life   context.Context // ends when the transaction is discarded
+	cutOff context.CancelFunc
 }
 
-func (t *directTx) touches(target sluice.Target) bool {
-	t.names.Lock()
-	defer t.names.Unlock()
-	return t.targets[target]
+// until returns ctx, ended as well by the end of life.
+func until(ctx, life context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(life, cancel)
+	return ctx, func() { stop(); cancel() }
 }
 
-func (t *directTx) touch(target sluice.Target) {
-	t.names.Lock()
-	defer t.names.Unlock()
-	t.targets[target] = true
-}
+// touches reports whether the transaction serves the target.
+func (t *directTx) touches(target sluice.Target) bool { return t.target == target }
 
-// discard rolls back. The lock is not waited for: a COPY under way ends with its
-// connection.
+// discard rolls back. A COPY under way is cut off first; its Stage rolls back.
 func (t *directTx) discard() {
-	if t.mu.TryLock() {
-		rollback(t.conn.Conn())
-		t.conn.Release()
-		t.failed = sluice.ErrStagedLost
-		t.mu.Unlock()
+	t.cutOff()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.conn == nil || t.failed != nil {
 		return
 	}
-	_ = t.conn.Conn().PgConn().Conn().Close() // the COPY fails, and its Stage releases
+	rollback(t.conn.Conn())
+	t.conn.Release()
+	t.failed = sluice.ErrStagedLost
 }
 
 func (d *destination) directOf(load sluice.LoadID) *directTx {
@@ -55,22 +53,44 @@ func (d *destination) directOf(load sluice.LoadID) *directTx {
 	return d.direct[load]
 }
 
-// discardOlder ends the direct transactions of a connection whose run is over.
-func (d *destination) discardOlder(connection string) {
-	d.mu.Lock()
-	var old []*directTx
-	d.mu.Unlock()
+// discardOlder ends the direct transactions of the connection's earlier runs,
+// except those of pending loads, whose sessions it returns.
+func (d *destination) discardOlder(r sluice.Run) (kept []int32) {
 	for _, load := range d.directLoads() {
-		if c, _ := d.epochOf(load); c == connection {
-			d.mu.Lock()
-			old = append(old, d.direct[load])
+		if c, _ := d.epochOf(load); c != r.Connection {
+			continue
+		}
+		d.mu.Lock()
+		t := d.direct[load]
+		pending := slices.Contains(r.Pending, load)
+		if !pending {
 			delete(d.direct, load)
-			d.mu.Unlock()
+		}
+		d.mu.Unlock()
+		switch {
+		case t == nil:
+		case !pending:
+			t.discard()
+		default:
+			if pid := t.session(); pid != 0 {
+				kept = append(kept, pid)
+			}
 		}
 	}
-	for _, t := range old {
-		t.discard()
+	return kept
+}
+
+// session returns the server's number of the session, or 0 where it is not
+// between two uses.
+func (t *directTx) session() int32 {
+	if !t.mu.TryLock() {
+		return 0
 	}
+	defer t.mu.Unlock()
+	if t.conn == nil || t.failed != nil {
+		return 0
+	}
+	return int32(t.conn.Conn().PgConn().PID())
 }
 
 func (d *destination) directLoads() (loads []sluice.LoadID) {
@@ -85,6 +105,8 @@ func (d *destination) directLoads() (loads []sluice.LoadID) {
 // Stage implements sluice.Destination.
 func (d *destination) Stage(ctx context.Context, s sluice.Segment) (sluice.Staged, error) {
 	op := "stage " + s.Target.Name.String()
+	ctx, cancel := until(ctx, d.life)
+	defer cancel()
 	if s.Inserts {
 		t, jsonType, err := d.directFor(ctx, s)
 		if err != nil {
@@ -100,9 +122,10 @@ func (d *destination) Stage(ctx context.Context, s sluice.Segment) (sluice.Stage
 }
 
 // directFor returns the load's direct transaction, locked, or nil where the rows
-// must be staged: by key into a table with rows of earlier reads, or while
-// another segment of the load uses the transaction. The second is no rule of
-// PostgreSQL: waiting could deadlock with an engine that fills both at once.
+// must be staged: by key into a table with rows of earlier reads, or where the
+// transaction serves another table of the load. It can serve one table only: a
+// COPY into a second would block an Alter of the first, which joins it, while
+// the engine fills both.
 func (d *destination) directFor(ctx context.Context, s sluice.Segment) (*directTx, string, error) {
 	if s.Mode == sluice.History && (s.Table.Column(sluice.SyncedAtColumn) == nil || s.Table.Parent != nil) {
 		return nil, "", nil
@@ -111,13 +134,20 @@ func (d *destination) directFor(ctx context.Context, s sluice.Segment) (*directT
 	t := d.direct[s.Load]
 	fresh := t == nil
 	if fresh {
-		t = &directTx{targets: map[sluice.Target]bool{}}
+		t = &directTx{target: s.Target}
+		t.life, t.cutOff = context.WithCancel(d.life)
 		t.mu.Lock()
 		d.direct[s.Load] = t
 	}
 	d.mu.Unlock()
-	if !fresh && (!t.mu.TryLock() || t.failed != nil || t.conn == nil) {
-		return nil, "", nil
+	if !fresh {
+		if !t.touches(s.Target) || !t.mu.TryLock() {
+			return nil, "", nil
+		}
+		if t.failed != nil || t.conn == nil {
+			t.mu.Unlock()
+			return nil, "", nil
+		}
 	}
 	jsonType, ok, err := d.prepareDirect(ctx, t, s)
 	if err == nil && ok {
@@ -131,6 +161,7 @@ func (d *destination) directFor(ctx context.Context, s sluice.Segment) (*directT
 }
 
 func (d *destination) forgetDirect(load sluice.LoadID, t *directTx) {
+	t.cutOff()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.direct[load] == t {
@@ -195,7 +226,8 @@ func (d *destination) jsonTypeOf(ctx context.Context, tx sqlTx, s sluice.Segment
 // stageDirect copies into the table itself. t is locked, and unlocked here.
 func (d *destination) stageDirect(ctx context.Context, t *directTx, s sluice.Segment, jsonType string) (sluice.Staged, error) {
 	defer t.mu.Unlock()
-	t.touch(s.Target)
+	ctx, cancel := until(ctx, t.life)
+	defer cancel()
 	e := newEncoder(ctx, s, jsonType, false)
 	names := columnNames(s.Table)
 	if s.Mode == sluice.History {

@@ -13,13 +13,14 @@ const (
 	parentDeleted  = 2 // a delete removed it: its children go, and count
 )
 
-// parentOf returns the table of the load that table i is a child of, or -1.
+// parentOf returns the entry that table i is a child of, the nearest one of its
+// parent table before it, or -1.
 func (p *Plan) parentOf(i int) int {
 	parent := p.Tables[i].Table.Parent
 	if parent == nil {
 		return -1
 	}
-	for j := range p.Tables {
+	for j := i - 1; j >= 0; j-- {
 		if t := &p.Tables[j]; t.Target.Name == *parent && t.Target.Refresh == p.Tables[i].Target.Refresh {
 			return j
 		}
@@ -37,7 +38,7 @@ func (p *Plan) hasChildren(i int) bool {
 	if !replacesChildren(p.Tables[i].Mode) {
 		return false
 	}
-	for j := range p.Tables {
+	for j := i + 1; j < len(p.Tables); j++ {
 		if p.parentOf(j) == i {
 			return true
 		}

@@ -17,9 +17,12 @@ const (
 
 // history turns each staged row into a version of its key, unless its data are
 // those of the version before. Versions are numbered within their key; version
-// n starts n-1 microseconds after the load's time, so starts differ.
-func (p *Plan) history(t *Table) []Statement {
+// n starts n-1 microseconds after the load's time, so starts differ. Where the
+// table comes in several entries of the load, before counts the rows of those
+// before this one, which their versions' numbers do not reach.
+func (p *Plan) history(t *Table, before int64) []Statement {
 	d := p.Dialect
+	starts := func(ordinal string) string { return d.AddMicros(p.At, fmt.Sprintf("%s + %d", ordinal, before-1)) }
 	table, work, versions := d.Table(t.Name), d.Quote(workTable), d.Quote(versionsTable)
 	names := columnNames(t.columns())
 	key, n, op := t.Table.Key, d.Quote(ordinalColumn), d.Quote(OpColumn)
@@ -34,10 +37,10 @@ func (p *Plan) history(t *Table) []Statement {
 	touch := fmt.Sprintf("UPDATE %s AS t SET %s = %s FROM %s w WHERE t.%s AND w.%s = 1 AND %s",
 		table, synced, d.Instant(p.At), work, active, n, d.same("t", "w", key))
 	cut := fmt.Sprintf("UPDATE %s AS t SET %s = %s, %s = FALSE FROM (SELECT %s, min(%s) AS %s FROM %s GROUP BY %s) v WHERE t.%s AND %s",
-		table, end, d.AddMicros(p.At, "v."+n+" - 1"), active, d.list("", key), n, n, versions, d.list("", key), active, d.same("t", "v", key))
+		table, end, starts("v."+n), active, d.list("", key), n, n, versions, d.list("", key), active, d.same("t", "v", key))
 	insert := fmt.Sprintf("INSERT INTO %s (%s, %s, %s, %s) SELECT %s, %s, %s, v.%s IS NULL FROM %s v WHERE %s",
-		table, d.list("", names), start, end, active, d.list("v.", names), d.AddMicros(p.At, "v."+n+" - 1"),
-		"CASE WHEN v."+d.Quote(nextColumn)+" IS NOT NULL THEN "+d.AddMicros(p.At, "v."+d.Quote(nextColumn)+" - 1")+" END",
+		table, d.list("", names), start, end, active, d.list("v.", names), starts("v."+n),
+		"CASE WHEN v."+d.Quote(nextColumn)+" IS NOT NULL THEN "+starts("v."+d.Quote(nextColumn))+" END",
 		d.Quote(nextColumn), versions, p.isUpsert("v"))
 	statements := []Statement{{SQL: number}, {SQL: current}, {SQL: changed}, {SQL: touch}, {SQL: cut}, {SQL: insert}}
 	if t.deletes() {

@@ -223,8 +223,8 @@ func printable(s string) string {
 }
 
 // LeftShadows returns the shadows of the connection that no refresh under way
-// will ever complete, and forgets them.
-func LeftShadows(ctx context.Context, tx Tx, d *Dialect, connection string, positions []sluice.Position) ([]sluice.TableName, error) {
+// will ever complete, and forgets them. Those of keep stay as well.
+func LeftShadows(ctx context.Context, tx Tx, d *Dialect, connection string, positions []sluice.Position, keep ...string) ([]sluice.TableName, error) {
 	var left []sluice.TableName
 	err := tx.Query(ctx, "SELECT refresh, table_schema, shadow_name FROM "+d.Own("shadows")+" WHERE connection = $1", []any{connection},
 		func(scan func(...any) error) error {
@@ -233,7 +233,7 @@ func LeftShadows(ctx context.Context, tx Tx, d *Dialect, connection string, posi
 			if err := scan(&refresh, &n.Schema, &n.Name); err != nil {
 				return err
 			}
-			if !slices.ContainsFunc(positions, func(p sluice.Position) bool { return p.Refresh == refresh && !p.Done }) {
+			if !slices.Contains(keep, refresh) && !slices.ContainsFunc(positions, func(p sluice.Position) bool { return p.Refresh == refresh && !p.Done }) {
 				left = append(left, n)
 			}
 			return nil

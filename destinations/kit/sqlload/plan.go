@@ -50,10 +50,10 @@ func (t *Table) Upserts() bool {
 type Plan struct {
 	Dialect *Dialect
 	At      time.Time
-	Tables  []Table // parents before their children, as in the load
+	Tables  []Table // the entries of the load; a table may come more than once
 }
 
-// idColumns are filled by the planner, never by batches.
+// filled reports whether the planner fills the column, never a batch.
 func filled(name string) bool {
 	return name == sluice.StartColumn || name == sluice.EndColumn || name == sluice.ActiveColumn
 }
@@ -83,7 +83,7 @@ func (p *Plan) Statements(i int) []Statement {
 	case t.Mode == sluice.SoftDelete && len(t.Table.Key) > 0:
 		add(p.softDelete(t)...)
 	case t.Mode == sluice.History && len(t.Table.Key) > 0:
-		add(p.history(t)...)
+		add(p.history(t, p.rowsBefore(i))...)
 	case t.Staged():
 		add(p.insert(t, p.rows(t)+" WHERE TRUE"))
 	}
@@ -91,6 +91,19 @@ func (p *Plan) Statements(i int) []Statement {
 		add(p.sweep(t)...)
 	}
 	return statements
+}
+
+// rowsBefore counts the rows that entries before i bring to its table.
+func (p *Plan) rowsBefore(i int) (n int64) {
+	for j := range i {
+		if p.Tables[j].Target != p.Tables[i].Target {
+			continue
+		}
+		for _, part := range p.Tables[j].Parts {
+			n += part.Rows
+		}
+	}
+	return n
 }
 
 // Drops returns what removes the stage and temporary tables of the load.

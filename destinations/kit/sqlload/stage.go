@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -46,6 +47,12 @@ func StagePrefix(connection string) string { return "stage_" + hash(connection) 
 // StageName names the stage table of a segment.
 func StageName(connection string, epoch int64, load sluice.LoadID, seq int) string {
 	return fmt.Sprintf("%s%d_%s_%d", StagePrefix(connection), epoch, hash(string(load)), seq)
+}
+
+// StagePending reports whether the stage table of that name belongs to one of
+// the loads.
+func StagePending(name string, loads []sluice.LoadID) bool {
+	return slices.ContainsFunc(loads, func(l sluice.LoadID) bool { return strings.Contains(name, "_"+hash(string(l))+"_") })
 }
 
 // StageTable returns the statement that makes a stage table. Its columns are
