@@ -368,6 +368,23 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	}
 }
 
+func TestEveryFieldIsDocumented(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/connectors/file.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct{ Properties map[string]any }
+	if err := json.Unmarshal(Connector().Config, &schema); err != nil || len(schema.Properties) < 20 {
+		t.Fatal(err)
+	}
+	for name := range schema.Properties {
+		if !bytes.Contains(page, []byte("\n| `"+name+"` |")) {
+			t.Errorf("docs/connectors/file.md has no row for %s", name)
+		}
+	}
+}
+
 func TestStreamNames(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{"data/orders-*.csv.gz": "orders", "a.tar.json": "a.tar", "https://example.com/x/y.csv?z=1": "y",

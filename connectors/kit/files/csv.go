@@ -226,10 +226,23 @@ func (c *CSV) misshapen() string {
 	if n == want {
 		return ""
 	}
-	if n == want+1 && c.dialect.Trailing && c.scan.fields[want].start == c.scan.fields[want].end {
-		return ""
+	if c.dialect.fits(n, want) {
+		if n < want {
+			c.pad(want)
+			return ""
+		}
+		if c.scan.fields[want].start == c.scan.fields[want].end {
+			return ""
+		}
 	}
 	return fmt.Sprintf("it has %d fields, where %d are expected", n, want)
+}
+
+// pad gives the record empty fields at its end.
+func (c *CSV) pad(want int) {
+	for len(c.scan.fields) < want {
+		c.scan.fields = append(c.scan.fields, field{})
+	}
 }
 
 func (c *CSV) rejectRow(ctx context.Context, reason string) error {

@@ -21,6 +21,7 @@ type Dialect struct {
 	OldMac       bool     // lines end in a lone CR
 	Trailing     bool     // each record ends in a delimiter
 	Fields       int      // of most records of the sample
+	ShortRows    string   // "null": fields that a record lacks at its end are null; "reject": such a record is none
 }
 
 // None says that a dialect has no quote or no comments.
@@ -88,6 +89,9 @@ func (d Dialect) String() string {
 	if len(d.Nulls) > 0 {
 		fmt.Fprintf(&b, ", null_values %q", d.Nulls)
 	}
+	if d.ShortRows == "null" {
+		b.WriteString(", short_rows null")
+	}
 	if d.DecimalComma {
 		b.WriteString(", decimal_comma true")
 	}
@@ -130,7 +134,33 @@ func Sniff(d Dialect, sample []byte, whole bool) Dialect {
 			d.Header = "yes"
 		}
 	}
+	if d.ShortRows == "" {
+		d.ShortRows = "reject"
+		if d.Header == "yes" && manyShort(records) {
+			d.ShortRows = "null"
+		}
+	}
 	return d
+}
+
+// manyShort reports whether more than one in twenty records has fewer fields
+// than the header, and none has more: the file is written so.
+func manyShort(records []sampled) bool {
+	short := 0
+	for _, r := range records {
+		switch n, want := len(r.values), len(records[0].values); {
+		case n > want:
+			return false
+		case n < want:
+			short++
+		}
+	}
+	return short*20 > len(records)
+}
+
+// fits reports whether a record of n fields is one of a file of want columns.
+func (d Dialect) fits(n, want int) bool {
+	return n == want || n < want && d.ShortRows == "null" || d.Trailing && n == want+1
 }
 
 // sniffSplit finds delimiter, quote and escape: those that split the sample into

@@ -46,12 +46,13 @@ func Infer(name string, r io.Reader, d Dialect, whole bool) (*Guess, error) {
 			names = headless(s, d)
 			seen = make([]stats, len(names))
 		}
-		if n := len(s.fields); s.fault != "" || n != len(names) && !(d.Trailing && n == len(names)+1) {
+		n := len(s.fields)
+		if s.fault != "" || !d.fits(n, len(names)) {
 			g.Bad++
 			continue
 		}
 		g.Rows++
-		for i := range seen {
+		for i := range min(n, len(seen)) {
 			scratch = observeField(s, d, s.fields[i], &seen[i], scratch)
 		}
 	}

@@ -1,0 +1,114 @@
+package file
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sluicehq/sluice"
+)
+
+// fileServer serves a text and counts the requests; before decides what comes
+// instead, by the number of the request.
+func fileServer(t *testing.T, text string, before func(n int64, w http.ResponseWriter, r *http.Request) bool) (*httptest.Server, *atomic.Int64) {
+	t.Helper()
+	var requests atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if n := requests.Add(1); before != nil && before(n, w, r) {
+			return
+		}
+		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, len(text)))
+		http.ServeContent(w, r, "", time.Time{}, strings.NewReader(text))
+	}))
+	t.Cleanup(s.Close)
+	return s, &requests
+}
+
+func TestAddressesAreReadOnceWhileTheyDoNotChange(t *testing.T) {
+	t.Parallel()
+	text := "id,v\n1,x\n"
+	server, _ := fileServer(t, text, func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+		if r.Header.Get("Authorization") != "Bearer hush" {
+			w.WriteHeader(http.StatusUnauthorized)
+			return true
+		}
+		return false
+	})
+	config := fmt.Sprintf(`{"path":%q,"authorization":"Bearer hush"}`, server.URL+"/people.csv?signature=hush")
+	s := open(t, config)
+	stream := only1(t, s)
+	if stream.Name.Name != "people" || strings.Contains(stream.Doc, "hush") {
+		t.Errorf("%+v", stream)
+	}
+	var first, again memory
+	if err := read(s, stream, sluice.Incremental, nil, &first); err != nil || first.column("v") != "x" {
+		t.Fatal(err, first.rows)
+	}
+	if err := read(s, stream, sluice.Incremental, first.state, &again); err != nil || len(again.rows) != 0 {
+		t.Fatal(err, again.rows)
+	}
+}
+
+func TestABrokenConnectionGoesOn(t *testing.T) {
+	t.Parallel()
+	text := manyRows("csv", 60_000)
+	server, requests := fileServer(t, text, func(n int64, w http.ResponseWriter, r *http.Request) bool {
+		switch n {
+		case 2:
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		case 3: // ends in the middle
+			w.Header().Set("ETag", fmt.Sprintf(`"%d"`, len(text)))
+			w.Header().Set("Accept-Ranges", "bytes")
+			w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+			_, _ = w.Write([]byte(text[:len(text)/2]))
+			panic(http.ErrAbortHandler)
+		}
+		return false
+	})
+	s := open(t, fmt.Sprintf(`{"path":%q}`, server.URL+"/x.csv"))
+	stream := only1(t, s)
+	var m memory
+	if err := read(s, stream, sluice.FullRefresh, nil, &m); err != nil || len(m.rows) != 60_000 {
+		t.Fatal(err, len(m.rows))
+	}
+	if requests.Load() < 4 {
+		t.Error("the connection was not broken")
+	}
+}
+
+func TestAnswersOfServersHaveClasses(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[int]sluice.Class{400: sluice.Config, 401: sluice.Auth, 403: sluice.Auth, 404: sluice.Config} {
+		server, requests := fileServer(t, "", func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+			w.WriteHeader(status)
+			return true
+		})
+		s := open(t, fmt.Sprintf(`{"path":%q}`, server.URL+"/x.csv?token=hush"))
+		err := s.Check(context.Background())
+		if err == nil || sluice.ClassOf(err) != want || strings.Contains(err.Error(), "hush") || sluice.AsError(err).Hint == "" || requests.Load() != 1 {
+			t.Errorf("%d: %v after %d requests", status, err, requests.Load())
+		}
+	}
+	server, _ := fileServer(t, "", func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+		w.Header().Set("Retry-After", "3600")
+		w.WriteHeader(http.StatusTooManyRequests)
+		return true
+	})
+	s := open(t, fmt.Sprintf(`{"path":%q}`, server.URL+"/x.csv"))
+	if e := sluice.AsError(s.Check(context.Background())); e == nil || e.Class != sluice.Throttled || e.RetryAfter != time.Hour {
+		t.Errorf("%+v", e)
+	}
+	s = open(t, `{"path":"http://127.0.0.1:1/x.csv?token=hush"}`)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if err := s.Check(ctx); err == nil || strings.Contains(err.Error(), "hush") {
+		t.Error(err)
+	}
+}
