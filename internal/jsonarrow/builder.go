@@ -100,41 +100,85 @@ func (b *Builder) column(name string) *column {
 	return c
 }
 
-// Append appends the object that data is as a row.
+// Append appends the object that data is as a row. Where it cannot, it returns a
+// *SyntaxError or a *RowError.
 func (b *Builder) Append(data []byte, extra ...Field) error {
-	it := Members(data)
-	return b.append(&it, extra)
+	s := scanner{data: data}
+	end := b.members(&s, 0, extra)
+	if end >= 0 {
+		if end = s.blanks(end); end < len(data) {
+			end = s.fail(end, "more bytes after the value")
+		}
+	}
+	if end < 0 {
+		return s.err()
+	}
+	return b.Row(b.fields)
 }
 
 // AppendAt appends the object at data[pos] and returns the position after it. A
 // *SyntaxError means that the bytes from there on cannot be told apart; after a
 // *RowError the position is good.
 func (b *Builder) AppendAt(data []byte, pos int, extra ...Field) (int, error) {
-	it := MembersAt(data, pos)
-	err := b.append(&it, extra)
-	if _, syntax := err.(*SyntaxError); syntax {
-		return pos, err
+	s := scanner{data: data}
+	end := b.members(&s, pos, extra)
+	if end < 0 {
+		return pos, s.err()
 	}
-	return it.End(), err
+	return end, b.Row(b.fields)
 }
 
-func (b *Builder) append(it *Iter, extra []Field) error {
+// members collects the fields of an object, as Members does but without its
+// copies, and returns the position after it, or -1.
+func (b *Builder) members(s *scanner, pos int, extra []Field) int {
 	b.fields, b.names = append(b.fields[:0], extra...), b.names[:0]
-	for it.Next() {
-		name := it.Key
-		if it.KeyEscaped {
-			start, ok := len(b.names), false
-			if b.names, ok = Unescape(b.names, name); !ok {
-				b.names = append(b.names, name...) // half a surrogate pair: the name as it is written
-			}
-			name = b.names[start:len(b.names):len(b.names)]
+	if pos = s.blanks(pos); pos >= len(s.data) || s.data[pos] != '{' {
+		return s.fail(pos, "want an object")
+	}
+	if pos = s.blanks(pos + 1); pos < len(s.data) && s.data[pos] == '}' {
+		return pos + 1
+	}
+	for done := false; !done; {
+		if pos >= len(s.data) || s.data[pos] != '"' {
+			return s.fail(pos, "want a member name in quotes")
 		}
-		b.fields = append(b.fields, Field{name, it.Value})
+		start := pos + 1
+		end, escaped := s.text(start)
+		if end < 0 {
+			return end
+		}
+		name := s.data[start : end-1 : end-1]
+		if escaped {
+			name = b.unescaped(name)
+		}
+		if pos = s.colon(end); pos < 0 {
+			return pos
+		}
+		n := len(b.fields)
+		if n == cap(b.fields) {
+			b.fields = append(b.fields, Field{})
+		}
+		b.fields = b.fields[:n+1]
+		f := &b.fields[n]
+		f.Name = name
+		if f.Value, pos = s.value(pos, 1); pos < 0 {
+			return pos
+		}
+		if pos, done = s.separator(pos, '}'); pos < 0 {
+			return pos
+		}
 	}
-	if err := it.Err(); err != nil {
-		return err
+	return pos
+}
+
+// unescaped returns a member's name; half of a surrogate pair leaves it as it is
+// written. It is valid until the next record.
+func (b *Builder) unescaped(name []byte) []byte {
+	start, ok := len(b.names), false
+	if b.names, ok = Unescape(b.names, name); !ok {
+		return name
 	}
-	return b.Row(b.fields)
+	return b.names[start:len(b.names):len(b.names)]
 }
 
 // Row appends a row of these fields, each a valid value. It returns a *RowError

@@ -328,9 +328,12 @@ func (c *column) take(rows int) arrow.Array {
 func (c *column) reset(bytes, rows int) {
 	c.rows, c.nulls = 0, 0
 	c.data, c.valid, c.offsets = nil, nil, nil
-	c.roomBytes = max(bytes+bytes/8, c.roomBytes-c.roomBytes/4)
-	c.roomRows = max(rows+rows/8, c.roomRows-c.roomRows/4)
+	c.roomBytes = min(max(bytes+bytes/8, c.roomBytes-c.roomBytes/4), maxRoom)
+	c.roomRows = min(max(rows+rows/8, c.roomRows-c.roomRows/4), maxRoom/8)
 }
+
+// maxRoom keeps one huge value from making room for the next that never comes.
+const maxRoom = 2 * sluice.BatchBytes
 
 // open makes room for values.
 func (c *column) open() {
