@@ -197,6 +197,7 @@ func (st *streamRun) target(ctx context.Context, shape *sluice.Table) (*target, 
 			return nil, err
 		}
 	}
+	t.drifts = t.live != nil || t.parent != nil && len(st.targets) > 0 && st.targets[0].drifts
 	st.targets = append(st.targets, t)
 	return t, nil
 }

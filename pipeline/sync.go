@@ -346,7 +346,9 @@ func (s *Sync) outcome(ctx context.Context, roundErr error) error {
 			interrupted = true
 			st.setPhase(Interrupted, nil, 0)
 		default:
-			st.setPhase(Failed, err, 0)
+			if !st.settled() {
+				st.setPhase(Failed, err, 0)
+			}
 			errs = append(errs, &streamError{st.spec.Selection.Stream.Name, err})
 		}
 	}

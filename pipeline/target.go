@@ -14,7 +14,8 @@ type target struct {
 	stream *streamRun
 	id     sluice.Target
 	parent *sluice.TableName
-	live   *sluice.Table // the table as it was when the round began; nil: none
+	live   *sluice.Table // the table as it is, or was until the shadow takes its place; nil: none
+	drifts bool          // the table, or its parent's, existed when the round began: changes are drift
 
 	mu     sync.Mutex
 	have   *sluice.Table // the target as it is now; nil: none
@@ -85,7 +86,7 @@ func (t *target) evolve(ctx context.Context, load sluice.LoadID, want *sluice.Ta
 // permit holds the change to the connection's drift policy. What counts is how
 // the table differs from the live one; a first table is no drift.
 func (t *target) permit(want *sluice.Table) error {
-	if t.stream.spec.Drift != BlockAll || t.live == nil && !t.isNewChild() {
+	if t.stream.spec.Drift != BlockAll || !t.drifts {
 		return nil
 	}
 	changes := sluice.Diff(t.live, want)
@@ -97,24 +98,17 @@ func (t *target) permit(want *sluice.Table) error {
 		Hint: "allow the change by setting drift to allow_columns or allow_all, or leave the column out"}
 }
 
-// isNewChild reports whether this is a child table that comes up although its
-// parent's table existed before.
-func (t *target) isNewChild() bool {
-	return t.parent != nil && len(t.stream.targets) > 0 && t.stream.targets[0].live != nil
-}
-
-// report tells of what differs now from the live table.
+// report tells of drift: how want differs from the live table.
 func (t *target) report(want *sluice.Table) {
-	for _, c := range sluice.Diff(t.live, want) {
-		t.stream.meter.changes.Add(1)
-		name := t.id.Name
-		t.stream.observe(Event{Kind: EventSchema, Table: &name, Change: &c})
+	changes := sluice.Diff(t.live, want)
+	for _, c := range changes {
+		if t.drifts {
+			t.stream.meter.changes.Add(1)
+			name := t.id.Name
+			t.stream.observe(Event{Kind: EventSchema, Table: &name, Change: &c})
+		}
 	}
-	if t.id.Refresh != "" || t.live == nil {
-		t.live = sluice.Apply(t.live, sluice.Diff(t.live, want))
-	} else {
-		t.live = t.have
-	}
+	t.live = sluice.Apply(t.live, changes)
 }
 
 // fit returns b cast to what the target is, after any change that b needs. The

@@ -57,7 +57,7 @@ func Do(ctx context.Context, d sluice.Destination, j Journal, m Manifest) ([]slu
 func finish(ctx context.Context, d sluice.Destination, j Journal, m Manifest) ([]sluice.Counts, error) {
 	counts, err := d.Merge(ctx, m)
 	if err != nil {
-		return nil, fmt.Errorf("merge load %s: %w", m.ID, err)
+		return nil, err // the destination says which load
 	}
 	if err := check(m, counts); err != nil {
 		return nil, err

@@ -1,0 +1,302 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/pipeline"
+	"github.com/sluicehq/sluice/pipeline/normalize"
+	"github.com/sluicehq/sluice/spec"
+)
+
+// A job is a pipeline file joined with the connector and destination it names.
+type job struct {
+	*config.File
+	source      spec.Connector
+	destination spec.Destination
+}
+
+func (a *app) load(ctx context.Context, path string) (*job, error) {
+	f, err := config.Load(path, a.lookup)
+	if err != nil {
+		return nil, err
+	}
+	c, err := a.catalog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{File: f}
+	if j.source, err = find(c.connectors, "connector", f, f.Source); err != nil {
+		return nil, err
+	}
+	j.destination, err = find(c.destinations, "destination", f, f.Destination)
+	return j, err
+}
+
+func find[T any](all []spec.Definition[T], what string, f *config.File, e config.Endpoint) (spec.Definition[T], error) {
+	if d, ok := spec.Find(all, e.Kind); ok {
+		return d, nil
+	}
+	names := make([]string, len(all))
+	for i, d := range all {
+		names[i] = d.Name
+	}
+	slices.Sort(names)
+	return spec.Definition[T]{}, &sluice.Error{Class: sluice.Config, Code: "unknown_" + what,
+		Err:  &config.Error{Path: f.Path, Line: e.Line, Reason: fmt.Sprintf("there is no %s %q%s", what, e.Kind, spec.DidYouMean(e.Kind, names))},
+		Hint: "known are: " + strings.Join(names, ", ") + "; third-party plugins are looked for in --plugins-dir"}
+}
+
+func (j *job) openSource(ctx context.Context) (sluice.Source, error) {
+	return j.source.Open(ctx, j.File.Source.Config)
+}
+
+func (j *job) openDestination(ctx context.Context) (sluice.Destination, error) {
+	return j.destination.Open(ctx, j.File.Destination.Config)
+}
+
+// owner fingerprints what a connection's state belongs to, so that a name used
+// for another source is noticed. Credentials are no part of it, and neither is
+// what may change in the life of a source.
+func (j *job) owner() string {
+	sum := sha256.Sum256([]byte(j.source.Name + "\x00" + j.Schema))
+	return j.source.Name + "-" + hex.EncodeToString(sum[:4])
+}
+
+// discover asks the source for its streams.
+func (j *job) discover(ctx context.Context) ([]sluice.Stream, error) {
+	src, err := j.openSource(ctx)
+	if err != nil {
+		return nil, err
+	}
+	streams, err := src.Discover(ctx)
+	return streams, errors.Join(err, src.Close())
+}
+
+// choose joins the file's streams with those that the source offers.
+func (j *job) choose(offered []sluice.Stream, traits sluice.Traits, only []string) ([]pipeline.Stream, error) {
+	var chosen []pipeline.Stream
+	wanted := j.Streams
+	if len(wanted) == 0 {
+		wanted = []config.Stream{{Name: "*"}}
+	}
+	for _, w := range wanted {
+		found, err := j.match(w, offered)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range found {
+			if slices.ContainsFunc(chosen, func(c pipeline.Stream) bool { return c.Selection.Stream.Name == s.Name }) {
+				continue
+			}
+			p, err := j.stream(w, s, traits)
+			if err != nil {
+				return nil, err
+			}
+			chosen = append(chosen, p)
+		}
+	}
+	if err := collisions(chosen); err != nil {
+		return nil, err
+	}
+	return restrict(chosen, only)
+}
+
+// match returns the offered streams that a line of the file names.
+func (j *job) match(w config.Stream, offered []sluice.Stream) ([]sluice.Stream, error) {
+	var found []sluice.Stream
+	var names []string
+	for _, s := range offered {
+		name := s.Name.String()
+		names = append(names, name, s.Name.Name)
+		excluded := slices.ContainsFunc(j.Exclude, func(p string) bool { return matches(p, s.Name) })
+		if matches(w.Name, s.Name) && (!excluded || w.Name == name) {
+			found = append(found, s)
+		}
+	}
+	if len(found) == 0 && w.Name != "*" {
+		return nil, j.fault(w.Line, "stream_not_found", fmt.Sprintf("the source has no stream %q%s", w.Name, spec.DidYouMean(w.Name, names)),
+			"`sluice discover "+j.Path+"` lists the streams that the source offers")
+	}
+	return found, nil
+}
+
+func (j *job) fault(line int, code, reason, hint string) error {
+	return &sluice.Error{Class: sluice.Config, Code: code, Err: &config.Error{Path: j.Path, Line: line, Reason: reason}, Hint: hint}
+}
+
+// matches reports whether a pattern names a stream, with its schema or without.
+func matches(pattern string, name sluice.TableName) bool {
+	full, _ := path.Match(pattern, name.String())
+	short, _ := path.Match(pattern, name.Name)
+	return full || short || pattern == name.String() || pattern == name.Name
+}
+
+// stream fills in what a line of the file leaves out.
+func (j *job) stream(w config.Stream, s sluice.Stream, traits sluice.Traits) (pipeline.Stream, error) {
+	if len(w.PrimaryKey) > 0 {
+		s.Key = w.PrimaryKey
+	}
+	var err error
+	if s.Columns, err = j.columns(w, s); err != nil {
+		return pipeline.Stream{}, err
+	}
+	p := pipeline.Stream{Mode: w.Write, Drift: pipeline.Drift(j.Drift), SourceNames: j.SourceNames,
+		NestedTables: orText(w.Nested, j.Nested) == "tables",
+		Selection:    sluice.Selection{Stream: s, Mode: w.Mode, Cursor: w.Cursor},
+		Table:        normalize.TableFor(j.Schema, s.Name, j.SourceNames, traits.MaxIdentifier)}
+	if w.Table != "" {
+		p.Table.Name = w.Table
+	}
+	if err := j.readMode(w, &p); err != nil {
+		return p, err
+	}
+	if p.Mode == "" {
+		p.Mode = defaultWrite(p.Selection)
+	}
+	return p, j.checkWrite(w, p, traits)
+}
+
+func orText(v, other string) string {
+	if v != "" {
+		return v
+	}
+	return other
+}
+
+// columns returns the columns that a line selects.
+func (j *job) columns(w config.Stream, s sluice.Stream) ([]sluice.Column, error) {
+	if len(s.Columns) == 0 {
+		return nil, nil
+	}
+	var names []string
+	for _, c := range s.Columns {
+		names = append(names, c.Name)
+	}
+	for _, name := range slices.Concat(w.Columns, w.Exclude, w.PrimaryKey) {
+		if !slices.Contains(names, name) {
+			return nil, j.fault(w.Line, "column_not_found", fmt.Sprintf("%s has no column %q%s", s.Name, name, spec.DidYouMean(name, names)),
+				"`sluice discover "+j.Path+"` lists the columns")
+		}
+	}
+	var columns []sluice.Column
+	for _, c := range s.Columns {
+		needed := slices.Contains(s.Key, c.Name) || c.Name == w.Cursor
+		if needed || (len(w.Columns) == 0 || slices.Contains(w.Columns, c.Name)) && !slices.Contains(w.Exclude, c.Name) {
+			columns = append(columns, c)
+		}
+	}
+	return columns, nil
+}
+
+func (j *job) readMode(w config.Stream, p *pipeline.Stream) error {
+	sel := &p.Selection
+	s := sel.Stream
+	if sel.Mode == "" && sel.Cursor != "" {
+		sel.Mode = sluice.Incremental
+	}
+	if sel.Mode == "" && len(s.Modes) > 0 {
+		sel.Mode = s.Modes[0]
+	}
+	if !slices.Contains(s.Modes, sel.Mode) {
+		return j.fault(w.Line, "mode_unsupported", fmt.Sprintf("%s cannot be read in mode %s; it offers %v", s.Name, sel.Mode, s.Modes), "choose one of the modes offered")
+	}
+	if sel.Mode != sluice.Incremental || sel.Cursor != "" || len(s.Columns) == 0 {
+		return nil
+	}
+	if len(s.Cursors) == 0 {
+		return j.fault(w.Line, "cursor_missing", fmt.Sprintf("%s has no column that could be a cursor", s.Name), "read it with mode: full_refresh")
+	}
+	if len(s.Cursors) > 1 && w.Mode == sluice.Incremental {
+		return j.fault(w.Line, "cursor_missing", fmt.Sprintf("%s needs a cursor: the column that grows with each change", s.Name),
+			"add `cursor:` with one of "+strings.Join(s.Cursors, ", "))
+	}
+	sel.Cursor = s.Cursors[0]
+	return nil
+}
+
+// defaultWrite is how rows are written where the file does not say.
+func defaultWrite(sel sluice.Selection) sluice.WriteMode {
+	switch {
+	case sel.Mode == sluice.FullRefresh:
+		return sluice.Replace
+	case len(sel.Stream.Key) == 0:
+		return sluice.Append
+	}
+	return sluice.Merge
+}
+
+func (j *job) checkWrite(w config.Stream, p pipeline.Stream, traits sluice.Traits) error {
+	s := p.Selection.Stream
+	if p.Mode.Keyed() && len(s.Key) == 0 {
+		return j.fault(w.Line, "key_missing", fmt.Sprintf("%s has no key, which write: %s needs", s.Name, p.Mode), "add `primary_key: [columns]`, or choose write: append or replace")
+	}
+	if p.Mode == sluice.Replace && p.Selection.Mode != sluice.FullRefresh {
+		return j.fault(w.Line, "write_unfit", fmt.Sprintf("%s is read in mode %s, which brings only changes: write: replace would lose the rest", s.Name, p.Selection.Mode), "choose mode: full_refresh, or write: merge")
+	}
+	if !slices.Contains(traits.Modes, p.Mode) {
+		return j.fault(w.Line, "write_unsupported", fmt.Sprintf("the destination cannot write: %s; it offers %v", p.Mode, traits.Modes), "choose one of the modes offered")
+	}
+	return nil
+}
+
+// collisions refuses two streams that would land in one table.
+func collisions(streams []pipeline.Stream) error {
+	first := map[sluice.TableName]sluice.TableName{}
+	for _, s := range streams {
+		if other, taken := first[s.Table]; taken {
+			return sluice.Errorf(sluice.Config, "name_collision", "", "give one of them a table of its own with `table:`, or set `names: source`",
+				"streams %s and %s would both land in table %s", other, s.Selection.Stream.Name, s.Table)
+		}
+		first[s.Table] = s.Selection.Stream.Name
+	}
+	return nil
+}
+
+// restrict keeps the streams that --streams names.
+func restrict(streams []pipeline.Stream, only []string) ([]pipeline.Stream, error) {
+	if len(only) == 0 {
+		return streams, nil
+	}
+	var kept []pipeline.Stream
+	for _, pattern := range only {
+		before := len(kept)
+		for _, s := range streams {
+			if matches(pattern, s.Selection.Stream.Name) {
+				kept = append(kept, s)
+			}
+		}
+		if len(kept) == before {
+			return nil, usageError{fmt.Errorf("the pipeline has no stream %q", pattern)}
+		}
+	}
+	return kept, nil
+}
+
+// resync marks the streams that --full-refresh names.
+func resync(streams []pipeline.Stream, patterns []string) error {
+	for _, pattern := range patterns {
+		found := false
+		for i := range streams {
+			if matches(pattern, streams[i].Selection.Stream.Name) {
+				streams[i].Resync, found = true, true
+			}
+		}
+		if !found {
+			return usageError{fmt.Errorf("--full-refresh: the pipeline has no stream %q", pattern)}
+		}
+	}
+	return nil
+}
+
+// spillDir is where rows go that do not fit in memory.
+func spillDir() string { return os.TempDir() }
