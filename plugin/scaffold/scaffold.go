@@ -1,0 +1,124 @@
+// Package scaffold makes the beginning of a plugin: a source that works, in a Go
+// module of its own, with tests that run the conformance suite.
+package scaffold
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"go/format"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"text/template"
+
+	"github.com/sluicehq/sluice"
+)
+
+//go:embed template
+var templates embed.FS
+
+// Options say where the module finds Sluice. With neither, its README says how
+// to fetch the latest version.
+type Options struct {
+	Version string // a released version of Sluice to require: "v1.2.3"
+	Sluice  string // a checkout of Sluice to use in place of a release
+}
+
+// files are the templates and what they become.
+var files = map[string]string{
+	"main.go.tmpl": "main.go", "source.go.tmpl": "source.go", "source_test.go.tmpl": "source_test.go",
+	"go.mod.tmpl": "go.mod", "README.md.tmpl": "README.md", "gitignore.tmpl": ".gitignore",
+}
+
+// local is the version to require of a module that a checkout stands in for.
+const local = "v0.0.0-00010101000000-000000000000"
+
+var validName = regexp.MustCompile(`^[a-z][a-z0-9]*([_-][a-z0-9]+)*$`)
+
+// module is what the templates are filled with.
+type module struct {
+	Name, Title, Binary, Prefix string
+	Version, Sluice             string
+}
+
+// Write makes a plugin named name in dir, which must be empty or not exist yet.
+func Write(dir, name string, o Options) error {
+	op := "make connector " + name
+	if !validName.MatchString(name) {
+		return sluice.Errorf(sluice.Config, "scaffold_name", op, "use lower-case letters, digits, - and _, and begin with a letter", "%q cannot be the name of a connector", name)
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return sluice.Errorf(sluice.Config, "scaffold_folder", op, "choose another folder, or empty it", "%s is not empty", dir)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return sluice.Errorf(sluice.Config, "scaffold_folder", op, "choose a folder that can be written", "%w", err)
+	}
+	m := module{Name: name, Title: title(name), Binary: "sluice-source-" + name, Prefix: strings.ReplaceAll(name, "-", "_"), Version: o.Version}
+	var sums []byte
+	if o.Sluice != "" {
+		checkout, err := filepath.Abs(o.Sluice)
+		if err == nil {
+			// The checkout knows the checksums of all that it needs itself.
+			sums, err = os.ReadFile(filepath.Join(checkout, "go.sum"))
+		}
+		if err != nil {
+			return sluice.Errorf(sluice.Config, "scaffold_checkout", op, "give the folder of a checkout of Sluice", "%w", err)
+		}
+		m.Sluice, m.Version = modPath(checkout), local
+	}
+	if err := write(dir, m); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	if sums != nil {
+		if err := os.WriteFile(filepath.Join(dir, "go.sum"), sums, 0o644); err != nil {
+			return fmt.Errorf("%s: %w", op, err)
+		}
+	}
+	return nil
+}
+
+// modPath quotes a path for go.mod where it needs that.
+func modPath(path string) string {
+	if strings.ContainsAny(path, " \t\"'`(),") {
+		return strconv.Quote(path)
+	}
+	return path
+}
+
+func title(name string) string {
+	words := strings.FieldsFunc(name, func(r rune) bool { return r == '-' || r == '_' })
+	for i, w := range words {
+		words[i] = strings.ToUpper(w[:1]) + w[1:]
+	}
+	return strings.Join(words, " ")
+}
+
+func write(dir string, m module) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for from, to := range files {
+		t, err := template.ParseFS(templates, "template/"+from)
+		if err != nil {
+			return err
+		}
+		var text bytes.Buffer
+		if err := t.Execute(&text, m); err != nil {
+			return err
+		}
+		raw := text.Bytes()
+		if strings.HasSuffix(to, ".go") {
+			if raw, err = format.Source(raw); err != nil {
+				return fmt.Errorf("%s: %w", to, err)
+			}
+		}
+		if err := os.WriteFile(filepath.Join(dir, to), raw, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
