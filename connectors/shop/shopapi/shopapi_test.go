@@ -128,17 +128,17 @@ func TestChangesSince(t *testing.T) {
 	h := New(o)
 	have := map[string]map[int64]string{}
 	since := map[string]time.Time{}
-	for step := range 12 {
+	for step := range 7 {
 		for _, name := range listNames {
 			if have[name] == nil {
 				have[name] = map[int64]string{}
 			}
-			changed := walk(t, h, "/v1/"+name+"?limit=50&updated_since="+since[name].UTC().Format(time.RFC3339Nano))
+			changed := walk(t, h, "/v1/"+name+"?limit=200&updated_since="+since[name].UTC().Format(time.RFC3339Nano))
 			for _, r := range changed {
 				have[name][r.ID] = r.raw
 				since[name] = r.Updated
 			}
-			all := walk(t, h, "/v1/"+name+"?limit=500")
+			all := walk(t, h, "/v1/"+name+"?limit=5000")
 			for _, r := range all {
 				if have[name][r.ID] != r.raw {
 					t.Fatalf("step %d, %s: have %s, want %s", step, name, have[name][r.ID], r.raw)
