@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -12,9 +13,18 @@ import (
 	"github.com/sluicehq/sluice/destinations/destinationtest"
 	"github.com/sluicehq/sluice/destinations/kit/sqlload/golden"
 	"github.com/sluicehq/sluice/internal/pgtest"
+	"github.com/sluicehq/sluice/plugin"
+	"github.com/sluicehq/sluice/spec"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
+// TestMain makes this binary the plugin of its own tests.
+func TestMain(m *testing.M) {
+	if len(os.Args) == 2 && os.Args[1] == "serve" {
+		plugin.Serve(nil, []spec.Destination{Destination()})
+		return
+	}
+	goleak.VerifyTestMain(pgtest.Wrap(m))
+}
 
 // openAt opens a destination with the URL and more fields of its configuration.
 func openAt(t testing.TB, url, more string) sluice.Destination {
@@ -56,6 +66,24 @@ func TestConformanceJSON(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Shared(t).NewDatabase(t)
 	destinationtest.Run(t, func(t *testing.T) sluice.Destination { return openAt(t, url, `,"json_type":"json"`) }, options())
+}
+
+// TestConformanceInPlugin runs the suite through the process of a plugin.
+func TestConformanceInPlugin(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	remote := plugin.DestinationIn(plugin.Command{Path: self, Args: []string{"serve"}, Env: plugin.Environment(os.Environ())}, Destination())
+	destinationtest.Run(t, func(t *testing.T) sluice.Destination {
+		d, err := remote.Open(t.Context(), json.RawMessage(fmt.Sprintf(`{"url":%q}`, url)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}, options())
 }
 
 func TestGolden(t *testing.T) {
