@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/kit/files"
+	"github.com/sluicehq/sluice/spec"
 )
 
 // lookAt is how many files of a stream discovery looks at.
@@ -44,7 +45,23 @@ func (s *source) look(ctx context.Context, e entry, listed []files.File) (*sluic
 		}
 		docs = append(docs, doc)
 	}
-	return shape.Table(), strings.Join(docs, "; "), nil
+	table := shape.Table()
+	return table, strings.Join(docs, "; "), ofStream(checkKey(e, table), e)
+}
+
+// checkKey reports a key column that no file has.
+func checkKey(e entry, table *sluice.Table) error {
+	var names []string
+	for _, c := range table.Columns {
+		names = append(names, c.Name)
+	}
+	for _, k := range e.PrimaryKey {
+		if table.Column(k) == nil {
+			return sluice.Errorf(sluice.Config, "file_primary_key", "read the columns of "+e.Name, "the columns are "+strings.Join(names[:min(len(names), 50)], ", "),
+				"primary_key names the column %s, which is not there%s", k, spec.DidYouMean(k, names))
+		}
+	}
+	return nil
 }
 
 func (s *source) lookInto(ctx context.Context, e entry, f files.File, shape *files.Shape) (string, error) {
@@ -74,6 +91,5 @@ func (s *source) lookInto(ctx context.Context, e entry, f files.File, shape *fil
 			g.Columns[i].Type = sluice.T(sluice.String)
 		}
 	}
-	shape.Add(g)
-	return describe(o, format, d.String()), nil
+	return describe(o, format, d.String()), shape.Add(o.Name, g)
 }

@@ -346,6 +346,8 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		"gzip":    {fmt.Sprintf(`{"path":%q}`, write(t, filepath.Join(dir, "x.gz"), "\x1f\x8bgarbage garbage garbage")), "file_compression", sluice.Data},
 		"parquet": {fmt.Sprintf(`{"path":%q}`, write(t, filepath.Join(dir, "x.parquet"), "PAR1 garbage PAR1")), "file_parquet", sluice.Data},
 		"json":    {fmt.Sprintf(`{"path":%q}`, write(t, filepath.Join(dir, "x.json"), `[{"a":1},`)), "file_json_invalid", sluice.Data},
+		"key":     {fmt.Sprintf(`{"path":%q,"primary_key":["ib"]}`, write(t, filepath.Join(dir, "k.csv"), "id,b\n1,2\n")), "file_primary_key", sluice.Config},
+		"taken":   {fmt.Sprintf(`{"path":%q,"metadata":true}`, write(t, filepath.Join(dir, "l.csv"), "id,_file\n1,2\n")), "file_metadata", sluice.Config},
 		"path":    {fmt.Sprintf(`{"path":%q,"record_path":"b"}`, write(t, filepath.Join(dir, "y.json"), `{"a":[]}`)), "file_json_invalid", sluice.Data},
 	} {
 		s := open(t, c.config)

@@ -173,7 +173,9 @@ func (r *reading) inferFile(ctx context.Context, o *files.Opened) error {
 	if err != nil {
 		return err
 	}
-	r.shape.Add(g)
+	if err := r.shape.Add(o.Name, g); err != nil {
+		return err
+	}
 	for _, c := range g.Columns {
 		if c.Spelling {
 			slog.Warn("numbers that are spelled in several ways are loaded as text; set types to load them as numbers", "stream", r.e.Name, "file", o.Name, "column", c.Name)
@@ -307,7 +309,7 @@ func (r *reading) csv(ctx context.Context, o *files.Opened, format string, at fi
 func (r *reading) sample(name string, t *files.Text, d files.Dialect) error {
 	g, err := files.Infer(name, newBytes(t.Head), d, t.Whole)
 	if err == nil {
-		r.shape.Add(g)
+		err = r.shape.Add(name, g)
 	}
 	return err
 }

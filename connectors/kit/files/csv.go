@@ -50,6 +50,9 @@ type CSV struct {
 func NewCSV(name string, r io.Reader, d Dialect, shape *Shape, exact bool, to sluice.Sink) (*CSV, error) {
 	c := &CSV{name: name, dialect: d, shape: shape, to: to, scan: newScanner(r, d), nulls: d.Nulls, comma: d.DecimalComma, check: !exact}
 	names, err := readHeader(c.scan, d, name)
+	if err == nil {
+		err = shape.free(name, names...)
+	}
 	c.names = names
 	return c, err
 }

@@ -40,7 +40,9 @@ func readAll(t testing.TB, input string, d Dialect, types map[string]sluice.Type
 	if err != nil {
 		t.Fatal(err)
 	}
-	shape.Add(g)
+	if err := shape.Add("t.csv", g); err != nil {
+		t.Fatal(err)
+	}
 	var to sink
 	c, err := NewCSV("t.csv", strings.NewReader(input), d, shape, sample == 0, &to)
 	if err != nil {
@@ -239,7 +241,9 @@ func BenchmarkCSV(b *testing.B) {
 	d := Sniff(Dialect{Encoding: "utf-8"}, input[:1<<20], false)
 	g, _ := Infer("l", bytes.NewReader(input), d, true)
 	shape := &Shape{}
-	shape.Add(g)
+	if err := shape.Add("l", g); err != nil {
+		b.Fatal(err)
+	}
 	b.SetBytes(int64(len(input)))
 	for b.Loop() {
 		c, err := NewCSV("l", bytes.NewReader(input), d, shape, true, &sink{})

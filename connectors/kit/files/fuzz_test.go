@@ -87,7 +87,10 @@ func readsToTheEnd(t *testing.T, input string, d Dialect, whole bool) {
 	}
 	g, err := Infer("t", strings.NewReader(head), d, whole)
 	if err == nil {
-		shape.Add(g)
+		err = shape.Add("t", g)
+	}
+	if err != nil {
+		return
 	}
 	to := &sink{}
 	c, err := NewCSV("t", strings.NewReader(input), d, shape, whole, to)

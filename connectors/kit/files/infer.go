@@ -101,8 +101,12 @@ func observeField(s *scanner, d Dialect, f field, into *stats, scratch []byte) [
 }
 
 // Add takes what was found in one file into the shape.
-func (s *Shape) Add(g *Guess) {
+func (s *Shape) Add(file string, g *Guess) error {
 	for _, c := range g.Columns {
+		if err := s.free(file, c.Name); err != nil {
+			return err
+		}
 		s.set(c.Name, c.Type, c.Null, c.HasNull)
 	}
+	return nil
 }

@@ -26,7 +26,7 @@ type ParquetReader struct {
 	arrow   *pqarrow.FileReader
 	spool   *os.File
 	columns []*parquetColumn
-	leaves  []int // of the wanted columns
+	leaves  []int // of the wanted columns, without those that are read apart
 	table   *sluice.Table
 
 	group   int // row group that is read
@@ -115,6 +115,9 @@ func (p *ParquetReader) plan() error {
 		names[i] = f.Name
 	}
 	names = columnNames(names, len(names))
+	if err := p.shape.free(p.name, names...); err != nil {
+		return err
+	}
 	manifest := p.arrow.Manifest
 	p.table = &sluice.Table{Name: p.shape.Name, Key: p.shape.Key}
 	if p.shape.Metadata {
@@ -126,8 +129,23 @@ func (p *ParquetReader) plan() error {
 		}
 		c := newParquetColumn(names[i], f.Type)
 		p.columns = append(p.columns, c)
-		p.leaves = appendLeaves(p.leaves, &manifest.Fields[i])
+		if f := &manifest.Fields[i]; f.IsLeaf() {
+			c.apart = newInt96Leaf(p.file, f.ColIndex)
+		}
+		if c.apart == nil {
+			p.leaves = appendLeaves(p.leaves, &manifest.Fields[i])
+		} else {
+			c.typ = sluice.T(sluice.Timestamp)
+		}
 		p.table.Columns = append(p.table.Columns, sluice.Column{Name: c.name, Type: c.typ, Nullable: !slices.Contains(p.table.Key, c.name)})
+	}
+	if len(p.leaves) == 0 { // one column at least tells the number of rows
+		for _, c := range p.columns {
+			if c.apart != nil {
+				p.leaves, c.apart = append(p.leaves, c.apart.leaf), nil
+				break
+			}
+		}
 	}
 	return nil
 }
@@ -173,6 +191,16 @@ func (p *ParquetReader) pass(rows int64) error {
 		if err != nil {
 			return p.damaged("read", err)
 		}
+		for _, c := range p.columns {
+			if c.apart == nil {
+				continue
+			}
+			skipped, err := c.apart.read(int(b.NumRows()), c, func(int, string, string) error { return nil })
+			if err != nil {
+				return p.damaged("read", err)
+			}
+			skipped.Release()
+		}
 		p.row += b.NumRows()
 	}
 	return nil
@@ -198,6 +226,13 @@ func (p *ParquetReader) openGroup(ctx context.Context) error {
 		return p.damaged("read", err)
 	}
 	p.batches, p.row = r, 0
+	for _, c := range p.columns {
+		if c.apart != nil {
+			if err := c.apart.open(p.file.RowGroup(p.group)); err != nil {
+				return p.damaged("read", err)
+			}
+		}
+	}
 	return nil
 }
 
@@ -245,11 +280,22 @@ func (p *ParquetReader) batch(ctx context.Context, in arrow.RecordBatch) (sluice
 		arrays = append(arrays, p.places(in.NumRows())...)
 	}
 	first := len(arrays)
+	next := 0
 	for i, c := range p.columns {
-		a, err := c.convert(in.Column(i), func(row int, value, reason string) error {
+		no := func(row int, value, reason string) error {
 			return p.to.Reject(ctx, sluice.Rejected{Stream: p.shape.Name, Key: fmt.Sprintf("%s:%d", p.name, p.before()+p.row+int64(row)+1),
 				Column: c.name, Value: clip([]byte(value)), Reason: reason})
-		})
+		}
+		var a arrow.Array
+		var err error
+		if c.apart != nil {
+			if a, err = c.apart.read(int(in.NumRows()), c, no); err != nil {
+				err = p.damaged("read", err)
+			}
+		} else {
+			a, err = c.convert(in.Column(next), no)
+			next++
+		}
 		if err != nil {
 			return sluice.Batch{}, err
 		}

@@ -23,6 +23,8 @@ type parquetColumn struct {
 	name string
 	typ  sluice.Type
 	from arrow.DataType
+	// apart reads the column where it is not read with the others.
+	apart *int96Leaf
 }
 
 func newParquetColumn(name string, from arrow.DataType) *parquetColumn {

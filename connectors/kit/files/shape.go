@@ -91,6 +91,16 @@ func (s *Shape) set(name string, t sluice.Type, token string, hasToken bool) *sh
 	return c
 }
 
+// free reports columns of a file that are called as the metadata is.
+func (s *Shape) free(file string, names ...string) error {
+	for _, n := range names {
+		if s.Metadata && (n == FileColumn || n == LineColumn) {
+			return sluice.Errorf(sluice.Config, "file_metadata", "read "+file, "take metadata out of the configuration, or rename the column in the file", "the file has a column %s of its own", n)
+		}
+	}
+	return nil
+}
+
 func (s *Shape) column(name string) *shaped { return &s.columns[s.byName[name]] }
 
 // columnNames turns a header into names: all there, all different.

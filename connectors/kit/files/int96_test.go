@@ -1,0 +1,103 @@
+package files
+
+import (
+	"context"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/parquet"
+	"github.com/apache/arrow-go/v18/parquet/file"
+	"github.com/apache/arrow-go/v18/parquet/schema"
+
+	"github.com/sluicehq/sluice"
+)
+
+// int96File writes a column of INT96 and one of integers.
+func int96File(t *testing.T, values []parquet.Int96, levels []int16) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "x.parquet")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := schema.MustGroup(schema.NewGroupNode("schema", parquet.Repetitions.Required, schema.FieldList{
+		schema.NewInt96Node("at", parquet.Repetitions.Optional, -1),
+		schema.NewInt64Node("id", parquet.Repetitions.Required, -1),
+	}, -1))
+	w := file.NewParquetWriter(f, root)
+	group := w.AppendRowGroup()
+	c, err := group.NextColumn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.(*file.Int96ColumnChunkWriter).WriteBatch(values, levels, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if c, err = group.NextColumn(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.(*file.Int64ColumnChunkWriter).WriteBatch(make([]int64, len(levels)), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func int96(nanos uint64, julian uint32) parquet.Int96 {
+	return parquet.NewInt96([3]uint32{uint32(nanos), uint32(nanos >> 32), julian})
+}
+
+func TestTimestampsOf96BitsGoBeyondNanoseconds(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		values []parquet.Int96
+		want   []string
+		typ    string
+	}{
+		{[]parquet.Int96{int96(0, 5373484), int96(1000, 2440588)}, []string{"9999-12-31T00:00:00", "∅", "1970-01-01T00:00:00.000001"}, "timestamp"},
+		{[]parquet.Int96{int96(0, 1721426), int96(1, 2440588)}, []string{"0001-01-01 00:00:00", "∅", "1970-01-01 00:00:00.000000001"}, "string"},
+	} {
+		path := int96File(t, c.values, []int16{1, 0, 1})
+		client := NewClient()
+		listed, err := List(context.Background(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := client.Open(context.Background(), listed[0], Auto, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, err := OpenParquet(context.Background(), o, &Shape{Name: sluice.TableName{Name: "x"}}, &sink{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := p.Next(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, row := range texts(b) {
+			if row[0] != c.want[i] {
+				t.Errorf("row %d: %s, want %s", i, row[0], c.want[i])
+			}
+		}
+		if got := b.Table.Columns[0].Type.String(); got != c.typ {
+			t.Error(got)
+		}
+		b.Rows.Release()
+		if _, err := p.Next(context.Background()); err != io.EOF {
+			t.Error(err)
+		}
+		p.Close()
+		o.Close()
+	}
+}
