@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -80,27 +81,38 @@ func (p *process) info(ctx context.Context) (Info, error) {
 }
 
 func open(ctx context.Context, c Command, kind Kind, name string, config json.RawMessage) (*process, openReply, error) {
-	var opened openReply
 	p, err := start(ctx, c, string(kind)+" "+name)
 	if err != nil {
-		return nil, opened, err
+		return nil, openReply{}, err
 	}
+	opened, err := p.openIn(ctx, kind, name, config)
+	if err != nil {
+		p.stop()
+		return nil, openReply{}, err
+	}
+	return p, opened, nil
+}
+
+// openIn opens a source or destination in the process. Opening does no I/O, so
+// one that takes long hangs.
+func (p *process) openIn(parent context.Context, kind Kind, name string, config json.RawMessage) (opened openReply, err error) {
+	ctx, cancel := context.WithTimeout(parent, p.command.StartTimeout)
+	defer cancel()
 	info, err := p.info(ctx)
 	if err == nil {
 		offer, ok := info.Find(kind, name)
 		if !ok {
-			err = notOffered(info, kind, name)
-		} else {
-			p.output.hide(offer.Config, config)
-			err = p.call(ctx, methodOpen, openRequest{Kind: kind, Name: name, Config: config,
-				LogLevel: int(logLevel(ctx)), SocketDir: p.dir}, &opened)
+			return opened, notOffered(info, kind, name)
 		}
+		p.output.hide(offer.Config, config)
+		err = p.call(ctx, methodOpen, openRequest{Kind: kind, Name: name, Config: config,
+			LogLevel: int(logLevel(ctx)), SocketDir: p.dir}, &opened)
 	}
-	if err != nil {
-		p.stop()
-		return nil, opened, err
+	if err != nil && ctx.Err() != nil && parent.Err() == nil {
+		return opened, sluice.Errorf(sluice.Config, "plugin_start", "open "+p.name, "report this to the plugin's author",
+			"the plugin did not answer within %s", p.command.StartTimeout)
 	}
-	return p, opened, nil
+	return opened, err
 }
 
 func notOffered(info Info, kind Kind, name string) error {
@@ -136,7 +148,7 @@ func (p *process) begun(ctx context.Context) (call context.Context, finished fun
 	stop := context.AfterFunc(ctx, func() {
 		timer := time.NewTimer(p.command.StopTimeout)
 		defer timer.Stop()
-		if ctx.Err() == context.Canceled { // a deadline the plugin knows itself
+		if errors.Is(ctx.Err(), context.Canceled) { // a deadline the plugin knows itself
 			go p.cancel(id, over)
 		}
 		select {

@@ -118,7 +118,7 @@ func sendRows(ctx context.Context, stream grpc.ClientStream, s sluice.Segment) e
 	frames.know(s.Table)
 	for {
 		b, err := s.Next(ctx)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return frames.sendJSON(frameEnd, nil)
 		}
 		if err != nil {

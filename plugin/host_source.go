@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -107,7 +108,7 @@ func (r *reading) run(ctx context.Context) error {
 
 // failed returns the error of a stream that did not come to its end.
 func (r *reading) failed(ctx context.Context, err error) error {
-	if f, ok := err.(*frameError); ok {
+	if f, ok := errors.AsType[*frameError](err); ok {
 		return r.p.protocol(methodRead, f.err)
 	}
 	return r.p.broken(ctx, methodRead, err)

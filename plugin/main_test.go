@@ -71,6 +71,9 @@ func openFixture(c config) (sluice.Source, error) {
 	if c.Do == "refuse" {
 		return nil, sluice.Errorf(sluice.Auth, "fixture_auth", "log in", "ask for "+c.Password, "password %s refused", c.Password)
 	}
+	if c.Do == "open hangs" {
+		select {}
+	}
 	return &source{c}, nil
 }
 

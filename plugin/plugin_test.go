@@ -214,6 +214,7 @@ func TestOpenErrors(t *testing.T) {
 		"no file":    {func(c *plugin.Command) { c.Path += ".missing" }, "fixture", `{}`, sluice.Config, "plugin_start", "no such file"},
 		"not plugin": {func(c *plugin.Command) { c.Path, c.Args = "/bin/echo", []string{"hello"} }, "x", `{}`, sluice.Config, "plugin_start", "hello"},
 		"exits":      {func(c *plugin.Command) { c.Path, c.Args = "/bin/false", nil }, "x", `{}`, sluice.Config, "plugin_start", ""},
+		"open hangs": {func(c *plugin.Command) { c.StartTimeout = 300 * time.Millisecond }, "fixture", `{"do":"open hangs"}`, sluice.Config, "plugin_start", "did not answer within"},
 		"says nought": {func(c *plugin.Command) {
 			c.Path, c.Args, c.StartTimeout = "/bin/sleep", []string{"60"}, 100*time.Millisecond
 		}, "x", `{}`, sluice.Config, "plugin_start", "timeout"},
@@ -316,6 +317,16 @@ func TestCancel(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestStartIsCancelled(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	_, err := plugin.Source(ctx, plugin.Command{Path: "/bin/sleep", Args: []string{"60"}}, "x", nil)
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Error(err)
+	}
 }
 
 func TestEnvironmentIsMinimal(t *testing.T) {
@@ -588,6 +599,28 @@ func TestConformance(t *testing.T) {
 				return s
 			}, connectortest.Options{MaxParts: parts, MaxKills: 6})
 		})
+	}
+}
+
+// TestMemoryOfARead bounds what a plugin needs to send a gigabyte.
+func TestMemoryOfARead(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS != "linux" {
+		t.Skip("looks at /proc")
+	}
+	var peak int64
+	c := command(t)
+	c.Exited = func(n int64) { peak = n }
+	s, err := plugin.Source(t.Context(), c, "fixture", mustJSON(config{Do: "lineitem", Rows: 1000, Size: 7000}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(s.Read(t.Context(), request(nil), discard{}), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("peak %d MiB", peak>>20)
+	if limit := int64(96 << 20); peak == 0 || peak > limit {
+		t.Errorf("the plugin grew to %d bytes, more than %d", peak, limit)
 	}
 }
 

@@ -49,6 +49,9 @@ type Command struct {
 	// StopTimeout is how long a call may go on after its context ended; then the
 	// process is killed. 0: DefaultStopTimeout.
 	StopTimeout time.Duration
+	// Exited, if not nil, is called once when the process has been closed, with
+	// the largest resident size in bytes that it had; 0 where that is not known.
+	Exited func(peak int64)
 }
 
 // inherited are the variables that a plugin gets from its host. Others may hold
@@ -234,6 +237,9 @@ func (r *processRunner) Start(context.Context) error {
 	}
 	r.stdout, p.parent = stdout, aliveW
 	p.started.Store(true)
+	if p.reason.Load() != nil { // told to end before it had begun
+		_ = p.cmd.Process.Kill()
+	}
 	go p.await(stderr)
 	if p.command.HardLimit > 0 {
 		go p.watchMemory()
@@ -319,6 +325,9 @@ func (p *process) kill(reason string) {
 func (p *process) stop() {
 	p.once.Do(func() {
 		p.closing.Store(true)
+		if p.started.Load() {
+			p.peak.Store(max(p.peak.Load(), peakBytes(p.cmd.Process.Pid)))
+		}
 		p.kill("closed")
 		if p.started.Load() {
 			<-p.exited
@@ -330,6 +339,9 @@ func (p *process) stop() {
 		p.end()
 		if p.dir != "" {
 			_ = os.RemoveAll(p.dir)
+		}
+		if p.command.Exited != nil {
+			p.command.Exited(p.peak.Load())
 		}
 	})
 }
