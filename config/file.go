@@ -57,6 +57,8 @@ type Limits struct {
 	Parts       int   // of one stream, read at once
 	MaxRejected int64 // rejected records that end the sync
 	MemoryMB    int64 // of rows in memory
+	WindowMB    int64 // of rows that are committed together
+	WindowRows  int64 // that are committed together
 }
 
 // An Error is what is wrong with a file, with its place.
@@ -182,5 +184,7 @@ func (l *Limits) read(r *reader, n *yaml.Node) error {
 		"parts":        r.number(func(v int64) { l.Parts = int(v) }, 1, 64),
 		"max_rejected": r.number(func(v int64) { l.MaxRejected = v }, 1, 1<<40),
 		"memory_mb":    r.number(func(v int64) { l.MemoryMB = v }, 8, 1<<20),
+		"window_mb":    r.number(func(v int64) { l.WindowMB = v }, 1, 1<<20),
+		"window_rows":  r.number(func(v int64) { l.WindowRows = v }, 1, 1<<40),
 	})
 }

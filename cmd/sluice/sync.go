@@ -162,7 +162,7 @@ func (a *app) plan(ctx context.Context, j *job, src *reusedSource, dest sluice.D
 // limits returns the file's limits, and the defaults for the rest.
 func (j *job) limits() pipeline.Limits {
 	return pipeline.Limits{Streams: j.Limits.Streams, Parts: j.Limits.Parts, MaxRejected: j.Limits.MaxRejected,
-		MemoryBytes: j.Limits.MemoryMB << 20, SpillDir: spillDir()}
+		MemoryBytes: j.Limits.MemoryMB << 20, WindowBytes: j.Limits.WindowMB << 20, WindowRows: j.Limits.WindowRows, SpillDir: spillDir()}
 }
 
 func runID(at time.Time) string {

@@ -166,21 +166,6 @@ func TableFor(schema string, stream sluice.TableName, sourceNames bool, maxBytes
 	return sluice.TableName{Schema: schema, Name: rename(name, sourceNames, maxBytes)}
 }
 
-// Collisions returns a Config error that names two streams whose tables would
-// have one name, or nil.
-func Collisions(schema string, streams []sluice.TableName, sourceNames bool, maxBytes int) error {
-	by := make(map[sluice.TableName]sluice.TableName, len(streams))
-	for _, s := range streams {
-		t := TableFor(schema, s, sourceNames, maxBytes)
-		if other, ok := by[t]; ok && other != s {
-			return collision("name tables", "streams", other.String(), s.String(), t.String(),
-				"leave one of them out, or set `names: source` to keep the source's names")
-		}
-		by[t] = s
-	}
-	return nil
-}
-
 func collision(op, what, a, b, name, hint string) *sluice.Error {
 	return sluice.Errorf(sluice.Config, "name_collision", op, hint, "the %s %s and %s would both be named %s",
 		what, strconv.Quote(a), strconv.Quote(b), strconv.Quote(name))

@@ -123,19 +123,3 @@ func TestTableFor(t *testing.T) {
 		t.Errorf("got %q, %d bytes", long, len(long))
 	}
 }
-
-func TestCollisions(t *testing.T) {
-	t.Parallel()
-	streams := []sluice.TableName{{Schema: "public", Name: "userEvents"}, {Schema: "x", Name: "y"}, {Name: "user_events"}}
-	err := normalize.Collisions("raw", streams, false, 63)
-	if err == nil || sluice.AsError(err).Code != "name_collision" || !strings.Contains(err.Error(), "public.userEvents") ||
-		!strings.Contains(err.Error(), `"user_events"`) || !strings.Contains(sluice.AsError(err).Hint, "names: source") {
-		t.Errorf("got %v", err)
-	}
-	if err := normalize.Collisions("raw", streams, true, 63); err != nil {
-		t.Errorf("verbatim: %v", err)
-	}
-	if err := normalize.Collisions("raw", append(streams[:2:2], streams[0]), false, 63); err != nil {
-		t.Errorf("the same stream twice: %v", err)
-	}
-}
