@@ -32,6 +32,7 @@ var rules = []rule{
 	{"54011", sluice.Config, "postgres_columns", "PostgreSQL tables have at most 1,600 columns: select fewer"},
 	{"54", sluice.Data, "postgres_limit", "the row is larger than PostgreSQL can hold in a page or an index: select fewer columns, or a shorter key"},
 	{"40", sluice.Transient, "postgres_conflict", "two transactions were in each other's way; it is tried again"},
+	{"55000", sluice.Config, "postgres_state", "a table that is published needs a replica identity: ALTER TABLE … REPLICA IDENTITY FULL, or a primary key"},
 	{"55P03", sluice.Transient, "postgres_lock", "another session holds a lock on the table; end it, or raise lock_timeout"},
 	{"55006", sluice.Transient, "postgres_in_use", "another session uses the table; end it"},
 	{"57014", sluice.Transient, "postgres_timeout", "the statement took longer than statement_timeout, or someone cancelled it; raise statement_timeout"},

@@ -1,0 +1,384 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/destinationtest"
+	"github.com/sluicehq/sluice/internal/pgtest"
+)
+
+// A fixture is a run of one connection into a database of its own.
+type fixture struct {
+	testing.TB
+	d     sluice.Destination
+	url   string
+	epoch int64
+	seq   int64
+	table *sluice.Table
+}
+
+func newFixture(t testing.TB, url, more string) *fixture {
+	f := &fixture{TB: t, url: url, table: &sluice.Table{Name: sluice.TableName{Schema: "raw", Name: "people"}, Key: []string{"id"}, Columns: []sluice.Column{
+		{Name: "id", Type: sluice.T(sluice.Int64)}, {Name: "name", Type: sluice.T(sluice.String), Nullable: true}, {Name: sluice.SyncedAtColumn, Type: sluice.T(sluice.TimestampTZ)}}}}
+	first := openAt(t, url, more)
+	t.Cleanup(func() { _ = first.Close() })
+	f.d = first
+	f.begin()
+	return f
+}
+
+func (f *fixture) begin() {
+	f.Helper()
+	l, err := f.d.Begin(context.Background(), sluice.Run{Connection: "c", Owner: "o", ID: "r"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.epoch, f.seq = l.Epoch, 0
+}
+
+// load makes a load of rows with the ids, staged.
+func (f *fixture) load(mode sluice.WriteMode, refresh string, inserts, done bool, ids ...int64) sluice.Load {
+	f.Helper()
+	f.seq++
+	at := time.Date(2026, 1, 1, int(f.epoch), int(f.seq), 0, 0, time.UTC)
+	l := sluice.Load{ID: sluice.LoadID(fmt.Sprintf("c/%d/%d", f.epoch, f.seq)), Connection: "c", Run: "r", Epoch: f.epoch, Seq: f.seq, At: at,
+		Positions: []sluice.Position{{Lane: sluice.Lane{Stream: f.table.Name}, Refresh: "r" + refresh, Done: done}}}
+	target := sluice.Target{Name: f.table.Name, Refresh: refresh}
+	have, err := f.d.Describe(context.Background(), target)
+	if err != nil && !isNotFound(err) {
+		f.Fatal(err)
+	}
+	if err := f.d.Alter(context.Background(), l.ID, target, sluice.Diff(have, f.table)); err != nil {
+		f.Fatal(err)
+	}
+	b := array.NewRecordBuilder(memory.DefaultAllocator, f.table.Arrow())
+	defer b.Release()
+	for _, id := range ids {
+		b.Field(0).(*array.Int64Builder).Append(id)
+		b.Field(1).(*array.StringBuilder).Append(fmt.Sprint("load ", f.epoch, "/", f.seq))
+		if err := b.Field(2).AppendValueFromString(at.Format(time.RFC3339Nano)); err != nil {
+			f.Fatal(err)
+		}
+		for _, other := range b.Fields()[3:] {
+			other.AppendNull()
+		}
+	}
+	r := b.NewRecordBatch()
+	defer r.Release()
+	s := segmentOf(f.table, r, 1)
+	s.Load, s.Target, s.Mode, s.Inserts = l.ID, target, mode, inserts
+	staged, err := f.d.Stage(context.Background(), s)
+	if err != nil {
+		f.Fatal(err)
+	}
+	l.Tables = []sluice.TableLoad{{Target: target, Table: f.table, Mode: mode, Parts: []sluice.Staged{staged}, Swap: refresh != "" && done,
+		Counts: sluice.Counts{Extracted: int64(len(ids))}}}
+	return l
+}
+
+func (f *fixture) merge(l sluice.Load) {
+	f.Helper()
+	if _, err := f.d.Merge(context.Background(), l); err != nil {
+		f.Fatal(err)
+	}
+}
+
+func (f *fixture) query(q string) string {
+	f.Helper()
+	rows, err := destinationtest.Query(f.d, q)
+	if err != nil {
+		f.Fatalf("%s: %v", q, err)
+	}
+	var lines []string
+	for _, r := range rows {
+		lines = append(lines, strings.Trim(fmt.Sprint(r), "[]"))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (f *fixture) expect(q, want string) {
+	f.Helper()
+	if got := f.query(q); got != want {
+		f.Errorf("%s\n got %s\nwant %s", q, got, want)
+	}
+}
+
+const indexes = "SELECT count(*) FROM pg_index WHERE indrelid = 'raw.people'::regclass"
+
+// TestFirstReadHasNoIndexUntilItsEnd: the read goes on after a restart, with rows
+// that its first try has left, and the index comes with its end.
+func TestFirstReadHasNoIndexUntilItsEnd(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+	f.merge(f.load(sluice.Merge, "", true, false, 1, 2))
+	f.expect(indexes, "0")
+	f.d = openAt(t, f.url, "")
+	t.Cleanup(func() { _ = f.d.Close() })
+	f.begin()
+	l := f.load(sluice.Merge, "", true, false, 2, 3)
+	if !strings.Contains(l.Tables[0].Parts[0].Ref, "direct") {
+		t.Errorf("after a restart the read is staged: %s", l.Tables[0].Parts[0].Ref)
+	}
+	f.merge(l)
+	f.expect(indexes, "0")
+	f.merge(f.load(sluice.Merge, "", true, true, 4))
+	f.expect(indexes, "1")
+	f.expect("SELECT id, name FROM raw.people ORDER BY id", "1 load 1/1\n2 load 2/1\n3 load 2/1\n4 load 2/2")
+	f.expect("SELECT count(*) FROM _sluice.heaps", "0")
+	if l := f.load(sluice.Merge, "", true, false, 1); strings.Contains(l.Tables[0].Parts[0].Ref, "direct") {
+		t.Error("rows of a later read go straight into the table")
+	}
+}
+
+// TestSwapCarriesWhatHangsOnTheTable: grants, owner, comments, options, indexes,
+// constraints and views.
+func TestSwapCarriesWhatHangsOnTheTable(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+	f.merge(f.load(sluice.Replace, "1", true, true, 1))
+	role := "role_" + strings.ReplaceAll(strings.Split(f.url[strings.LastIndex(f.url, "/")+1:], "?")[0], "-", "")
+	f.query(strings.ReplaceAll(`CREATE ROLE {r}; CREATE ROLE {r}_owner; ALTER TABLE raw.people OWNER TO {r}_owner;
+	ALTER DEFAULT PRIVILEGES IN SCHEMA raw GRANT DELETE ON TABLES TO {r};
+	GRANT SELECT ON raw.people TO {r} WITH GRANT OPTION; GRANT UPDATE (name) ON raw.people TO PUBLIC;
+	COMMENT ON TABLE raw.people IS 'it''s people'; COMMENT ON COLUMN raw.people.name IS 'their name';
+	ALTER TABLE raw.people SET (fillfactor = 70); CREATE INDEX "by ""name" ON raw.people (lower(name)); ALTER TABLE raw.people ADD CONSTRAINT positive CHECK (id > 0);
+	CREATE VIEW raw."a view" WITH (security_barrier = true) AS SELECT name, id FROM raw.people; GRANT SELECT ON raw."a view" TO {r}; COMMENT ON VIEW raw."a view" IS 'seen';
+	CREATE VIEW public.other AS SELECT a.id FROM raw."a view" a JOIN raw.people p USING (id)`, "{r}", role))
+	t.Cleanup(func() {
+		f.query(strings.ReplaceAll("DROP OWNED BY {r}, {r}_owner CASCADE; DROP ROLE {r}; DROP ROLE {r}_owner", "{r}", role))
+	})
+	looks := []string{
+		"SELECT relacl::text, reloptions::text, pg_get_userbyid(relowner), obj_description(oid) FROM pg_class WHERE oid = 'raw.people'::regclass",
+		"SELECT attacl::text, col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = 'raw.people'::regclass AND attname = 'name'",
+		"SELECT pg_get_indexdef(indexrelid) FROM pg_index WHERE indrelid = 'raw.people'::regclass AND indexprs IS NOT NULL",
+		"SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'raw.people'::regclass ORDER BY conname",
+		`SELECT relacl::text, reloptions::text, obj_description(oid), pg_get_viewdef(oid) FROM pg_class WHERE oid = 'raw."a view"'::regclass`,
+		"SELECT pg_get_viewdef('public.other'::regclass)", indexes,
+	}
+	var before []string
+	for _, q := range looks {
+		before = append(before, f.query(q))
+	}
+	oid := f.query("SELECT 'raw.people'::regclass::oid")
+	for _, refresh := range []string{"2", "3"} {
+		f.merge(f.load(sluice.Replace, refresh, true, true, 5, 6))
+	}
+	if f.query("SELECT 'raw.people'::regclass::oid") == oid {
+		t.Error("the table was not swapped")
+	}
+	for i, q := range looks {
+		f.expect(q, before[i])
+	}
+	f.expect("SELECT id FROM public.other ORDER BY id", "5\n6")
+}
+
+// TestSwapUnderAnchors: where a rename would lose something, the table stays and
+// its rows change.
+func TestSwapUnderAnchors(t *testing.T) {
+	t.Parallel()
+	for name, anchor := range map[string]string{
+		"foreign key":       "CREATE TABLE refers (id bigint REFERENCES raw.people (id) ON DELETE CASCADE)",
+		"trigger":           "CREATE TRIGGER t BEFORE INSERT ON raw.people FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger(); ALTER TABLE raw.people DISABLE TRIGGER t",
+		"materialized view": "CREATE MATERIALIZED VIEW m AS SELECT * FROM raw.people",
+		"publication":       "CREATE PUBLICATION p FOR TABLE raw.people; ALTER TABLE raw.people REPLICA IDENTITY FULL",
+		"policy":            "CREATE POLICY p ON raw.people",
+		"function":          "CREATE FUNCTION f() RETURNS SETOF raw.people LANGUAGE sql AS 'SELECT * FROM raw.people'",
+		"rule":              "CREATE RULE r AS ON UPDATE TO raw.people DO ALSO NOTIFY people",
+		"view's trigger":    "CREATE VIEW v AS SELECT * FROM raw.people; CREATE FUNCTION tf() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER t INSTEAD OF INSERT ON v FOR EACH ROW EXECUTE FUNCTION tf()",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+			f.merge(f.load(sluice.Replace, "1", true, true, 1))
+			f.query(anchor)
+			oid := f.query("SELECT 'raw.people'::regclass::oid")
+			f.table.Columns = append(f.table.Columns, sluice.Column{Name: "more", Type: sluice.T(sluice.Int16), Nullable: true})
+			f.merge(f.load(sluice.Replace, "2", true, true, 5, 6))
+			f.expect("SELECT id, more FROM raw.people ORDER BY id", "5 <nil>\n6 <nil>")
+			f.expect("SELECT 'raw.people'::regclass::oid", oid)
+			f.expect("SELECT count(*) FROM pg_class WHERE relnamespace = 'raw'::regnamespace AND relkind = 'r'", "1")
+		})
+	}
+}
+
+// TestSwapWaitsForReaders, but not for ever, and it keeps new readers out for
+// moments only.
+func TestSwapWaitsForReaders(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), `,"lock_timeout":"1200ms"`)
+	f.merge(f.load(sluice.Replace, "1", true, true, 1))
+	reader := openAt(t, f.url, "").(*destination)
+	defer reader.Close()
+	conn, err := reader.pool.Acquire(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := simple(context.Background(), conn.Conn(), "BEGIN; SELECT * FROM raw.people"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = f.d.Merge(context.Background(), f.load(sluice.Replace, "2", true, true, 2))
+	if e := sluice.AsError(err); e == nil || e.Code != "postgres_lock" || !e.Retryable() {
+		t.Errorf("a swap under a reader: %v", err)
+	}
+	rollback(conn.Conn())
+	conn.Release()
+	f.expect("SELECT id FROM raw.people", "1")
+	f.begin()
+	f.merge(f.load(sluice.Replace, "3", true, true, 3))
+	f.expect("SELECT id FROM raw.people", "3")
+}
+
+// TestServerCrash: what was staged is lost and said to be, what was merged is
+// there, and the next run carries on.
+func TestServerCrash(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t, "fsync=on")
+	f := newFixture(t, server.NewDatabase(t), "")
+	f.merge(f.load(sluice.Merge, "", false, true, 1))
+	staged := f.load(sluice.Merge, "", false, true, 2)
+	direct := f.load(sluice.Append, "", true, true, 3)
+	if err := server.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.d.Merge(context.Background(), staged); sluice.ClassOf(err) != sluice.Transient {
+		t.Errorf("merge without a server: %v", err)
+	}
+	if err := server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	for _, l := range []sluice.Load{staged, direct} {
+		if _, err := f.d.Merge(context.Background(), l); !errors.Is(err, sluice.ErrStagedLost) && sluice.ClassOf(err) != sluice.Transient {
+			t.Errorf("merge after a crash: %v", err)
+		}
+		if _, err := f.d.Merge(context.Background(), l); !errors.Is(err, sluice.ErrStagedLost) {
+			t.Errorf("merge after a crash, again: %v", err)
+		}
+	}
+	f.begin()
+	f.merge(f.load(sluice.Merge, "", false, true, 4))
+	f.expect("SELECT id FROM raw.people ORDER BY id", "1\n4")
+	f.expect("SELECT count(*) FROM pg_class WHERE relnamespace = '_sluice'::regnamespace AND relname LIKE 'stage%'", "0")
+}
+
+// TestPresentTables: tables that Sluice did not make.
+func TestPresentTables(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+	f.query(`CREATE SCHEMA raw; CREATE TABLE raw.people (name varchar(40), id bigint PRIMARY KEY, extra json, later bigint GENERATED ALWAYS AS (id + 1) STORED);
+	CREATE TABLE raw.odd (u uuid); CREATE VIEW raw.view AS SELECT 1 AS id`)
+	f.table.Columns = append(f.table.Columns, sluice.Column{Name: "extra", Type: sluice.T(sluice.JSON), Nullable: true})
+	f.merge(f.load(sluice.Merge, "", true, true, 7))
+	f.merge(f.load(sluice.Merge, "", false, true, 7, 8))
+	f.expect("SELECT id, name, later FROM raw.people ORDER BY id", "7 load 1/2 8\n8 load 1/2 9")
+	for _, name := range []string{"odd", "view"} {
+		_, err := f.d.Describe(context.Background(), sluice.Target{Name: sluice.TableName{Schema: "raw", Name: name}})
+		if e := sluice.AsError(err); e == nil || e.Class != sluice.Config || e.Hint == "" {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	url := server.NewDatabase(t)
+	f := newFixture(t, url, "")
+	role := "reader_" + strings.Split(url[strings.LastIndex(url, "/")+1:], "?")[0]
+	f.query("CREATE ROLE " + role + " LOGIN")
+	t.Cleanup(func() { f.query("DROP ROLE " + role) })
+	for name, c := range map[string]struct {
+		url   string
+		class sluice.Class
+		code  string
+	}{
+		"database":   {strings.Replace(url, "/db", "/missing", 1), sluice.Config, "postgres_database"},
+		"role":       {strings.Replace(url, "postgres@", "nobody:hush-hush@", 1), sluice.Auth, "postgres_auth"},
+		"host":       {"postgres://u:hush-hush@127.0.0.1:1/db?sslmode=disable", sluice.Transient, "postgres_connect"},
+		"permission": {strings.Replace(url, "postgres@", role+"@", 1), sluice.Config, "postgres_permission"},
+	} {
+		d := openAt(t, c.url, "")
+		e := sluice.AsError(d.Check(context.Background()))
+		if e == nil || e.Class != c.class || e.Code != c.code || e.Hint == "" || strings.Contains(e.Error(), "hush-hush") {
+			t.Errorf("%s: %v %+v", name, e, e)
+		}
+		if err := d.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+	for _, raw := range []string{`{}`, `{"url":"postgres://u:hush-hush@h/d","host":"x"}`, `{"url":"http://u:hush-hush@h"}`, `{"url":"postgres://u:hush-hush@h:port/d"}`,
+		`{"host":"h"}`, `{"url":"postgres://h/d","sslmode":"maybe"}`, `{"url":"postgres://h/d","lock_timeout":"0s"}`} {
+		_, err := Destination().Open(context.Background(), json.RawMessage(raw))
+		if sluice.ClassOf(err) != sluice.Config || strings.Contains(err.Error(), "hush-hush") {
+			t.Errorf("%s: %v", raw, err)
+		}
+	}
+	d, err := Destination().Open(context.Background(), json.RawMessage(`{"host":"/run/x","user":"u","database":"d","password":"p@/#?"}`))
+	if err != nil {
+		t.Fatalf("a socket: %v", err)
+	}
+	if err := d.Close(); err != nil {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// TestLostSession: a session that ends takes its direct rows along.
+func TestLostSession(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+	f.merge(f.load(sluice.Append, "", true, false, 1))
+	l := f.load(sluice.Append, "", true, false, 2)
+	f.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'sluice stage%'")
+	if _, err := f.d.Merge(context.Background(), l); !errors.Is(err, sluice.ErrStagedLost) {
+		t.Errorf("merge: %v, want ErrStagedLost", err)
+	}
+	f.merge(f.load(sluice.Append, "", true, false, 3))
+	f.expect("SELECT id FROM raw.people ORDER BY id", "1\n3")
+}
+
+// TestCloseDuringStage: it ends the segment, and does not wait for its source.
+func TestCloseDuringStage(t *testing.T) {
+	t.Parallel()
+	for _, inserts := range []bool{true, false} {
+		f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+		f.merge(f.load(sluice.Append, "", true, false, 1))
+		pulled, ended := make(chan struct{}), make(chan error)
+		go func() {
+			_, err := f.d.Stage(context.Background(), sluice.Segment{Load: "c/1/99", Target: sluice.Target{Name: f.table.Name}, Table: f.table, Mode: sluice.Append, Inserts: inserts,
+				Next: func(ctx context.Context) (sluice.Batch, error) {
+					close(pulled)
+					<-ctx.Done()
+					return sluice.Batch{}, ctx.Err()
+				}})
+			ended <- err
+		}()
+		<-pulled
+		if err := f.d.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if err := <-ended; !errors.Is(err, context.Canceled) {
+			t.Errorf("stage: %v", err)
+		}
+	}
+}
+
+// TestConstraint: a row that the table's own constraint refuses is a data error.
+func TestConstraint(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+	f.merge(f.load(sluice.Merge, "", false, true, 1))
+	f.query("ALTER TABLE raw.people ADD CHECK (id < 10)")
+	_, err := f.d.Merge(context.Background(), f.load(sluice.Merge, "", false, true, 10))
+	if e := sluice.AsError(err); e == nil || e.Class != sluice.Data || e.Code != "postgres_constraint" {
+		t.Errorf("%v", err)
+	}
+}
