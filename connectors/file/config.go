@@ -34,7 +34,7 @@ type Entry struct {
 	Escape        string            `json:"escape" doc:"CSV: the character before a quote inside a field. Default: found out; quotes are doubled."`
 	Header        string            `json:"header" enum:"auto,yes,no" default:"auto" doc:"CSV: whether the first record names the columns."`
 	NullValues    []string          `json:"null_values" doc:"CSV: unquoted texts that mean null, besides nothing at all. Default: \\N, and one text such as NULL or NA in columns of numbers, dates and bools."`
-	ShortRows     string            `json:"short_rows" enum:"auto,null,reject" default:"auto" doc:"CSV: what becomes of records with fewer fields than there are columns: the missing ones are null, or the record is rejected. auto is null where the header has all columns and many records are short."`
+	ShortRows     string            `json:"short_rows" enum:"auto,null,reject" default:"auto" doc:"CSV: what becomes of records with fewer fields than there are columns: the missing ones are null, or the record is rejected. auto is null where many of the first records are short and none has too many."`
 	Comment       string            `json:"comment" doc:"CSV: the character that begins lines to leave out, or none. Default: # where the file begins with it."`
 	SkipLines     int               `json:"skip_lines" min:"0" doc:"CSV: lines before the header."`
 	DecimalComma  bool              `json:"decimal_comma" doc:"CSV: 1,5 is one and a half."`

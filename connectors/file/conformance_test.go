@@ -16,7 +16,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, f := range []string{"csv", "jsonl", "json"} {
-		write(t, filepath.Join(dir, "one."+f), manyRows(f, 20_000))
+		write(t, filepath.Join(dir, "one."+f), manyRows(f, map[string]int{"csv": 15_000, "jsonl": 15_000, "json": 1000}[f]))
 		write(t, filepath.Join(dir, "two."+f), manyRows(f, 10))
 	}
 	write(t, filepath.Join(dir, "z.csv.gz"), compress(t, "gz", manyRows("csv", 100)))

@@ -29,9 +29,18 @@ func (s *source) Discover(ctx context.Context) ([]sluice.Stream, error) {
 		if err != nil {
 			return nil, err
 		}
-		streams = append(streams, sluice.Stream{Table: *table, Modes: []sluice.ReadMode{sluice.Incremental, sluice.FullRefresh}, Doc: doc})
+		streams = append(streams, sluice.Stream{Table: *table, Modes: modes(e), Doc: doc})
 	}
 	return streams, nil
+}
+
+// modes puts the mode first that never loads a row twice: without a key, the
+// rows of a file that changed cannot be told from those loaded before.
+func modes(e entry) []sluice.ReadMode {
+	if len(e.PrimaryKey) > 0 {
+		return []sluice.ReadMode{sluice.Incremental, sluice.FullRefresh}
+	}
+	return []sluice.ReadMode{sluice.FullRefresh, sluice.Incremental}
 }
 
 // look returns the columns of the first files, and what was found for people.

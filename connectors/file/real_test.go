@@ -37,7 +37,7 @@ func TestISOCodes(t *testing.T) {
 
 func TestTimeZoneTables(t *testing.T) {
 	t.Parallel()
-	m, stream := readFresh(t, `{"path":"/usr/share/zoneinfo/zone1970.tab","header":"no"}`)
+	m, stream := readFresh(t, `{"path":"/usr/share/zoneinfo/zone1970.tab"}`)
 	if !strings.Contains(stream.Doc, `comment "#"`) || !strings.Contains(stream.Doc, `delimiter "\t"`) {
 		t.Error(stream.Doc)
 	}
@@ -51,8 +51,8 @@ func TestTimeZoneTables(t *testing.T) {
 			lines++
 		}
 	}
-	if len(m.rows)+len(m.rejected) != lines || len(m.rows) < 200 {
-		t.Errorf("%d rows and %d rejected of %d lines", len(m.rows), len(m.rejected), lines)
+	if len(m.rows) != lines || len(m.rows) < 200 {
+		t.Errorf("%d rows of %d lines, %v", len(m.rows), lines, m.rejected)
 	}
 	if !strings.Contains(m.column("column_3"), "Europe/Berlin") {
 		t.Error(m.column("column_3"))

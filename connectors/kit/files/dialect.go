@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -136,7 +137,11 @@ func Sniff(d Dialect, sample []byte, whole bool) Dialect {
 	}
 	if d.ShortRows == "" {
 		d.ShortRows = "reject"
-		if d.Header == "yes" && manyShort(records) {
+		want := d.Fields
+		if d.Header == "yes" && len(records) > 0 {
+			want = len(records[0].values)
+		}
+		if manyShort(records, want) {
 			d.ShortRows = "null"
 		}
 	}
@@ -144,11 +149,11 @@ func Sniff(d Dialect, sample []byte, whole bool) Dialect {
 }
 
 // manyShort reports whether more than one in twenty records has fewer fields
-// than the header, and none has more: the file is written so.
-func manyShort(records []sampled) bool {
+// than there are columns, and none has more: the file is written so.
+func manyShort(records []sampled, want int) bool {
 	short := 0
 	for _, r := range records {
-		switch n, want := len(r.values), len(records[0].values); {
+		switch n := len(r.values); {
 		case n > want:
 			return false
 		case n < want:
@@ -287,8 +292,8 @@ func trailing(records []sampled) bool {
 }
 
 // looksLikeHeader reports whether the first record names the columns: its
-// fields are texts, all different, and where a column is something else than
-// text below, its name is not.
+// fields are texts with letters, all different, and where a column is something
+// else than text below, its name is not.
 func looksLikeHeader(records []sampled, d Dialect) bool {
 	if len(records) == 0 {
 		return false
@@ -307,7 +312,7 @@ func looksLikeHeader(records []sampled, d Dialect) bool {
 		if name != "" && seen[name] {
 			return false
 		}
-		alike = alike || typed && below != classText
+		alike = alike || typed && below != classText || name != "" && !typed && !strings.ContainsFunc(name, unicode.IsLetter)
 		told = told || !typed && name != "" && below != classText && below != 0
 		seen[name] = true
 	}
