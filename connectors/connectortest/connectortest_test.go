@@ -104,8 +104,9 @@ func (s tamper) Checkpoint(ctx context.Context, l sluice.Lane, c sluice.Cursor) 
 
 func through(s tamper) func(context.Context, *bad, sluice.ReadRequest, sluice.Sink) error {
 	return func(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {
-		s.Sink = to
-		return b.Source.Read(ctx, req, s)
+		mine := s
+		mine.Sink = to
+		return b.Source.Read(ctx, req, mine)
 	}
 }
 
