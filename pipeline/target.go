@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/sluicehq/sluice"
@@ -125,18 +126,21 @@ func (t *target) fit(ctx context.Context, load sluice.LoadID, b sluice.Batch, be
 	if err != nil {
 		return sluice.Batch{}, nil, fmt.Errorf("cast rows of %s: %w", t.id.Name, err)
 	}
-	cast.Table = t.shape(shapeKey{b.Table, have}, cast.Table)
+	cast.Table = t.shape(shapeKey{b.Table, have}, cast)
 	return cast, rejected, nil
 }
 
-// shape returns one and the same table for batches of the same key, so that a
-// change of shape shows as a change of pointer.
-func (t *target) shape(key shapeKey, table *sluice.Table) *sluice.Table {
+// shape returns the table of just the columns that the rows of b have; one and
+// the same for batches of the same key, so that a change of shape shows as a
+// change of pointer.
+func (t *target) shape(key shapeKey, b sluice.Batch) *sluice.Table {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if known, ok := t.shapes[key]; ok {
 		return known
 	}
-	t.shapes[key] = table
-	return table
+	table := *b.Table
+	table.Columns = slices.DeleteFunc(slices.Clone(b.Table.Columns), func(c sluice.Column) bool { return !b.Rows.Schema().HasField(c.Name) })
+	t.shapes[key] = &table
+	return &table
 }
