@@ -30,7 +30,7 @@ type Config struct {
 	Schema           string        `json:"schema" default:"public" doc:"Where tables land that the pipeline gives no schema."`
 	JSONType         string        `json:"json_type" title:"JSON type" enum:"jsonb,json" default:"jsonb" doc:"The type of JSON columns. jsonb can be indexed and searched; json keeps the text as it was: order and repeated keys, spaces, and \\u0000."`
 	WorkMem          string        `json:"work_mem" example:"64MB" doc:"work_mem of Sluice's sessions, for sorts in merges; left out, the server's."`
-	MaintenanceMem   string        `json:"maintenance_work_mem" title:"Maintenance work mem" example:"512MB" doc:"maintenance_work_mem of Sluice's sessions, for building indexes; left out, the server's."`
+	MaintenanceMem   string        `json:"maintenance_work_mem" title:"Maintenance work mem" example:"512MB" doc:"maintenance_work_mem of Sluice's sessions, for building indexes; left out, the server's, or 256MB where that is its default."`
 	StatementTimeout spec.Duration `json:"statement_timeout" default:"0s" doc:"Longest time of one statement; 0s: no limit."`
 	LockTimeout      spec.Duration `json:"lock_timeout" default:"1m" doc:"Longest wait for others' locks where a table is changed or swapped; then the sync fails, and is tried again."`
 	ConnectTimeout   spec.Duration `json:"connect_timeout" default:"15s" doc:"Longest time to connect."`

@@ -123,17 +123,17 @@ func (c *column) append(out []byte, i int) []byte {
 		v := c.i16[i]
 		return append(out, 0, 0, 0, 2, byte(v>>8), byte(v))
 	case sluice.Int32:
-		return be.AppendUint32(append(out, 0, 0, 0, 4), uint32(c.i32[i]))
+		return append4(out, uint32(c.i32[i]))
 	case sluice.Date:
-		return be.AppendUint32(append(out, 0, 0, 0, 4), uint32(c.i32[i]-epochDays))
+		return append4(out, uint32(c.i32[i]-epochDays))
 	case sluice.Float32:
-		return be.AppendUint32(append(out, 0, 0, 0, 4), math.Float32bits(c.f32[i]))
+		return append4(out, math.Float32bits(c.f32[i]))
 	case sluice.Int64, sluice.Time:
-		return be.AppendUint64(append(out, 0, 0, 0, 8), uint64(c.i64[i]))
+		return append8(out, uint64(c.i64[i]))
 	case sluice.Timestamp, sluice.TimestampTZ:
-		return be.AppendUint64(append(out, 0, 0, 0, 8), uint64(c.i64[i]-epochMicros))
+		return append8(out, uint64(c.i64[i]-epochMicros))
 	case sluice.Float64:
-		return be.AppendUint64(append(out, 0, 0, 0, 8), math.Float64bits(c.f64[i]))
+		return append8(out, math.Float64bits(c.f64[i]))
 	case sluice.Decimal:
 		return appendNumeric(out, c.dec[i], c.scale)
 	}
@@ -146,57 +146,69 @@ func (c *column) append(out []byte, i int) []byte {
 	return append(out, v...)
 }
 
+// append4 writes a field of four bytes, its length included.
+func append4(out []byte, v uint32) []byte {
+	return binary.BigEndian.AppendUint64(out, 4<<32|uint64(v))
+}
+
+// append8 writes a field of eight bytes, its length included.
+func append8(out []byte, v uint64) []byte {
+	var b [12]byte
+	b[3] = 8
+	binary.BigEndian.PutUint64(b[4:], v)
+	return append(out, b[:]...)
+}
+
 var powers = [4]uint64{1, 10, 100, 1000}
 
 // appendNumeric writes d / 10^scale in PostgreSQL's base 10,000, with the field's
 // length before it.
 func appendNumeric(out []byte, d decimal128.Num, scale int32) []byte {
-	sign := uint16(0)
-	if d.Sign() < 0 {
-		sign, d = 0x4000, d.Negate()
-	}
 	hi, lo := uint64(d.HighBits()), d.LowBits()
-	var groups [12]uint16 // least first
-	n := 0
-	if r := scale & 3; r != 0 { // the last group of the fraction is not full
+	sign := uint16(0)
+	if int64(hi) < 0 {
+		sign = 0x4000
+		var borrow uint64
+		lo, borrow = bits.Sub64(0, lo, 0)
+		hi, _ = bits.Sub64(0, hi, borrow)
+	}
+	var field [12 + 24]byte // the digits are written from its end, the least first
+	at := len(field)
+	place := -int(scale+3) / 4 // of the next digit: 0 is that before the point
+	put := func(digit uint64) {
+		if digit != 0 || at < len(field) { // no zeros at the end
+			at -= 2
+			binary.BigEndian.PutUint16(field[at:], uint16(digit))
+		}
+		place++
+	}
+	if r := scale & 3; r != 0 { // the last digit of the fraction is not full
 		var rest uint64
 		hi, lo, rest = divide(hi, lo, powers[r])
-		groups[0] = uint16(rest * powers[4-r])
-		n = 1
+		put(rest * powers[4-r])
 	}
-	for hi|lo != 0 {
+	for hi != 0 {
 		var rest uint64
-		if hi == 0 {
-			lo, rest = lo/10000, lo%10000
-		} else {
-			hi, lo, rest = divide(hi, lo, 10000)
-		}
-		groups[n] = uint16(rest)
-		n++
+		hi, lo, rest = divide(hi, lo, 10000)
+		put(rest)
 	}
-	fraction := int(scale+3) / 4
-	weight := n - 1 - fraction
-	for n > 0 && groups[n-1] == 0 {
-		n--
-		weight--
+	for lo != 0 {
+		q := lo / 10000
+		put(lo - q*10000)
+		lo = q
 	}
-	first := 0
-	for first < n && groups[first] == 0 {
-		first++
+	digits := (len(field) - at) / 2
+	if digits == 0 {
+		place, sign = 1, 0
 	}
-	if n == 0 {
-		weight, sign = 0, 0
-	}
+	at -= 12
 	be := binary.BigEndian
-	out = be.AppendUint32(out, uint32(8+2*(n-first)))
-	out = be.AppendUint16(out, uint16(n-first))
-	out = be.AppendUint16(out, uint16(int16(weight)))
-	out = be.AppendUint16(out, sign)
-	out = be.AppendUint16(out, uint16(scale))
-	for i := n - 1; i >= first; i-- {
-		out = be.AppendUint16(out, groups[i])
-	}
-	return out
+	be.PutUint32(field[at:], uint32(8+2*digits))
+	be.PutUint16(field[at+4:], uint16(digits))
+	be.PutUint16(field[at+6:], uint16(int16(place-1)))
+	be.PutUint16(field[at+8:], sign)
+	be.PutUint16(field[at+10:], uint16(scale))
+	return append(out, field[at:]...)
 }
 
 func divide(hi, lo, by uint64) (qhi, qlo, rest uint64) {

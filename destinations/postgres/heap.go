@@ -154,6 +154,11 @@ func (m *merger) createIndex(ctx context.Context, tx sqlTx, p *sqlload.Plan, i i
 	if kind == activeIndex {
 		create += " WHERE " + quote(sluice.ActiveColumn)
 	}
+	if m.d.config.MaintenanceMem == "" {
+		if err := simple(ctx, tx.conn, indexMemory); err != nil {
+			return err
+		}
+	}
 	err := savepoint(ctx, tx, func() error { return simple(ctx, tx.conn, create) })
 	if !hasState(err, "23505") {
 		return err
@@ -161,6 +166,10 @@ func (m *merger) createIndex(ctx context.Context, tx sqlTx, p *sqlload.Plan, i i
 	slog.Info("postgres: rows of an earlier try have the same keys; keeping the latest", "table", t.Target.Name.String())
 	return simple(ctx, tx.conn, dedupe(p, i)+";"+create)
 }
+
+// indexMemory raises the memory of the one index build of a first read, where
+// the server has the default: with 64 MB the sort of some million keys spills.
+const indexMemory = "SELECT set_config('maintenance_work_mem', '256MB', true) FROM pg_settings WHERE name = 'maintenance_work_mem' AND source = 'default'"
 
 // dedupe keeps the latest row of each key, and only the children that came with
 // it.
