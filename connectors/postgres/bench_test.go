@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/internal/pgtest"
 )
@@ -35,7 +37,7 @@ func (*count) Checkpoint(context.Context, sluice.Lane, sluice.Cursor) error { re
 // BenchmarkLineitem reads a table like lineitem, and tells its time as a ratio
 // to psql's COPY BINARY to nowhere.
 func BenchmarkLineitem(b *testing.B) {
-	const rows = 2_000_000
+	const rows, parts = 2_000_000, 1
 	url := pgtest.Shared(b).NewDatabase(b)
 	pgtest.Exec(b, url, fmt.Sprintf(lineitem, rows))
 	pgtest.Exec(b, url, "vacuum analyze lineitem")
@@ -54,7 +56,7 @@ func BenchmarkLineitem(b *testing.B) {
 		base += psql()
 		begin := time.Now()
 		c := &count{}
-		if err := s.Read(context.Background(), sluice.ReadRequest{Selections: []sluice.Selection{sel}, MaxParts: 1}, c); err != nil || c.rows != rows {
+		if err := s.Read(context.Background(), sluice.ReadRequest{Selections: []sluice.Selection{sel}, MaxParts: parts}, c); err != nil || c.rows != rows {
 			b.Fatal(err, c.rows)
 		}
 		own += time.Since(begin)
@@ -92,4 +94,28 @@ func BenchmarkDecode(b *testing.B) {
 			d.take().Release()
 		}
 	}
+}
+
+// BenchmarkSmallTables reads a thousand tables of ten rows, four at a time.
+func BenchmarkSmallTables(b *testing.B) {
+	url := pgtest.Shared(b).NewDatabase(b)
+	pgtest.Exec(b, url, "do $$ begin for i in 1..1000 loop execute format('create table t%s as select i, now() as at, 1.5::float8 from generate_series(1, 10) i', i); end loop; end $$")
+	s := newSource(b, map[string]any{"url": url})
+	streams, err := s.Discover(context.Background())
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		var group errgroup.Group
+		group.SetLimit(4)
+		for _, stream := range streams {
+			group.Go(func() error {
+				return s.Read(context.Background(), sluice.ReadRequest{Selections: []sluice.Selection{{Stream: stream, Mode: sluice.FullRefresh}}, MaxParts: 2}, &count{})
+			})
+		}
+		if err := group.Wait(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*len(streams)), "µs/table")
 }

@@ -74,7 +74,7 @@ func TestDiscoverManyTables(t *testing.T) {
 	url := pgtest.Start(t, "max_locks_per_transaction=2000").NewDatabase(t)
 	for part := range 10 { // plain columns and few keys: each toast table and index would be one more relation to make
 		pgtest.Exec(t, url, fmt.Sprintf(`do $$ begin for i in %d..%d loop
-			execute format('create table t%%s (id int %%s, n int8, amount float8, at timestamptz, note date)', i, case when i %%%% 10 = 0 then 'primary key' end);
+			execute format('create table t%%s (id int %%s, n int8, amount float8, at timestamptz, note date)', i, case when i %% 10 = 0 then 'primary key' end);
 			end loop; end $$`, part*1000+1, part*1000+1000))
 	}
 	s := newSource(t, map[string]any{"url": url})
