@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime/debug"
 	"sync"
@@ -123,6 +124,14 @@ func (s *source) act(ctx context.Context) error {
 				<-time.After(time.Millisecond)
 			}
 		}
+	case "grandchild":
+		left := exec.Command("sleep", "600")
+		left.Stdout, left.Stderr = os.Stdout, os.Stderr
+		if err := left.Start(); err != nil {
+			return err
+		}
+		fmt.Fprintln(os.Stderr, "left", left.Process.Pid)
+		os.Exit(5)
 	case "ignore":
 		select {}
 	}

@@ -319,6 +319,29 @@ func TestCancel(t *testing.T) {
 	})
 }
 
+func TestGrandchildrenEndToo(t *testing.T) {
+	t.Parallel()
+	c := command(t)
+	c.Env = plugin.Environment(os.Environ())
+	s, err := plugin.Source(t.Context(), c, "fixture", mustJSON(config{Do: "grandchild"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Check(t.Context())
+	if err == nil {
+		t.Fatal("no error")
+	}
+	_, after, _ := strings.Cut(err.Error(), "left ")
+	pid, convErr := strconv.Atoi(strings.TrimSpace(after))
+	if convErr != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	waitGone(t, pid)
+}
+
 func TestStartIsCancelled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -553,11 +576,16 @@ func TestThePluginEndsWithItsHost(t *testing.T) {
 	if err := host.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
+	waitGone(t, child)
+}
+
+func waitGone(t *testing.T, pid int) {
+	t.Helper()
 	deadline := time.After(5 * time.Second)
-	for syscall.Kill(child, 0) == nil && !zombie(child) {
+	for syscall.Kill(pid, 0) == nil && !zombie(pid) {
 		select {
 		case <-deadline:
-			t.Fatal("the plugin outlives its host")
+			t.Fatalf("process %d lives on", pid)
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

@@ -105,6 +105,7 @@ type process struct {
 	life    context.Context // ends with the process
 	end     context.CancelFunc
 	dir     string   // of the socket
+	stdout  *os.File // what go-plugin reads
 	parent  *os.File // open while the host wants the process to live
 	output  *output
 	exited  chan struct{} // closed once the process is gone and its output read
@@ -235,7 +236,7 @@ func (r *processRunner) Start(context.Context) error {
 	if err != nil {
 		return errors.Join(err, stdout.Close(), stderr.Close(), aliveW.Close())
 	}
-	r.stdout, p.parent = stdout, aliveW
+	r.stdout, p.stdout, p.parent = stdout, stdout, aliveW
 	p.started.Store(true)
 	if p.reason.Load() != nil { // told to end before it had begun
 		_ = p.cmd.Process.Kill()
@@ -255,6 +256,7 @@ func (p *process) await(stderr *os.File) {
 		_, _ = io.Copy(p.output.writer(), stderr)
 	}()
 	_ = p.cmd.Wait()
+	killGroup(p.cmd.Process.Pid)
 	// A grandchild may hold standard error open; its words are not waited for.
 	select {
 	case <-read:
@@ -331,6 +333,7 @@ func (p *process) stop() {
 		p.kill("closed")
 		if p.started.Load() {
 			<-p.exited
+			_ = p.stdout.Close() // go-plugin waits for its end, and someone else may hold it open
 		}
 		p.client.Kill()
 		if p.conn != nil {
