@@ -16,7 +16,7 @@ func TestConformance(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for _, f := range []string{"csv", "jsonl", "json"} {
-		write(t, filepath.Join(dir, "one."+f), manyRows(f, map[string]int{"csv": 15_000, "jsonl": 15_000, "json": 1000}[f]))
+		write(t, filepath.Join(dir, "one."+f), manyRows(f, map[string]int{"csv": 15_000, "jsonl": 2000, "json": 1000}[f]))
 		write(t, filepath.Join(dir, "two."+f), manyRows(f, 10))
 	}
 	write(t, filepath.Join(dir, "z.csv.gz"), compress(t, "gz", manyRows("csv", 100)))
@@ -35,7 +35,7 @@ func TestConformance(t *testing.T) {
 		s := open(t, config)
 		s.every = 500_000
 		return s
-	}, connectortest.Options{SkipLeaks: true, MaxKills: 4, Broken: map[string]func() (sluice.Source, error){
+	}, connectortest.Options{SkipLeaks: true, MaxKills: 3, Broken: map[string]func() (sluice.Source, error){
 		"path": broken(`{"path":"/no/such/file.csv"}`), "pattern": broken(`{"path":"/no/such/*.csv"}`), "empty": broken(`{}`), "host": broken(`{"path":"http://no.such.host.invalid/x"}`),
 	}})
 }

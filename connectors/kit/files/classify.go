@@ -272,7 +272,7 @@ type stats struct {
 
 // observe takes a value in. Nulls of the dialect are left out by the caller.
 func (s *stats) observe(b []byte, comma bool) {
-	if s.classes&classText != 0 {
+	if s.classes&classText != 0 || s.more(b) {
 		return
 	}
 	v := classify(b, comma)
@@ -292,6 +292,25 @@ func (s *stats) observe(b []byte, comma bool) {
 		}
 		s.maxScale, s.fractions = max(s.maxScale, v.scale), true
 	}
+}
+
+// more reports, fast, whether b is one more of what the column holds already.
+func (s *stats) more(b []byte) bool {
+	switch s.classes {
+	case classInt:
+		if len(b) == 0 || len(b) > 15 {
+			return false
+		}
+		_, ok := parseInt(b)
+		if ok {
+			s.digits = max(s.digits, len(b))
+		}
+		return ok
+	case classDate:
+		_, ok := parseDate(b)
+		return ok
+	}
+	return false
 }
 
 // result returns the type of the column, and the text that stands for null in

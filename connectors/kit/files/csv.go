@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"slices"
 	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -477,6 +476,3 @@ func (c *CSV) take() sluice.Batch {
 	c.begin()
 	return sluice.Batch{Table: table, Rows: rows, Op: c.shape.Op()}
 }
-
-// Names returns the columns of the file.
-func (c *CSV) Names() []string { return slices.Clone(c.names) }

@@ -171,6 +171,7 @@ func (c *Client) open(ctx context.Context, f File, authorization string) (*body,
 		return nil, err
 	}
 	b := &body{ctx: ctx, cancel: cancel, client: c, file: f, authorization: authorization, response: r, watch: time.AfterFunc(stall, cancel)}
+	b.watch.Stop()
 	b.etag = r.Header.Get("ETag")
 	b.resumable = r.Header.Get("Accept-Ranges") == "bytes" && len(b.etag) > 2 && b.etag[0] == '"'
 	return b, nil
@@ -199,6 +200,7 @@ func (b *body) Read(p []byte) (int, error) {
 	for {
 		b.watch.Reset(stall)
 		n, err := b.response.Body.Read(p)
+		b.watch.Stop() // a slow reader is no stalled server
 		b.at += int64(n)
 		if n > 0 || err == nil {
 			b.failures = 0

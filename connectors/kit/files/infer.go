@@ -93,7 +93,7 @@ func observeField(s *scanner, d Dialect, f field, into *stats, scratch []byte) [
 	} else {
 		b, scratch = s.value(f, scratch[:0])
 	}
-	if !utf8.Valid(b) {
+	if s.dirty && !utf8.Valid(b) {
 		return scratch // it will be rejected
 	}
 	into.observe(b, d.DecimalComma)
