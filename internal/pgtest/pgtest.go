@@ -341,3 +341,34 @@ func freePort() (int, error) {
 	defer l.Close()
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
+
+// Replica returns a running hot standby of s that ends with the test. Settings
+// are as in Start.
+func (s *Server) Replica(t testing.TB, settings ...string) *Server {
+	t.Helper()
+	r := &Server{settings: append([]string{"hot_standby=on", "max_connections=300"}, settings...), bin: s.bin}
+	if err := r.copyFrom(s); err != nil {
+		_ = os.RemoveAll(r.Dir)
+		t.Fatal(err)
+	}
+	t.Cleanup(r.remove)
+	return r
+}
+
+func (s *Server) copyFrom(primary *Server) (err error) {
+	if s.Dir, err = os.MkdirTemp("", "pgtest-"); err != nil {
+		return err
+	}
+	if err := s.ownership(); err != nil {
+		return err
+	}
+	backup := s.Command("pg_basebackup", "--pgdata", s.data(), "--write-recovery-conf", "--checkpoint=fast", "--no-sync",
+		"--host=127.0.0.1", "--username=postgres", "--port="+strconv.Itoa(primary.Port))
+	if out, err := backup.CombinedOutput(); err != nil {
+		return fmt.Errorf("pg_basebackup: %w\n%s", err, out)
+	}
+	if s.Port, err = freePort(); err != nil {
+		return err
+	}
+	return s.run()
+}
