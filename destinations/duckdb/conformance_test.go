@@ -55,13 +55,13 @@ func TestConformance(t *testing.T) {
 		Rows:       destinationtest.SQLRows(quote, text),
 		MaxColumns: 1600,
 		View: func(t *testing.T, _ sluice.Destination, view, table sluice.TableName) {
-			exec(t, path, "CREATE VIEW "+quote(view.Schema)+"."+quote(view.Name)+" AS SELECT * FROM "+quote(table.Schema)+"."+quote(table.Name))
+			execute(t, path, "CREATE VIEW "+quote(view.Schema)+"."+quote(view.Name)+" AS SELECT * FROM "+quote(table.Schema)+"."+quote(table.Name))
 		},
 	})
 }
 
-// exec runs a statement on the file as a user of it would.
-func exec(t testing.TB, path, statement string) {
+// execute runs a statement on the file as a user of it would.
+func execute(t testing.TB, path, statement string) {
 	t.Helper()
 	db, err := open(t, path).DB(t.Context())
 	if err != nil {

@@ -48,6 +48,9 @@ type database struct {
 	mu       sync.Mutex
 	sessions map[*session]struct{}
 	staged   map[string]*segment // complete and not merged, by name
+	limit    int64               // memory_limit of the configuration, in bytes
+	reserved int64               // for the columns of rows on their way; see reserve
+	room     int64               // memory_limit now
 
 	refs int // guarded by registry.mu
 }
@@ -138,6 +141,8 @@ func openFile(ctx context.Context, path string, c Config) (*database, error) {
 	if err := db.sql.PingContext(ctx); err != nil {
 		return nil, errors.Join(err, db.sql.Close())
 	}
+	db.limit = parseSize(c.MemoryLimit)
+	db.room = db.limit
 	removeSpilled(spill)
 	return db, nil
 }
@@ -264,3 +269,58 @@ func (s semaphore) tryLock() bool {
 }
 
 func (s semaphore) unlock() { <-s }
+
+// DuckDB pins a block of the values and one of the validity of every column
+// that it appends to, so that a limit which suits most tables fails wide ones.
+// Few of those bytes are ever touched.
+const (
+	columnBytes = 640 << 10
+	wideColumns = 64 // from here on, commits into row groups begun by others tell
+	wideBytes   = 1700 << 10
+	otherBytes  = 48 << 20
+)
+
+// reserve makes room for rows with that many columns, until release is called.
+func (db *database) reserve(columns int) (release func()) {
+	bytes := int64(columns) * columnBytes
+	if columns > wideColumns {
+		bytes = int64(columns) * wideBytes
+	}
+	db.makeRoom(bytes)
+	var once sync.Once
+	return func() { once.Do(func() { db.makeRoom(-bytes) }) }
+}
+
+func (db *database) makeRoom(bytes int64) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	db.reserved += bytes
+	room := max(db.limit, otherBytes+db.reserved)
+	if room == db.room {
+		return
+	}
+	// Less may not be possible yet; then the next try does it.
+	if _, err := db.sql.ExecContext(context.Background(), fmt.Sprintf("SET memory_limit = '%dKiB'", room>>10)); err == nil {
+		db.room = room
+	}
+}
+
+// parseSize reads what memoryLimit matches; decimal units have decimal meaning.
+func parseSize(text string) int64 {
+	m := memoryLimit.FindStringSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	n, err := strconv.ParseFloat(m[1], 64)
+	if err != nil {
+		return 0
+	}
+	unit, base := strings.ToLower(m[2]), 1000.0
+	if strings.Contains(unit, "i") {
+		base = 1024
+	}
+	for range strings.Index("kmgt", unit[:1]) + 1 {
+		n *= base
+	}
+	return int64(n)
+}

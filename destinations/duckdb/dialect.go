@@ -10,7 +10,7 @@ import (
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
 
-var memoryLimit = regexp.MustCompile(`(?i)^\s*\d+(\.\d+)?\s*([kmgt]i?b)\s*$`)
+var memoryLimit = regexp.MustCompile(`(?i)^\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b)\s*$`)
 
 // dialect has no Now: each merge says its own, since now() of DuckDB is when the
 // transaction began.

@@ -26,6 +26,8 @@ type session struct {
 	wanted chan struct{}
 	ended  chan struct{} // closed at the end
 
+	release []func() // of what fill reserved; of who holds sem
+
 	// Guarded by db.mu.
 	over    bool
 	touched map[sluice.TableName]bool // tables of the load; true: altered in the session
@@ -92,6 +94,9 @@ func (s *session) end() {
 	if !was {
 		rollback(s.conn)
 		_ = s.conn.Close()
+		for _, release := range s.release {
+			release()
+		}
 		close(s.ended)
 	}
 	s.sem.unlock()

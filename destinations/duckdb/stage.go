@@ -24,6 +24,8 @@ type segment struct {
 	name string
 	once sync.Once
 
+	release func() // of what fill reserved; nil before
+
 	// Of a staged one.
 	owner      *Handle
 	connection string
@@ -40,7 +42,12 @@ func (db *database) newSegment(ctx context.Context) (*segment, error) {
 
 // drop frees the segment and its rows.
 func (s *segment) drop() {
-	s.once.Do(func() { _, _ = s.db.sql.ExecContext(context.Background(), "DETACH "+quote(s.name)) })
+	s.once.Do(func() {
+		_, _ = s.db.sql.ExecContext(context.Background(), "DETACH "+quote(s.name))
+		if s.release != nil {
+			s.release()
+		}
+	})
 }
 
 // sourceView is the view in a segment that reads its batches.
@@ -149,6 +156,7 @@ func (sess *session) fill(ctx context.Context, f *feed, insert func(view string)
 		return err
 	}
 	defer seg.drop()
+	sess.release = append(sess.release, sess.db.reserve(len(f.schema.Fields())))
 	r := &reader{ctx: ctx, feed: f, wanted: sess.wanted}
 	release, err := seg.register(ctx, r)
 	if err != nil {
@@ -207,6 +215,7 @@ func (s *segment) fill(ctx context.Context, f *feed, columns []sluice.Column) er
 	if _, err := s.db.sql.ExecContext(ctx, sqlload.StageTable(&dialect, s.name, columns)); err != nil {
 		return err
 	}
+	s.release = s.db.reserve(len(columns))
 	r := &reader{ctx: ctx, feed: f}
 	release, err := s.register(ctx, r)
 	if err != nil {

@@ -1,0 +1,1 @@
+UPDATE "raw"."orders" SET "_sluice_end" = TIMESTAMPTZ '2026-01-02 03:04:05.000006+00', "_sluice_active" = FALSE, "_sluice_synced_at" = TIMESTAMPTZ '2026-01-02 03:04:05.000006+00' WHERE "_sluice_synced_at" < TIMESTAMPTZ '2026-01-02 02:04:05.000006+00' AND "_sluice_active";
