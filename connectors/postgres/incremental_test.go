@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -104,4 +105,60 @@ func orNil(err error) error {
 		return errKilled
 	}
 	return err
+}
+
+// With a look-back, rows that were committed late come, and the cursor does not
+// go back to them.
+func TestLookback(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	pgtest.Exec(t, url, `create table t (id int primary key, at timestamptz, day date);
+		insert into t select i, timestamptz '2024-01-01' + i * interval '1 min', date '2024-01-01' + i from generate_series(1, 100) i`)
+	s := small(newSource(t, map[string]any{"url": url, "cursor_lookback": "48h"}))
+	for _, cursor := range []string{"at", "day"} {
+		sel := sluice.Selection{Stream: find(t, s, "public.t"), Mode: sluice.Incremental, Cursor: cursor}
+		m := newLedger()
+		must(t, m.read(t, s, sel, 1))
+		pgtest.Exec(t, url, `delete from t where id > 998; insert into t select 999, '2024-01-01 01:00', date '2024-01-01' + 99`)
+		must(t, m.read(t, s, sel, 1))
+		if m.keyed["/999"] == "" {
+			t.Errorf("%s: the late row did not come", cursor)
+		}
+		state := string(m.state[sluice.Lane{Stream: sel.Stream.Name}])
+		if want := map[string]string{"at": "2024-01-01 01:40:00", "day": "2024-04-10"}[cursor]; !strings.Contains(state, want) {
+			t.Errorf("%s: the cursor is %s, want %s", cursor, state, want)
+		}
+	}
+}
+
+// Rows that share the last value are bounded: with a key they come again,
+// without one the read says so instead of doubling them.
+func TestManyTies(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	pgtest.Exec(t, url, "create table t (id int not null, n int); insert into t select i, 1 from generate_series(1, 50) i")
+	s := small(newSource(t, map[string]any{"url": url}))
+	s.seenLimit = 20
+	sel := sluice.Selection{Stream: find(t, s, "public.t"), Mode: sluice.Incremental, Cursor: "n"}
+	wantError(t, newLedger().read(t, s, sel, 1), sluice.Config, "postgres_cursor_ties")
+	sel.Stream.Key = []string{"id"}
+	m := newLedger()
+	must(t, m.read(t, s, sel, 1))
+	must(t, m.read(t, s, sel, 1))
+	if m.sent != 100 || len(m.keyed) != 50 {
+		t.Errorf("%d sent, %d kept", m.sent, len(m.keyed))
+	}
+}
+
+// The cursor column of a stream may change: the stream is then read again.
+func TestOtherCursorColumnIsLost(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	pgtest.Exec(t, url, "create table t (id int primary key, n int); insert into t values (1, 1)")
+	s := newSource(t, map[string]any{"url": url})
+	sel := sluice.Selection{Stream: find(t, s, "public.t"), Mode: sluice.Incremental, Cursor: "n"}
+	m := newLedger()
+	must(t, m.read(t, s, sel, 1))
+	sel.Cursor = "id"
+	wantError(t, m.read(t, s, sel, 1), sluice.Lost, "postgres_cursor_column")
 }
