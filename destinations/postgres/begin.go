@@ -29,7 +29,7 @@ func (d *destination) Begin(ctx context.Context, r sluice.Run) (sluice.Ledger, e
 		return sluice.Ledger{}, classify(err, op)
 	}
 	var ledger sluice.Ledger
-	err := d.inTx(ctx, func(tx sqlTx) (err error) {
+	err := d.inTx(ctx, durable, func(tx sqlTx) (err error) {
 		ledger, err = sqlload.Begin(ctx, tx, d.dialect, r)
 		return err
 	})
@@ -41,7 +41,7 @@ func (d *destination) Begin(ctx context.Context, r sluice.Run) (sluice.Ledger, e
 	clear(d.heaps)
 	d.mu.Unlock()
 	kept := d.discardOlder(r)
-	if err := d.inTx(ctx, func(tx sqlTx) error { return d.cleanUp(ctx, tx, r, ledger, kept) }); err != nil {
+	if err := d.inTx(ctx, lazy, func(tx sqlTx) error { return d.cleanUp(ctx, tx, r, ledger, kept) }); err != nil {
 		return sluice.Ledger{}, classify(err, op)
 	}
 	return ledger, nil
@@ -59,7 +59,7 @@ func (d *destination) ensureLedger(ctx context.Context) error {
 		return err
 	}
 	if !there {
-		err := d.inTx(ctx, func(tx sqlTx) error {
+		err := d.inTx(ctx, durable, func(tx sqlTx) error {
 			if err := advisoryLock(ctx, tx, lockLedger); err != nil {
 				return err
 			}

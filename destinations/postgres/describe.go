@@ -105,7 +105,7 @@ func (d *destination) Alter(ctx context.Context, load sluice.LoadID, t sluice.Ta
 	if err := d.ensureLedger(ctx); err != nil {
 		return classify(err, op)
 	}
-	return classify(d.inTx(ctx, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) }), op)
+	return classify(d.inTx(ctx, lazy, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) }), op)
 }
 
 // alter makes the changes in tx. An advisory lock keeps others from changing the
@@ -135,7 +135,12 @@ func (d *destination) alter(ctx context.Context, tx sqlTx, load sluice.LoadID, t
 			return err
 		}
 	}
-	if err := d.runAlter(ctx, tx, name, statements); err != nil {
+	if have == nil {
+		err = simple(ctx, tx.conn, strings.Join(statements, ";"))
+	} else {
+		err = d.runAlter(ctx, tx, name, statements)
+	}
+	if err != nil {
 		return err
 	}
 	if have == nil {

@@ -194,14 +194,23 @@ func (t sqlTx) Query(ctx context.Context, query string, args []any, row func(sca
 	return rows.Err()
 }
 
+// How transactions begin.
+const (
+	durable = "BEGIN ISOLATION LEVEL READ COMMITTED"
+	// lazy ones do not wait for the disk: tables and columns, and rows on their
+	// way. The commit of the load that uses them follows in the log and does wait,
+	// so that they are on disk with it, and are of no use without.
+	lazy = durable + "; SET LOCAL synchronous_commit = off"
+)
+
 // inTx runs f in a transaction of its own.
-func (d *destination) inTx(ctx context.Context, f func(tx sqlTx) error) error {
+func (d *destination) inTx(ctx context.Context, begin string, f func(tx sqlTx) error) error {
 	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	if err := simple(ctx, conn.Conn(), "BEGIN"); err != nil {
+	if err := simple(ctx, conn.Conn(), begin); err != nil {
 		return err
 	}
 	if err := f(sqlTx{conn.Conn()}); err != nil {

@@ -37,7 +37,7 @@ func (d *destination) Merge(ctx context.Context, l sluice.Load) ([]sluice.Counts
 		return nil, classify(err, op)
 	}
 	defer conn.Release()
-	if err := simple(ctx, conn.Conn(), "BEGIN ISOLATION LEVEL READ COMMITTED"); err != nil {
+	if err := simple(ctx, conn.Conn(), durable); err != nil {
 		return nil, classify(err, op)
 	}
 	counts, err := d.mergeIn(ctx, conn.Conn(), l, false)

@@ -198,7 +198,7 @@ func (d *destination) prepareDirect(ctx context.Context, t *directTx, s sluice.S
 		return jsonType, true, nil
 	}
 	connection, epoch := d.epochOf(s.Load)
-	begin := "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL application_name = " +
+	begin := durable + "; SET LOCAL application_name = " +
 		literal(fmt.Sprintf("%s %s%d", applicationName, sqlload.StagePrefix(connection), epoch))
 	if err := simple(ctx, conn.Conn(), begin); err != nil {
 		return "", false, err
@@ -256,7 +256,7 @@ func (d *destination) stageTable(ctx context.Context, s sluice.Segment) (sluice.
 	name := sqlload.StageName(connection, epoch, s.Load, s.Seq)
 	e := newEncoder(ctx, s, d.config.JSONType, true)
 	names := append(columnNames(s.Table), sqlload.OpColumn, sqlload.SeqColumn)
-	err := d.inTx(ctx, func(tx sqlTx) error {
+	err := d.inTx(ctx, lazy, func(tx sqlTx) error {
 		if err := simple(ctx, tx.conn, sqlload.StageTable(d.dialect, name, s.Table.Columns)); err != nil {
 			return err
 		}
