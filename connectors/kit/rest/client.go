@@ -19,6 +19,10 @@ import (
 	"github.com/sluicehq/sluice"
 )
 
+// RetryMessage is the message of the log record, of level Info, that is written
+// each time a request is about to be made again. Hosts count them.
+const RetryMessage = "retrying request"
+
 // Options says how a Client talks to its API. Name and BaseURL are required;
 // what is zero gets the default named with it.
 type Options struct {
@@ -219,7 +223,7 @@ func (a *attempts) again(ctx context.Context, err error) error {
 			e.Class = sluice.Throttled
 			return err
 		}
-		slog.Debug("retrying request", "connector", a.client.o.Name, "request", e.Op, "cause", e.Code)
+		slog.Info(RetryMessage, "connector", a.client.o.Name, "request", e.Op, "cause", e.Code)
 		return a.client.o.Clock.Sleep(ctx, max(wait, e.RetryAfter))
 	case sluice.Auth:
 		if a.renewed {
