@@ -42,12 +42,16 @@ func connectConfig(c Config) (*pgconn.Config, error) {
 		base.Password = c.Password
 	}
 	base.ConnectTimeout = time.Duration(c.ConnectTimeout)
+	base.DialFunc = dialer.DialContext
 	if err := addCertificates(base, c); err != nil {
 		return nil, err
 	}
 	base.RuntimeParams["application_name"] = c.ApplicationName
 	return base, nil
 }
+
+// dialer notices within a minute and a half that a server is gone without a word.
+var dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 6}}
 
 func hostURL(c Config) string {
 	u := url.URL{Scheme: "postgres", Path: "/" + c.Database}

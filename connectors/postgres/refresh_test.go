@@ -73,6 +73,11 @@ func TestRefreshInParallel(t *testing.T) {
 			if len(m.tables) > 1 {
 				t.Errorf("%s: %d shapes", name, len(m.tables))
 			}
+			sent := m.sent
+			must(t, m.read(t, s, sluice.Selection{Stream: find(t, s, "public."+name), Mode: sluice.FullRefresh}, parts))
+			if m.sent != sent {
+				t.Errorf("%s: a refresh whose end was committed sent %d rows again", name, m.sent-sent)
+			}
 			if m.inserts != m.sent {
 				t.Errorf("%s: %d of %d rows are inserts", name, m.inserts, m.sent)
 			}

@@ -111,10 +111,11 @@ func (s *source) begin(ctx context.Context, name sluice.TableName) (*conn, *rela
 
 func (s *source) describe(ctx context.Context, c *conn, name sluice.TableName, lock bool) (*relation, error) {
 	sql := s.begins(c)
+	before := strings.Count(sql, ";") // results before those of interest
 	if lock {
 		sql += "LOCK TABLE ONLY " + quoteName(name) + " IN ACCESS SHARE MODE;"
+		before++
 	}
-	before := strings.Count(sql, ";")
 	ofTable := fmt.Sprintf("(SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s)",
 		quoteLiteral(name.Schema), quoteLiteral(name.Name))
 	sql += fmt.Sprintf(relationSQL, quoteLiteral(name.Schema), quoteLiteral(name.Name)) +

@@ -149,6 +149,11 @@ func (r *reading) what() string { return "read " + r.sel.Stream.Name.String() }
 func (r *reading) run(ctx context.Context) error {
 	whole := r.state[0]
 	if r.sel.Mode == sluice.FullRefresh {
+		if whole.Kind == cursorDone {
+			// The end was committed, but the process ended before it could say so: a
+			// new refresh begins without a cursor.
+			return r.checkpoint(ctx, 0, whole)
+		}
 		if err := r.refresh(ctx); err != nil {
 			return err
 		}
