@@ -34,7 +34,23 @@ type File struct {
 type Endpoint struct {
 	Kind   string          // connector or destination name
 	Config json.RawMessage // with ${ENV} filled in; may hold secrets
-	Line   int
+
+	KindLine int            // of the connector's name
+	Lines    map[string]int // of the configuration's fields by path ("files[0].name"), and of itself by ""
+}
+
+// LineOf returns the line that a message about the configuration is about, which
+// begins with the path of a field; where that field is missing, the line of what
+// it is missing in.
+func (e *Endpoint) LineOf(message string) int {
+	path, _, _ := strings.Cut(message, " ")
+	for path != "" {
+		if line, ok := e.Lines[path]; ok {
+			return line
+		}
+		path = path[:max(0, strings.LastIndexAny(path, ".["))]
+	}
+	return e.Lines[""]
 }
 
 // A Stream is a line of the streams list. Name may be a pattern with * and ?.
@@ -93,7 +109,7 @@ func Load(path string, lookup func(string) (string, bool)) (*File, error) {
 func Parse(path string, text []byte, lookup func(string) (string, bool)) (*File, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
-		return nil, &Error{Path: path, Reason: strings.TrimPrefix(err.Error(), "yaml: ")}
+		return nil, syntaxError(path, err)
 	}
 	if len(doc.Content) == 0 {
 		return nil, &Error{Path: path, Reason: "the file is empty; it needs at least source and destination"}
@@ -109,6 +125,39 @@ func Parse(path string, text []byte, lookup func(string) (string, bool)) (*File,
 	return f, nil
 }
 
+// syntaxError moves the line of yaml's message to where other errors have it.
+func syntaxError(path string, err error) error {
+	reason := strings.TrimPrefix(err.Error(), "yaml: ")
+	var line int
+	if _, serr := fmt.Sscanf(reason, "line %d:", &line); serr == nil {
+		_, reason, _ = strings.Cut(reason, ": ")
+	}
+	return &Error{Path: path, Line: line, Reason: "this is not YAML: " + reason}
+}
+
+// LoadValue reads a YAML or JSON file that holds one configuration, with ${NAME}
+// filled in, as JSON.
+func LoadValue(path string, lookup func(string) (string, bool)) (json.RawMessage, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &sluice.Error{Class: sluice.Config, Code: "file_unreadable", Op: "read the configuration", Err: err,
+			Hint: "give the path of a YAML or JSON file"}
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, &sluice.Error{Class: sluice.Config, Code: "file_invalid", Err: syntaxError(path, err)}
+	}
+	if len(doc.Content) == 0 {
+		return json.RawMessage("{}"), nil
+	}
+	r := &reader{path: path, lookup: lookup}
+	raw, _, err := r.json(doc.Content[0])
+	if err != nil {
+		return nil, &sluice.Error{Class: sluice.Config, Code: "file_invalid", Err: err}
+	}
+	return raw, nil
+}
+
 func defaultName(path string) string {
 	base := filepath.Base(path)
 	return strings.TrimSuffix(base, filepath.Ext(base))
@@ -117,8 +166,8 @@ func defaultName(path string) string {
 func (f *File) read(r *reader, n *yaml.Node) error {
 	err := r.mapping(n, "the file", fields{
 		"name":        r.text(&f.Name),
-		"source":      func(n *yaml.Node) error { return f.Source.read(r, n, "connector") },
-		"destination": func(n *yaml.Node) error { return f.Destination.read(r, n, "connector") },
+		"source":      func(n *yaml.Node) error { return f.Source.read(r, n, "source") },
+		"destination": func(n *yaml.Node) error { return f.Destination.read(r, n, "destination") },
 		"schema":      r.text(&f.Schema),
 		"names":       func(n *yaml.Node) error { return r.names(n, &f.SourceNames) },
 		"nested":      r.oneOf(&f.Nested, "json", "tables"),
@@ -139,17 +188,17 @@ func (f *File) read(r *reader, n *yaml.Node) error {
 	return nil
 }
 
-func (e *Endpoint) read(r *reader, n *yaml.Node, key string) error {
-	e.Line, e.Config = n.Line, json.RawMessage("{}")
-	err := r.mapping(n, "this endpoint", fields{
-		key: r.text(&e.Kind),
+func (e *Endpoint) read(r *reader, n *yaml.Node, what string) error {
+	e.KindLine, e.Config, e.Lines = n.Line, json.RawMessage("{}"), map[string]int{"": n.Line}
+	err := r.mapping(n, what, fields{
+		"connector": func(n *yaml.Node) error { e.KindLine = n.Line; return r.text(&e.Kind)(n) },
 		"config": func(n *yaml.Node) (err error) {
-			e.Config, err = r.json(n)
+			e.Config, e.Lines, err = r.json(n)
 			return err
 		},
 	})
 	if err == nil && e.Kind == "" {
-		err = r.fail(n, "%s is missing; `sluice connectors` and `sluice destinations` list what there is", key)
+		err = r.fail(n, "connector is missing in %s; `sluice connectors` and `sluice destinations` list what there is", what)
 	}
 	return err
 }
@@ -157,8 +206,9 @@ func (e *Endpoint) read(r *reader, n *yaml.Node, key string) error {
 func (f *File) readStream(r *reader, n *yaml.Node) error {
 	s := Stream{Line: n.Line}
 	if n.Kind == yaml.ScalarNode {
-		f.Streams = append(f.Streams, Stream{Name: n.Value, Line: n.Line})
-		return nil
+		err := r.text(&s.Name)(n)
+		f.Streams = append(f.Streams, s)
+		return err
 	}
 	err := r.mapping(n, "a stream", fields{
 		"name":        r.text(&s.Name),

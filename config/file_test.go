@@ -73,7 +73,7 @@ func TestErrorsNamePlaceAndRemedy(t *testing.T) {
 		ends + "schema: x\nschema: y":                `p.yaml:4: key "schema" comes twice`,
 		"source: [":                                  "p.yaml:",
 		"- x":                                        "p.yaml:1: the file must be a mapping",
-		"source: {config: {}}\n":                     "p.yaml:1: connector is missing",
+		"source: {config: {}}\n":                     "p.yaml:1: connector is missing in source",
 	} {
 		_, err := config.Parse("p.yaml", []byte(text), lookup)
 		if err == nil || !strings.Contains(err.Error(), want) {

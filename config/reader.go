@@ -84,7 +84,7 @@ func (r *reader) text(to *string) func(*yaml.Node) error {
 	return func(n *yaml.Node) error {
 		n = resolve(n)
 		if n.Kind != yaml.ScalarNode {
-			return r.fail(n, "a text is needed here")
+			return r.fail(n, "a single value is needed here, not a list or mapping")
 		}
 		v, err := r.expand(n)
 		*to = v
@@ -95,8 +95,10 @@ func (r *reader) text(to *string) func(*yaml.Node) error {
 func (r *reader) texts(to *[]string) func(*yaml.Node) error {
 	return func(n *yaml.Node) error {
 		if n = resolve(n); n.Kind == yaml.ScalarNode {
-			*to = append(*to, n.Value)
-			return nil
+			var s string
+			err := r.text(&s)(n)
+			*to = append(*to, s)
+			return err
 		}
 		return r.list(func(c *yaml.Node) error {
 			var s string
@@ -141,38 +143,42 @@ func (r *reader) number(set func(int64), least, most int64) func(*yaml.Node) err
 	}
 }
 
-// json turns a node into JSON, with ${NAME} filled in.
-func (r *reader) json(n *yaml.Node) (json.RawMessage, error) {
-	v, err := r.value(resolve(n))
+// json turns a node into JSON, with ${NAME} filled in, and returns the line of
+// every value by its path.
+func (r *reader) json(n *yaml.Node) (json.RawMessage, map[string]int, error) {
+	n = resolve(n)
+	if n.Kind == yaml.ScalarNode && n.Tag == "!!null" {
+		return json.RawMessage("{}"), map[string]int{"": n.Line}, nil // `config:` with nothing after it
+	}
+	lines := map[string]int{}
+	v, err := r.value(n, "", lines)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	raw, err := json.Marshal(v)
 	if err != nil {
-		return nil, r.fail(n, "this cannot be written as JSON: %v", err)
+		return nil, nil, r.fail(n, "this cannot be written as JSON: %v", err)
 	}
-	return raw, nil
+	return raw, lines, nil
 }
 
-func (r *reader) value(n *yaml.Node) (any, error) {
+func (r *reader) value(n *yaml.Node, path string, lines map[string]int) (any, error) {
+	if len(lines) > maxValues {
+		return nil, r.fail(n, "there are more than %d values here", maxValues)
+	}
+	if len(path) > maxPath {
+		return nil, r.fail(n, "this is nested too deeply")
+	}
+	if _, known := lines[path]; !known {
+		lines[path] = n.Line
+	}
 	switch n.Kind {
 	case yaml.MappingNode:
-		m := map[string]any{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			v, err := r.value(resolve(n.Content[i+1]))
-			if err != nil {
-				return nil, err
-			}
-			if _, twice := m[n.Content[i].Value]; twice {
-				return nil, r.fail(n.Content[i], "key %q comes twice", n.Content[i].Value)
-			}
-			m[n.Content[i].Value] = v
-		}
-		return m, nil
+		return r.object(n, path, lines)
 	case yaml.SequenceNode:
 		list := make([]any, len(n.Content))
 		for i, c := range n.Content {
-			v, err := r.value(resolve(c))
+			v, err := r.value(resolve(c), fmt.Sprintf("%s[%d]", path, i), lines)
 			if err != nil {
 				return nil, err
 			}
@@ -188,18 +194,45 @@ func (r *reader) value(n *yaml.Node) (any, error) {
 	}
 	var v any
 	if err := n.Decode(&v); err != nil {
-		return nil, r.fail(n, "%v", err)
+		return nil, r.fail(n, "this value does not fit its tag %s", n.Tag)
 	}
 	return v, nil
 }
 
-var variable = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}`)
+// Bounds of a configuration, which aliases could make grow without end.
+const (
+	maxValues = 10_000
+	maxPath   = 1000 // bytes
+)
 
-// expand fills in ${NAME} and ${NAME:-default}. The error names the variable,
-// never a value.
+func (r *reader) object(n *yaml.Node, path string, lines map[string]int) (any, error) {
+	m := map[string]any{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if _, twice := m[key.Value]; twice {
+			return nil, r.fail(key, "key %q comes twice", key.Value)
+		}
+		at := strings.TrimPrefix(path+"."+key.Value, ".")
+		lines[at] = key.Line
+		v, err := r.value(resolve(n.Content[i+1]), at, lines)
+		if err != nil {
+			return nil, err
+		}
+		m[key.Value] = v
+	}
+	return m, nil
+}
+
+var variable = regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}`)
+
+// expand fills in ${NAME} and ${NAME:-default}; $${NAME} stands for the text
+// ${NAME} itself. The error names the variable, never a value.
 func (r *reader) expand(n *yaml.Node) (string, error) {
 	var missing string
 	text := variable.ReplaceAllStringFunc(n.Value, func(ref string) string {
+		if literal, ok := strings.CutPrefix(ref, "$$"); ok {
+			return "$" + literal
+		}
 		m := variable.FindStringSubmatch(ref)
 		if v, ok := r.lookup(m[1]); ok {
 			return v

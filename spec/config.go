@@ -271,22 +271,25 @@ func DidYouMean(given string, known []string) string {
 	return "; did you mean " + best + "?"
 }
 
-// editDistance is the Levenshtein distance in bytes.
+// editDistance is how many bytes must be put in, taken out, changed or swapped
+// with their neighbour to turn a into b.
 func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
+	before, last, row := []int(nil), []int(nil), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		diagonal := row[0]
+		before, last, row = last, row, make([]int, len(b)+1)
 		row[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			cost := last[j]
 			if a[i] != b[j] {
 				cost++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+			row[j+1] = min(cost, last[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
 	return row[len(b)]

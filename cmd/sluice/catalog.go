@@ -1,19 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors"
 	"github.com/sluicehq/sluice/destinations"
 	"github.com/sluicehq/sluice/plugin"
@@ -37,10 +33,10 @@ func (a *app) catalog(context.Context) (*catalog, error) {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
 	base := plugin.Command{Env: plugin.Environment(a.environ)}
-	builtin := base
-	builtin.Path, builtin.Args = self, []string{servePlugin}
 	c := &catalog{destinations: destinations.Builtin()}
 	for _, d := range connectors.Builtin() {
+		builtin := base
+		builtin.Path, builtin.Args, builtin.Exited = self, []string{servePlugin}, a.peaks.note("source "+d.Name)
 		c.connectors = append(c.connectors, plugin.Connector(builtin, d))
 	}
 	if a.pluginsDir == "" {
@@ -50,6 +46,7 @@ func (a *app) catalog(context.Context) (*catalog, error) {
 		return nil, err
 	}
 	for _, f := range c.found {
+		base.Exited = a.peaks.note(string(f.Kind) + " " + f.Name)
 		switch f.Kind {
 		case plugin.KindSource:
 			c.connectors = append(c.connectors, f.Connector(base))
@@ -120,8 +117,7 @@ func (a *app) listCommand(use, short string, list func(*catalog) []entry) *cobra
 		if asJSON {
 			return a.writeJSON(list(c))
 		}
-		w := tabwriter.NewWriter(a.out, 0, 0, 3, ' ', 0)
-		fmt.Fprintln(w, "NAME\tTITLE\tVERSION\tORIGIN\tSTATUS")
+		t := newTable("name", "title", "version", "origin", "status")
 		for _, e := range list(c) {
 			status := "ready"
 			if !e.Trusted {
@@ -131,19 +127,13 @@ func (a *app) listCommand(use, short string, list func(*catalog) []entry) *cobra
 			if e.Sum != "" {
 				origin += " sha256:" + e.Sum[:12]
 			}
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", e.Name, e.Title, e.Version, origin, status)
+			t.add(e.Name, e.Title, e.Version, origin, status)
 		}
-		return w.Flush()
+		t.write(a.out, a.style(a.out))
+		return nil
 	}}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	return cmd
-}
-
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usageError{fmt.Errorf("%s takes no arguments", cmd.CommandPath())}
-	}
-	return nil
 }
 
 func (a *app) writeJSON(v any) error {
@@ -152,38 +142,8 @@ func (a *app) writeJSON(v any) error {
 	return e.Encode(v)
 }
 
-func (a *app) specCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "spec NAME",
-		Short: "Print the JSON Schema of a connector's or destination's configuration",
-		Long: `Prints the JSON Schema of a configuration. Where a connector and a destination
-have the same name, source/NAME and destination/NAME tell them apart; NAME alone
-prints the connector's.`,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usageError{fmt.Errorf("one name is needed; `sluice connectors` and `sluice destinations` list them")}
-			}
-			return nil
-		},
-		RunE: func(cmd *cobra.Command, args []string) error { return a.spec(cmd.Context(), args[0]) },
-	}
-}
-
-func (a *app) spec(ctx context.Context, name string) error {
-	c, err := a.catalog(ctx)
-	if err != nil {
-		return err
-	}
-	kind, short, qualified := strings.Cut(name, "/")
-	if !qualified {
-		kind, short = "", name
-	}
-	if d, ok := spec.Find(c.connectors, short); ok && kind != "destination" {
-		return a.writeSchema(d.Config)
-	}
-	if d, ok := spec.Find(c.destinations, short); ok && kind != "source" {
-		return a.writeSchema(d.Config)
-	}
+// names lists all connectors and destinations.
+func (c *catalog) names() []string {
 	var names []string
 	for _, d := range c.connectors {
 		names = append(names, d.Name)
@@ -192,15 +152,5 @@ func (a *app) spec(ctx context.Context, name string) error {
 		names = append(names, d.Name)
 	}
 	slices.Sort(names)
-	return sluice.Errorf(sluice.Config, "unknown_connector", "", "known are: "+strings.Join(slices.Compact(names), ", "),
-		"there is no connector or destination %q%s", name, spec.DidYouMean(short, names))
-}
-
-func (a *app) writeSchema(schema json.RawMessage) error {
-	var b bytes.Buffer
-	if err := json.Indent(&b, schema, "", "  "); err != nil {
-		return fmt.Errorf("the schema is no JSON: %w", err)
-	}
-	_, err := fmt.Fprintln(a.out, b.String())
-	return err
+	return slices.Compact(names)
 }

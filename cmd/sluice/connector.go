@@ -2,33 +2,158 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
-	"net"
+	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice"
-	"github.com/sluicehq/sluice/connectors/shop/shopapi"
+	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/connectors/connectortest"
 	"github.com/sluicehq/sluice/plugin"
+	"github.com/sluicehq/sluice/plugin/scaffold"
 )
 
 func (a *app) connectorCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "connector", Short: "Make, test and trust connectors of your own",
+	cmd := &cobra.Command{Use: "connector", Short: "Make, test and trust connectors of your own", Args: known,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
-	cmd.AddCommand(a.connectorTrustCommand())
+	cmd.AddCommand(a.connectorNewCommand(), a.connectorTestCommand(), a.connectorTrustCommand())
 	return cmd
+}
+
+func (a *app) connectorNewCommand() *cobra.Command {
+	var dir string
+	var o scaffold.Options
+	cmd := &cobra.Command{
+		Use:   "new NAME",
+		Short: "Make a connector of your own: a Go module that works, with its tests",
+		Long: `Makes a Go module that builds into a plugin: a source that reads an API page by
+page, incrementally, with tests that run the conformance suite. Change it from there.`,
+		Example: "  sluice connector new weather\n  sluice connector new weather --sluice ../sluice --dir plugins/weather",
+		Args:    oneName,
+		RunE: func(_ *cobra.Command, args []string) error {
+			name := args[0]
+			if dir == "" {
+				dir = "sluice-source-" + name
+			}
+			if err := scaffold.Write(dir, name, o); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.out, "Made the connector %s in %s. Next:\n", name, dir)
+			fmt.Fprintf(a.out, "  cd %s\n  go mod tidy && go test ./...\n  go build -o sluice-source-%s .\n  sluice connector test ./sluice-source-%s --config config.json\n", dir, name, name)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "folder to make it in (default sluice-source-NAME)")
+	cmd.Flags().StringVar(&o.Sluice, "sluice", "", "use this checkout of Sluice, instead of a release")
+	cmd.Flags().StringVar(&o.Version, "sluice-version", "", "require this release of Sluice")
+	return cmd
+}
+
+type testFlags struct {
+	name, config string
+	o            connectortest.Options
+}
+
+func (a *app) connectorTestCommand() *cobra.Command {
+	var f testFlags
+	cmd := &cobra.Command{
+		Use:   "test BINARY",
+		Short: "Run the conformance suite on a plugin's executable",
+		Long: `Starts the executable and tries all that a source promises: check, discovery,
+reads in every mode, resuming after a kill at any checkpoint, errors, cancelling.
+
+The configuration is a JSON or YAML file, in which ${NAME} stands for an
+environment variable.`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return usageError{fmt.Errorf("one executable is needed: `%s BINARY`", cmd.CommandPath())}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return a.connectorTest(cmd.Context(), args[0], f) },
+	}
+	cmd.Flags().StringVar(&f.config, "config", "", "file with the connector's configuration (default: an empty one)")
+	cmd.Flags().StringVar(&f.name, "name", "", "which of the executable's sources, where it has several")
+	cmd.Flags().StringSliceVar(&f.o.Streams, "streams", nil, "test only these streams (full names)")
+	cmd.Flags().BoolVar(&f.o.Changing, "changing", false, "the source's data change meanwhile: do not compare the rows of two reads")
+	cmd.Flags().BoolVar(&f.o.AtLeastOnce, "at-least-once", false, "resumed reads may repeat rows of streams that have no key")
+	return cmd
+}
+
+func (a *app) connectorTest(ctx context.Context, binary string, f testFlags) error {
+	i := a.interrupts(ctx)
+	defer i.stop()
+	path, err := filepath.Abs(binary)
+	if err == nil {
+		_, err = os.Stat(path)
+	}
+	if err != nil {
+		return sluice.Errorf(sluice.Config, "plugin_not_found", "", "build it first: go build -o "+binary+" .", "%w", err)
+	}
+	settings := json.RawMessage("{}")
+	if f.config != "" {
+		if settings, err = config.LoadValue(f.config, a.lookup); err != nil {
+			return err
+		}
+	}
+	command := plugin.Command{Path: path, Env: plugin.Environment(a.environ)}
+	info, err := plugin.Inspect(i.now, command)
+	if err != nil {
+		return err
+	}
+	name, err := chooseSource(info, f.name, binary)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(a.out, "%s %s, version %s\n", binary, name, dash(info.Version))
+	report := connectortest.NewText(a.out)
+	f.o.SkipLeaks = true
+	connectortest.Check(i.now, report, func() (sluice.Source, error) { return plugin.Source(i.now, command, name, settings) }, f.o)
+	if err := i.now.Err(); err != nil {
+		return err
+	}
+	passed, failed := report.Counts()
+	if report.Failed() || failed > 0 {
+		fmt.Fprintf(a.out, "%d of %d failed\n", failed, passed+failed)
+		return errors.Join(errReported, sluice.Errorf(sluice.Data, "conformance", "test "+name, "", "%d of %d failed", failed, passed+failed))
+	}
+	fmt.Fprintf(a.out, "all %d passed\n", passed)
+	return nil
+}
+
+// chooseSource returns the name of the source of an executable to test.
+func chooseSource(info plugin.Info, wanted, binary string) (string, error) {
+	var names []string
+	for _, o := range info.Offers {
+		if o.Kind == plugin.KindSource {
+			names = append(names, o.Name)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return "", sluice.Errorf(sluice.Config, "no_source", "", "destinations are tested by destinationtest, from Go", "%s offers no source", binary)
+	case wanted == "" && len(names) > 1:
+		return "", usageError{fmt.Errorf("%s offers several sources; choose one of %s with --name", binary, strings.Join(names, ", "))}
+	case wanted == "":
+		return names[0], nil
+	}
+	return wanted, nil
 }
 
 func (a *app) connectorTrustCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "trust NAME",
 		Short: "Pin a plugin of the plugins folder by its checksum, so that it may run",
-		Args:  oneName,
-		RunE:  func(cmd *cobra.Command, args []string) error { return a.trust(cmd.Context(), args[0]) },
+		Long: `Starts a plugin of the plugins folder to see what it offers, and notes the
+checksum of its file. A file that changes afterwards does not run until it is
+trusted again.`,
+		Args: oneName,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.trust(cmd.Context(), args[0]) },
 	}
 }
 
@@ -41,7 +166,7 @@ func oneName(cmd *cobra.Command, args []string) error {
 
 func (a *app) trust(ctx context.Context, name string) error {
 	if a.pluginsDir == "" {
-		return usageError{fmt.Errorf("which folder? give --plugins-dir, or set SLUICE_PLUGINS_DIR")}
+		return usageError{fmt.Errorf("which folder? Give --plugins-dir, or set SLUICE_PLUGINS_DIR")}
 	}
 	found, err := plugin.Scan(a.pluginsDir)
 	if err != nil {
@@ -54,91 +179,9 @@ func (a *app) trust(ctx context.Context, name string) error {
 		if f, err = plugin.Trust(ctx, f, plugin.Command{Env: plugin.Environment(a.environ)}); err != nil {
 			return err
 		}
-		fmt.Fprintf(a.out, "%s %s is trusted: %s, version %s, sha256 %s\n", f.Kind, f.Name, f.Pin.Offer.Title, f.Pin.Version, f.Pin.Sum)
+		fmt.Fprintf(a.out, "%s %s is trusted: %s, version %s, sha256 %s\n", f.Kind, f.Name, f.Pin.Offer.Title, dash(f.Pin.Version), f.Pin.Sum)
 		return nil
 	}
 	return sluice.Errorf(sluice.Config, "plugin_not_found", "", "plugins are executables named sluice-source-NAME or sluice-destination-NAME",
 		"there is no plugin %q in %s", name, a.pluginsDir)
-}
-
-func (a *app) sampleAPICommand() *cobra.Command {
-	var o shopapi.Options
-	var listen string
-	cmd := &cobra.Command{
-		Use:   "sample-api",
-		Short: "Serve the API of a sample shop, for the shop connector",
-		Long: `Serves a shop's API whose data keeps coming and changing, the same for the same
-seed and time. With --chaos some answers are slow, refused or failed, so that you
-can see a sync cope.`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, _, stop := a.signalsNow(cmd.Context())
-			defer stop()
-			l, err := net.Listen("tcp", listen)
-			if err != nil {
-				return sluice.Errorf(sluice.Config, "listen", "listen on "+listen, "choose a free address with --listen", "%w", err)
-			}
-			fmt.Fprintf(a.out, "The sample shop is at http://%s (API key %q). Ctrl-C ends it.\n", l.Addr(), o.Key)
-			return shopapi.Serve(ctx, l, o)
-		},
-	}
-	f := cmd.Flags()
-	f.StringVar(&listen, "listen", shopapi.DefaultListen, "address to listen on")
-	f.Uint64Var(&o.Seed, "seed", 1, "seed of the data")
-	f.StringVar(&o.Key, "key", "demo", "API key that requests must send")
-	f.Float64Var(&o.Scale, "scale", 1, "multiplies the numbers of records")
-	f.Float64Var(&o.Pace, "pace", 1, "multiplies how fast records come and change")
-	f.Int64Var(&o.Events, "events", 0, "number of events to begin with (default 20,000)")
-	f.Float64Var(&o.Chaos, "chaos", 0.02, "share of requests that meet trouble, 0 to 1")
-	f.Float64Var(&o.Rate, "rate", 0, "requests a second that a key may make; below 0: no limit (default 20)")
-	return cmd
-}
-
-// signalsNow is signals for commands that have no checkpoint to wait for: the
-// first signal ends the context.
-func (a *app) signalsNow(parent context.Context) (context.Context, chan struct{}, func()) {
-	ctx, drain, stop := a.signals(parent)
-	ctx, cancel := context.WithCancel(ctx)
-	go func() {
-		select {
-		case <-drain:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, drain, func() { cancel(); stop() }
-}
-
-func (a *app) versionCommand() *cobra.Command {
-	return &cobra.Command{Use: "version", Short: "Print the version", Args: noArgs, RunE: func(*cobra.Command, []string) error {
-		_, err := fmt.Fprintf(a.out, "sluice %s, contract version %d, built %s\n", version(), plugin.ContractVersion, buildTime())
-		return err
-	}}
-}
-
-// release is set by the linker for releases.
-var release string
-
-func version() string {
-	if release != "" {
-		return release
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return strings.Trim(info.Main.Version, "()")
-	}
-	return "devel"
-}
-
-func buildTime() string {
-	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.time" {
-				if t, err := time.Parse(time.RFC3339, s.Value); err == nil {
-					return t.Format("2006-01-02")
-				}
-			}
-		}
-		return "with " + info.GoVersion
-	}
-	return "unknown"
 }

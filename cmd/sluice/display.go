@@ -2,14 +2,9 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
-	"io"
-	"os"
-	"strings"
+	"errors"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/pipeline"
@@ -19,23 +14,51 @@ import (
 type display interface {
 	start(*pipeline.Sync)
 	event(pipeline.Event)
-	end(s *pipeline.Sync, err error, took time.Duration)
-	told() bool // errors of streams were shown
+	// end shows the outcome, and returns err as the command is to return it.
+	end(s *pipeline.Sync, err error, took time.Duration) error
 }
 
-func (a *app) display(asJSON bool) display {
-	if asJSON {
-		return &jsonDisplay{out: json.NewEncoder(a.out)}
+// display returns what shows the sync of the pipeline file at path.
+func (a *app) display(asJSON bool, path string) display {
+	switch {
+	case asJSON:
+		return &jsonDisplay{app: a, out: json.NewEncoder(a.out)}
+	case a.terminal(a.out) != nil:
+		return &liveDisplay{app: a, path: path, stop: make(chan struct{})}
 	}
-	d := &textDisplay{out: a.out, stop: make(chan struct{})}
-	if f, ok := a.out.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		d.terminal = f
+	return &plainDisplay{app: a, path: path, stop: make(chan struct{})}
+}
+
+// settle turns how a sync ended, which was shown, into what the command returns.
+func settle(s *pipeline.Sync, err error) error {
+	switch {
+	case err == nil && s.Rejected() > 0:
+		return errRejected
+	case err == nil:
+		return nil
+	case exitCode(err) == exitInterrupted:
+		return errors.Join(errReported, pipeline.ErrInterrupted)
 	}
-	return d
+	return errors.Join(errReported, err)
+}
+
+// outcome is a sync's end in the words of the platform.
+func outcome(s *pipeline.Sync, err error) string {
+	switch exitCode(err) {
+	case exitDone:
+		if s != nil && s.Rejected() > 0 {
+			return "succeeded_with_warnings"
+		}
+		return "succeeded"
+	case exitInterrupted:
+		return "interrupted"
+	}
+	return "failed"
 }
 
 // jsonDisplay writes an object a line: events, and a summary at the end.
 type jsonDisplay struct {
+	app *app
 	mu  sync.Mutex
 	out *json.Encoder
 }
@@ -48,219 +71,80 @@ type jsonError struct {
 	Retryable bool         `json:"retryable"`
 }
 
-func toJSONError(e *sluice.Error) *jsonError {
-	if e == nil {
+func (a *app) jsonError(err error) *jsonError {
+	if err == nil {
 		return nil
 	}
-	return &jsonError{e.Code, e.Class, e.Error(), e.Hint, e.Retryable()}
+	if _, usage := errors.AsType[usageError](err); usage {
+		return &jsonError{Code: "usage", Class: sluice.Config, Message: err.Error()}
+	}
+	e := sluice.AsError(err)
+	return &jsonError{e.Code, e.Class, a.secrets.hide(err.Error()), e.Hint, e.Retryable()}
 }
 
 func (d *jsonDisplay) write(v any) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.out.Encode(v) // standard output is gone: nobody to tell
+	d.out.Encode(v)
 }
 
 func (d *jsonDisplay) start(*pipeline.Sync) {}
-func (d *jsonDisplay) told() bool           { return false }
 
 func (d *jsonDisplay) event(e pipeline.Event) {
-	d.write(struct {
+	event := struct {
 		pipeline.Event
 		Error *jsonError `json:"error,omitempty"`
-	}{e, toJSONError(e.Err)})
+		Wait  float64    `json:"waitSeconds,omitempty"`
+	}{Event: e, Wait: e.Wait.Seconds()}
+	event.Event.Wait = 0
+	if e.Err != nil {
+		event.Error = d.app.jsonError(e.Err)
+	}
+	d.write(event)
 }
 
-func (d *jsonDisplay) end(s *pipeline.Sync, err error, took time.Duration) {
-	type stream struct {
-		pipeline.Progress
-		Error *jsonError `json:"error,omitempty"`
-	}
-	summary := struct {
-		Event    string     `json:"event"`
-		Outcome  string     `json:"outcome"`
-		Seconds  float64    `json:"seconds"`
-		Rejected int64      `json:"rejected"`
-		PeakRSS  int64      `json:"peakMemoryBytes,omitempty"`
-		Streams  []stream   `json:"streams"`
-		Error    *jsonError `json:"error,omitempty"`
-	}{Event: "summary", Outcome: outcome(s, err), Seconds: took.Seconds(), Rejected: s.Rejected(), PeakRSS: peakMemory()}
+// jsonSummary is the last line that --json writes for a sync.
+type jsonSummary struct {
+	Event         string       `json:"event"` // "summary"
+	Outcome       string       `json:"outcome"`
+	ExitCode      int          `json:"exitCode"`
+	Seconds       float64      `json:"seconds"`
+	Rejected      int64        `json:"rejected"`
+	Repeated      int64        `json:"requestsRepeated"`
+	PeakOwn       int64        `json:"peakMemoryBytes,omitempty"`
+	PeakConnector int64        `json:"peakConnectorMemoryBytes,omitempty"`
+	Streams       []jsonStream `json:"streams"`
+	Error         *jsonError   `json:"error,omitempty"`
+}
+
+type jsonStream struct {
+	pipeline.Progress
+	Error *jsonError `json:"error,omitempty"`
+}
+
+func (d *jsonDisplay) end(s *pipeline.Sync, err error, took time.Duration) error {
+	result := settle(s, err)
+	summary := jsonSummary{Event: "summary", Outcome: outcome(s, err), ExitCode: exitCode(result), Seconds: took.Seconds(),
+		Rejected: s.Rejected(), Repeated: d.app.repeated.Load(), PeakOwn: ownPeak(), PeakConnector: d.app.peaks.sum(),
+		Streams: []jsonStream{}, Error: d.app.jsonError(err)}
 	for _, p := range s.Progress() {
-		summary.Streams = append(summary.Streams, stream{p, toJSONError(p.Err)})
-	}
-	if err != nil {
-		summary.Error = toJSONError(sluice.AsError(err))
+		stream := jsonStream{Progress: p}
+		if p.Err != nil {
+			stream.Error = d.app.jsonError(p.Err)
+		}
+		summary.Streams = append(summary.Streams, stream)
 	}
 	d.write(summary)
+	return result
 }
 
-// outcome is a sync's end in the words of the platform.
-func outcome(s *pipeline.Sync, err error) string {
-	switch exitCode(err) {
-	case exitDone:
-		if s.Rejected() > 0 {
-			return "succeeded_with_warnings"
-		}
-		return "succeeded"
-	case exitInterrupted:
-		return "cancelled"
+// reportJSON writes the summary of a sync that ended before it began, so that who
+// reads the lines always finds one.
+func (a *app) reportJSON(err error) error {
+	if errors.Is(err, errReported) || errors.Is(err, errRejected) {
+		return err
 	}
-	return "failed"
-}
-
-// textDisplay draws a line a stream on a terminal, and else writes a line for
-// what happens.
-type textDisplay struct {
-	out      io.Writer
-	terminal *os.File // nil: not a terminal
-
-	mu    sync.Mutex
-	sync  *pipeline.Sync
-	drawn int // lines on the screen to draw over
-	since time.Time
-	stop  chan struct{}
-	work  sync.WaitGroup
-}
-
-func (d *textDisplay) told() bool { return true }
-
-func (d *textDisplay) start(s *pipeline.Sync) {
-	d.mu.Lock()
-	d.sync, d.since = s, time.Now()
-	d.mu.Unlock()
-	every := 200 * time.Millisecond
-	if d.terminal == nil {
-		every = 10 * time.Second
-	}
-	d.work.Go(func() {
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				d.mu.Lock()
-				d.draw()
-				d.mu.Unlock()
-			case <-d.stop:
-				return
-			}
-		}
-	})
-}
-
-func (d *textDisplay) event(e pipeline.Event) {
-	line := eventLine(e, d.terminal == nil)
-	if line == "" {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.erase()
-	fmt.Fprintln(d.out, line)
-	if d.terminal != nil && d.sync != nil {
-		d.draw()
-	}
-}
-
-// eventLine is what an event is worth saying in a line; plain says that no live
-// lines are drawn besides.
-func eventLine(e pipeline.Event, plain bool) string {
-	switch e.Kind {
-	case pipeline.EventSchema:
-		if e.Change.Create == nil {
-			return fmt.Sprintf("%s: schema of %s: %s", e.Stream, e.Table, e.Change)
-		}
-	case pipeline.EventRead:
-		if e.Resumed {
-			return fmt.Sprintf("%s: goes on with an unfinished read", e.Stream)
-		}
-	case pipeline.EventPhase:
-		switch {
-		case e.Phase == pipeline.Retrying:
-			return fmt.Sprintf("%s: %v (%s); next try in %s", e.Stream, e.Err, e.Err.Code, e.Wait.Round(time.Second))
-		case e.Phase == pipeline.Failed:
-			return fmt.Sprintf("%s: failed: %s", e.Stream, strings.TrimPrefix(explain(e.Err), "Error: "))
-		case plain && (e.Phase == pipeline.Reading || e.Phase == pipeline.Done):
-			return fmt.Sprintf("%s: %s", e.Stream, e.Phase)
-		}
-	}
-	return ""
-}
-
-// erase removes the live lines, so that others can be written.
-func (d *textDisplay) erase() {
-	if d.drawn > 0 {
-		fmt.Fprintf(d.out, "\x1b[%dA\x1b[J", d.drawn)
-		d.drawn = 0
-	}
-}
-
-// draw shows the streams under way: over the lines drawn before on a terminal,
-// a line each otherwise.
-func (d *textDisplay) draw() {
-	var lines []string
-	active, waiting, done := 0, 0, 0
-	for _, p := range d.sync.Progress() {
-		switch p.Phase {
-		case pipeline.Waiting:
-			waiting++
-		case pipeline.Done:
-			done++
-		case pipeline.Reading, pipeline.Finishing, pipeline.Retrying:
-			active++
-			lines = append(lines, progressLine(p, time.Now()))
-		}
-	}
-	if d.terminal == nil {
-		for _, l := range lines {
-			fmt.Fprintln(d.out, strings.Join(strings.Fields(l), " "))
-		}
-		return
-	}
-	width, height, err := term.GetSize(int(d.terminal.Fd()))
-	if err != nil {
-		width, height = 80, 24
-	}
-	if len(lines) > height-2 {
-		lines = lines[:max(1, height-2)]
-	}
-	lines = append(lines, fmt.Sprintf("%d done, %d under way, %d waiting; %s", done, active, waiting, time.Since(d.since).Round(time.Second)))
-	d.erase()
-	for _, l := range lines {
-		fmt.Fprintln(d.out, clip(l, width-1))
-	}
-	d.drawn = len(lines)
-}
-
-func clip(s string, width int) string {
-	if r := []rune(s); width > 0 && len(r) > width {
-		return string(r[:width])
-	}
-	return s
-}
-
-func progressLine(p pipeline.Progress, now time.Time) string {
-	elapsed := now.Sub(p.Started)
-	line := fmt.Sprintf("%-32s %-9s %12s rows %10s/s %9s %7s", p.Stream, p.Phase, count(p.Rows), count(rate(p.Rows, elapsed)), size(p.Bytes), elapsed.Round(time.Second))
-	if p.Total > 0 && p.Rows > 0 && p.Rows < p.Total {
-		left := time.Duration(float64(elapsed) * float64(p.Total-p.Rows) / float64(p.Rows))
-		line += fmt.Sprintf("  %3.0f%%, about %s left", 100*float64(p.Rows)/float64(p.Total), left.Round(time.Second))
-	}
-	return line
-}
-
-func rate(n int64, d time.Duration) int64 {
-	if d <= 0 {
-		return 0
-	}
-	return int64(float64(n) / d.Seconds())
-}
-
-func (d *textDisplay) end(s *pipeline.Sync, err error, took time.Duration) {
-	close(d.stop)
-	d.work.Wait()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.erase()
-	summary(d.out, s, err, took)
+	json.NewEncoder(a.out).Encode(jsonSummary{Event: "summary", Outcome: outcome(nil, err), ExitCode: exitCode(err),
+		Streams: []jsonStream{}, Error: a.jsonError(err)})
+	return err
 }

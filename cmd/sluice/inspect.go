@@ -6,58 +6,78 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
+	"github.com/sluicehq/sluice/pipeline"
 )
 
 func (a *app) checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
 		Short: "Check that both ends of a pipeline file can be reached, and the file fits them",
-		Args:  fileArg,
-		RunE:  func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0]) },
+		Long: `Reaches both ends of a pipeline file, joins its streams with those that the source
+offers, and says how each would be read and written. Nothing is loaded.`,
+		Args: fileArg, ValidArgsFunction: completeFile,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.check(cmd.Context(), args[0]) },
 	}
 }
 
 // check tries source, destination and streams, and reports all of them: who sets
 // up a pipeline wants to see everything that is wrong at once.
 func (a *app) check(ctx context.Context, path string) error {
-	ctx, _, stop := a.signals(ctx)
-	defer stop()
-	j, err := a.load(ctx, path)
+	i := a.interrupts(ctx)
+	defer i.stop()
+	j, err := a.load(i.now, path)
 	if err != nil {
 		return err
 	}
+	s := a.style(a.out)
 	var errs []error
 	report := func(what string, started time.Time, err error) {
 		if err == nil {
-			fmt.Fprintf(a.out, "ok      %s (%s)\n", what, brief(time.Since(started)))
+			fmt.Fprintf(a.out, "%s      %s %s\n", s.green("ok"), what, s.dim("("+brief(time.Since(started))+")"))
 			return
 		}
-		fmt.Fprintf(a.out, "failed  %s: %s\n", what, strings.TrimPrefix(explain(err), "Error: "))
+		fmt.Fprintf(a.out, "%s  %s\n", s.red("failed"), what)
+		a.note(explain(err, a.style(a.errOut)))
 		errs = append(errs, err)
 	}
 	started := time.Now()
-	offered, err := j.checkSource(ctx)
-	report("source "+j.source.Name, started, err)
-	sourceFine := err == nil
+	offered, sourceErr := j.checkSource(i.now)
+	report("source "+j.source.Name, started, sourceErr)
 	started = time.Now()
-	traits, err := j.checkDestination(ctx)
-	report("destination "+j.destination.Name, started, err)
-	if sourceFine && err == nil {
+	traits, destErr := j.checkDestination(i.now)
+	report("destination "+j.destination.Name, started, destErr)
+	if sourceErr == nil && destErr == nil {
 		started = time.Now()
 		streams, err := j.choose(offered, traits, nil)
-		report(fmt.Sprintf("streams: %d of %d", len(streams), len(offered)), started, err)
+		report(fmt.Sprintf("streams: %s of %s", count(int64(len(streams))), count(int64(len(offered)))), started, err)
+		a.listChosen(streams)
+	}
+	if err := i.now.Err(); err != nil {
+		return err
 	}
 	if len(errs) > 0 {
 		return errors.Join(append(errs, errReported)...)
 	}
 	return nil
+}
+
+// listChosen shows how streams will be read and written.
+func (a *app) listChosen(streams []pipeline.Stream) {
+	if len(streams) == 0 {
+		return
+	}
+	fmt.Fprintln(a.out)
+	t := newTable("stream", "read", "cursor", "write", "key", "table")
+	for _, p := range streams {
+		t.add(p.Selection.Stream.Name.String(), string(p.Selection.Mode), dash(p.Selection.Cursor), string(p.Mode), dash(strings.Join(p.Selection.Stream.Key, ", ")), p.Table.String())
+	}
+	t.write(a.out, a.style(a.out))
 }
 
 func (j *job) checkSource(ctx context.Context) ([]sluice.Stream, error) {
@@ -86,45 +106,61 @@ func (a *app) discoverCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "discover FILE",
 		Short: "List the streams that the source of a pipeline file offers",
-		Args:  fileArg,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx, _, stop := a.signals(cmd.Context())
-			defer stop()
-			j, err := a.load(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			streams, err := j.discover(ctx)
-			if err != nil {
-				return err
-			}
-			if asJSON {
-				return a.writeJSON(streams)
-			}
-			return a.listStreams(streams)
-		},
+		Long: `Lists the streams that the source offers, with the modes that each can be read in
+(the first is the one used where the file does not say) and the columns that can
+be its cursor.`,
+		Args: fileArg, ValidArgsFunction: completeFile,
+		RunE: func(cmd *cobra.Command, args []string) error { return a.discover(cmd.Context(), args[0], asJSON) },
 	}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON, with every column")
 	return cmd
 }
 
-func (a *app) listStreams(streams []sluice.Stream) error {
-	w := tabwriter.NewWriter(a.out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "STREAM\tCOLUMNS\tKEY\tMODES\tCURSORS\tROWS (ESTIMATE)\t")
+func (a *app) discover(ctx context.Context, path string, asJSON bool) error {
+	i := a.interrupts(ctx)
+	defer i.stop()
+	j, err := a.load(i.now, path)
+	if err != nil {
+		return err
+	}
+	src, err := j.openSource(i.now)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	streams, err := src.Discover(i.now)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		return a.writeJSON(streams)
+	}
+	t := newTable("stream", ">columns", ">rows (estimate)", "key", "modes", "cursors")
 	for _, s := range streams {
-		columns, rows := "inferred", ""
+		columns, rows := "inferred", "-"
 		if len(s.Columns) > 0 {
-			columns = fmt.Sprint(len(s.Columns))
+			columns = count(int64(len(s.Columns)))
 		}
 		if s.RowCount > 0 {
 			rows = count(s.RowCount)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t\n", s.Name, columns, dash(strings.Join(s.Key, ", ")), joinModes(s.Modes), dash(strings.Join(s.Cursors, ", ")), rows)
+		t.add(s.Name.String(), columns, rows, dash(strings.Join(s.Key, ", ")), joinModes(s.Modes), dash(some(s.Cursors)))
 	}
-	return w.Flush()
+	t.write(a.out, a.style(a.out))
+	fmt.Fprintln(a.out, plural(int64(len(streams)), "stream"))
+	return nil
 }
 
-func joinModes(modes []sluice.ReadMode) string {
+// some lists the first names.
+func some(names []string) string {
+	const most = 4
+	if len(names) > most {
+		return strings.Join(names[:most], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
+
+func joinModes[M ~string](modes []M) string {
 	names := make([]string, len(modes))
 	for i, m := range modes {
 		names[i] = string(m)
@@ -144,43 +180,65 @@ func (a *app) stateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "state FILE",
 		Short: "Show what the destination's ledger remembers of a pipeline",
-		Args:  fileArg,
+		Long: `Shows where each stream stands, as the destination's ledger has it: from there the
+next sync goes on. Looking disturbs no sync that is under way.`,
+		Args: fileArg, ValidArgsFunction: completeFile,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.state(cmd.Context(), args[0], asJSON)
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON, with whole cursors")
 	return cmd
 }
 
 // state reads the ledger by a query, not by Begin: looking must not fence a sync
 // that is under way.
 func (a *app) state(ctx context.Context, path string, asJSON bool) error {
-	j, err := a.load(ctx, path)
+	i := a.interrupts(ctx)
+	defer i.stop()
+	j, err := a.load(i.now, path)
 	if err != nil {
 		return err
 	}
-	positions, err := j.positions(ctx)
+	positions, err := j.positions(i.now)
 	if err != nil {
 		return err
 	}
 	if asJSON {
+		if positions == nil {
+			positions = []sluice.Position{}
+		}
 		return a.writeJSON(positions)
 	}
 	if len(positions) == 0 {
 		fmt.Fprintf(a.out, "The destination remembers nothing of %s: the first sync reads from the start.\n", j.Name)
 		return nil
 	}
-	w := tabwriter.NewWriter(a.out, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "STREAM\tPART\tSTATUS\tCURSOR")
+	t := newTable("stream", ">part", "status", "last full read", "cursor")
 	for _, p := range positions {
-		status := "under way"
+		status, since, part := "under way", "-", "-"
 		if p.Done {
 			status = "complete"
 		}
-		fmt.Fprintf(w, "%s\t%d\t%s\t%s\n", p.Lane.Stream, p.Lane.Part, status, clip(string(p.Cursor), 120))
+		if !p.Since.IsZero() {
+			since = p.Since.UTC().Format("2006-01-02 15:04:05Z")
+		}
+		if p.Lane.Part > 0 {
+			part = fmt.Sprint(p.Lane.Part)
+		}
+		t.add(p.Lane.Stream.String(), part, status, since, visible(string(p.Cursor)))
 	}
-	return w.Flush()
+	columns, _, ok := a.screen(a.out)
+	if !ok {
+		columns = 140
+	}
+	widths := t.widths()
+	room := columns - t.width() + widths[len(widths)-1]
+	for _, line := range t.lines {
+		line[len(line)-1] = clip(line[len(line)-1], max(20, room))
+	}
+	t.write(a.out, a.style(a.out))
+	return nil
 }
 
 func (j *job) positions(ctx context.Context) ([]sluice.Position, error) {
@@ -192,6 +250,9 @@ func (j *job) positions(ctx context.Context) ([]sluice.Position, error) {
 	q, ok := dest.(sluice.Querier)
 	if !ok {
 		return nil, sluice.Errorf(sluice.Config, "no_queries", "read the ledger", "look into its table _sluice.loads with the destination's own tools", "the destination %s answers no queries", j.destination.Name)
+	}
+	if known, err := hasLedger(ctx, q); err != nil || !known {
+		return nil, err
 	}
 	of := fmt.Sprintf("connection = '%s'", strings.ReplaceAll(j.Name, "'", "''"))
 	var positions []sluice.Position
@@ -213,4 +274,11 @@ func (j *job) positions(ctx context.Context) ([]sluice.Position, error) {
 		}
 	}
 	return positions, nil
+}
+
+// hasLedger reports whether Sluice ever loaded anything into the destination.
+func hasLedger(ctx context.Context, q sluice.Querier) (known bool, err error) {
+	err = q.Query(ctx, "select 1 as found from information_schema.tables where table_schema = '_sluice' and table_name = 'connections'",
+		func([]string) error { return nil }, func([]*string) error { known = true; return nil })
+	return known, err
 }

@@ -7,26 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
+	"os/signal"
 	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors"
 	"github.com/sluicehq/sluice/destinations"
-	"github.com/sluicehq/sluice/pipeline"
 	"github.com/sluicehq/sluice/plugin"
-)
-
-// Exit codes, as docs/cli.md lists them.
-const (
-	exitDone        = 0
-	exitFailed      = 1
-	exitUsage       = 2   // wrong usage or configuration
-	exitRejected    = 3   // finished, but records were rejected
-	exitInterrupted = 130 // ended early by a signal; the next run goes on
+	"github.com/sluicehq/sluice/spec"
 )
 
 // servePlugin is the hidden argument with which the binary serves its built-in
@@ -38,8 +31,16 @@ func main() {
 		plugin.Serve(connectors.Builtin(), destinations.Builtin())
 		return
 	}
+	os.Exit(mainCode())
+}
+
+// mainCode runs the command line of this process and returns its exit code.
+func mainCode() int {
 	limitMemory()
-	os.Exit(run(os.Args[1:], &app{in: os.Stdin, out: os.Stdout, errOut: os.Stderr, environ: os.Environ(), lookup: os.LookupEnv}))
+	// With SIGPIPE caught, writing to a pipe that nobody reads is an error like
+	// any other: a sync goes on, a list ends.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	return run(os.Args[1:], &app{in: os.Stdin, out: &quietWriter{to: os.Stdout}, errOut: os.Stderr, environ: os.Environ(), lookup: os.LookupEnv, exit: os.Exit})
 }
 
 // An app is the outside world of a command.
@@ -49,14 +50,59 @@ type app struct {
 	errOut  io.Writer
 	environ []string
 	lookup  func(string) (string, bool)
+	exit    func(code int)
 
 	pluginsDir string
 	verbose    bool
-	debug      bool
+
+	repeated atomic.Int64 // requests that connectors made again
+	peaks    peaks
+	secrets  secrets
+	mu       sync.Mutex
+	live     func(line string) // says a line while a display is drawn; nil: none is
 }
 
-// errRejected says that a sync finished with rejected records.
-var errRejected = errors.New("some records were rejected")
+// note says a line to people, beside the output of the command.
+func (a *app) note(line string) {
+	line = a.secrets.hide(line)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.live != nil {
+		a.live(line)
+		return
+	}
+	fmt.Fprintln(a.errOut, line)
+}
+
+// setLive makes notes go through a display, until it is called with nil.
+func (a *app) setLive(line func(string)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.live = line
+}
+
+// A quietWriter is silent once its reader has gone.
+type quietWriter struct {
+	to   io.Writer
+	gone atomic.Bool
+}
+
+// errGone says that nobody reads the output any more, which ends what only
+// writes it.
+var errGone = errors.New("nobody reads the output")
+
+// Write implements io.Writer.
+func (q *quietWriter) Write(b []byte) (int, error) {
+	if q.gone.Load() {
+		return 0, errGone
+	}
+	n, err := q.to.Write(b)
+	if errors.Is(err, syscall.EPIPE) {
+		q.gone.Store(true)
+		err = errGone
+	}
+	return n, err
+}
 
 func run(args []string, a *app) int {
 	root := a.rootCommand()
@@ -65,77 +111,35 @@ func run(args []string, a *app) int {
 	root.SetOut(a.out)
 	root.SetErr(a.errOut)
 	err := root.ExecuteContext(context.Background())
-	if err != nil && !errors.Is(err, errRejected) && !errors.Is(err, errReported) {
-		fmt.Fprintln(a.errOut, explain(err))
+	if err != nil && !errors.Is(err, errRejected) && !errors.Is(err, errReported) && !errors.Is(err, errGone) {
+		if exitCode(err) == exitInterrupted {
+			a.note("Interrupted.")
+		} else {
+			a.note(explain(err, a.style(a.errOut)))
+		}
 	}
 	return exitCode(err)
-}
-
-// errReported is wrapped by errors that the command has shown already.
-var errReported = errors.New("reported")
-
-func exitCode(err error) int {
-	switch {
-	case err == nil:
-		return exitDone
-	case errors.Is(err, errRejected):
-		return exitRejected
-	case errors.Is(err, pipeline.ErrInterrupted), errors.Is(err, context.Canceled):
-		return exitInterrupted
-	}
-	switch sluice.ClassOf(err) {
-	case sluice.Config:
-		return exitUsage
-	default:
-		var usage usageError
-		if errors.As(err, &usage) {
-			return exitUsage
-		}
-		return exitFailed
-	}
-}
-
-// usageError is a command line that makes no sense.
-type usageError struct{ err error }
-
-func (e usageError) Error() string { return e.err.Error() }
-func (e usageError) Unwrap() error { return e.err }
-
-// explain shows an error to people: what happened, its code and class, and what
-// to do about it.
-func explain(err error) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "Error: %v", err)
-	if e, ok := errors.AsType[*sluice.Error](err); ok {
-		fmt.Fprintf(&b, "\n  code: %s (%s)", e.Code, e.Class)
-		if e.Hint != "" {
-			fmt.Fprintf(&b, "\n  to do: %s", e.Hint)
-		}
-	}
-	return b.String()
 }
 
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "sluice",
 		Short: "Replicate data from databases, APIs and files into warehouses and databases",
-		Long: `Sluice replicates data from sources into destinations, exactly once whatever is killed.
+		Long: `Sluice replicates data from databases, APIs and files into warehouses and
+databases: exactly once, whatever is killed.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 finished with
 rejected records, 130 interrupted (the next run goes on where this one ended).`,
+		Example: `  sluice spec postgres              what a connector can be told
+  sluice check pipeline.yaml        are both ends there, does the file fit them?
+  sluice sync pipeline.yaml         bring the destination up to date
+  sluice sql pipeline.yaml 'select count(*) from raw.orders'`,
 		SilenceUsage: true, SilenceErrors: true,
-		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 0 {
-				return usageError{fmt.Errorf("unknown command %q; `sluice help` lists them", args[0])}
-			}
-			return nil
-		},
+		Args:              known,
 		RunE:              func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		PersistentPreRunE: func(*cobra.Command, []string) error { a.setLog(); return nil },
 	}
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see `%s --help`", err, cmd.CommandPath())}
-	})
+	root.SetFlagErrorFunc(flagError)
 	dir, _ := a.lookup("SLUICE_PLUGINS_DIR")
 	root.PersistentFlags().StringVar(&a.pluginsDir, "plugins-dir", dir, "folder of third-party plugins (SLUICE_PLUGINS_DIR)")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "show what connectors log")
@@ -144,18 +148,54 @@ rejected records, 130 interrupted (the next run goes on where this one ended).`,
 	return root
 }
 
-func (a *app) setLog() {
-	level := slog.LevelWarn
-	if a.verbose {
-		level = slog.LevelDebug
+// known refuses words after a command that has subcommands only.
+func known(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
 	}
-	slog.SetDefault(slog.New(slog.NewTextHandler(a.errOut, &slog.HandlerOptions{Level: level})))
+	var names []string
+	for _, c := range cmd.Commands() {
+		names = append(names, c.Name())
+	}
+	return usageError{fmt.Errorf("unknown command %q%s", args[0], orHelp(spec.DidYouMean(args[0], names), cmd))}
+}
+
+// flagError names the flag nearest to an unknown one.
+func flagError(cmd *cobra.Command, err error) error {
+	hint := ""
+	if _, name, ok := strings.Cut(err.Error(), "unknown flag: --"); ok {
+		hint = didYouMeanFlag(cmd, name)
+	}
+	return usageError{fmt.Errorf("%w%s", err, orHelp(hint, cmd))}
+}
+
+// orHelp returns the hint at a known word, or else where to find one.
+func orHelp(hint string, cmd *cobra.Command) string {
+	if hint == "" {
+		return fmt.Sprintf("; see `%s --help`", cmd.CommandPath())
+	}
+	return hint
 }
 
 // fileArg is the argument list of commands that take one pipeline file.
 func fileArg(cmd *cobra.Command, args []string) error {
 	if len(args) != 1 {
 		return usageError{fmt.Errorf("one pipeline file is needed: `%s FILE`", cmd.CommandPath())}
+	}
+	return nil
+}
+
+// completeFile offers the pipeline files for the first argument.
+func completeFile(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return []string{"yaml", "yml"}, cobra.ShellCompDirectiveFilterFileExt
+}
+
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("`%s` takes no arguments", cmd.CommandPath())}
 	}
 	return nil
 }

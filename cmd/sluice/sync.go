@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +31,10 @@ with --watch. State lives in the destination itself, in the transaction with the
 rows: killed at any instant, the next sync goes on where this one was.
 
 Ctrl-C ends the sync at the next checkpoint; a second one ends it at once.`,
-		Args: fileArg,
+		Example: `  sluice sync shop.yaml
+  sluice sync shop.yaml --streams orders,events --watch 5m
+  sluice sync shop.yaml --full-refresh 'public.*'`,
+		Args: fileArg, ValidArgsFunction: completeFile,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.sync(cmd.Context(), args[0], f) },
 	}
 	cmd.Flags().BoolVar(&f.json, "json", false, "write events as JSON lines to standard output")
@@ -47,17 +48,27 @@ func (a *app) sync(ctx context.Context, path string, f syncFlags) error {
 	if f.watch < 0 || f.watch > 0 && f.watch < time.Second {
 		return usageError{errors.New("--watch must be at least 1s")}
 	}
-	ctx, drain, stop := a.signals(ctx)
-	defer stop()
+	i := a.interrupts(ctx)
+	defer i.stop()
 	for {
-		err := a.syncOnce(ctx, path, f, drain)
+		err := a.syncOnce(i, path, f)
+		if err != nil && f.json {
+			err = a.reportJSON(err)
+		}
 		if f.watch == 0 || !goesOn(err) {
 			return err
+		}
+		if err != nil && !errors.Is(err, errReported) && !errors.Is(err, errRejected) {
+			a.note(explain(err, a.style(a.errOut)))
+			err = errors.Join(errReported, err)
+		}
+		if !f.json {
+			fmt.Fprintf(a.out, "Next sync at %s. Ctrl-C ends.\n", time.Now().Add(f.watch).Format(time.TimeOnly))
 		}
 		timer := time.NewTimer(f.watch)
 		select {
 		case <-timer.C:
-		case <-drain:
+		case <-i.now.Done():
 			timer.Stop()
 			return err
 		}
@@ -65,79 +76,47 @@ func (a *app) sync(ctx context.Context, path string, f syncFlags) error {
 	}
 }
 
-// goesOn reports whether a watched pipeline is synced again after err: a set-up
-// that is wrong stays wrong.
+// goesOn reports whether a watched pipeline is synced again after err: what only
+// people can put right stays wrong.
 func goesOn(err error) bool {
 	switch exitCode(err) {
 	case exitUsage, exitInterrupted:
 		return false
+	case exitFailed:
+		return sluice.ClassOf(err) != sluice.Auth
 	}
 	return true
 }
 
-// signals returns a context that the second SIGINT or SIGTERM ends, and a channel
-// that the first one closes.
-func (a *app) signals(parent context.Context) (ctx context.Context, drain chan struct{}, stop func()) {
-	ctx, cancel := context.WithCancel(parent)
-	drain = make(chan struct{})
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		select {
-		case <-signals:
-			close(drain)
-		case <-ctx.Done():
-			return
-		}
-		fmt.Fprintln(a.errOut, "\nEnding at the next checkpoint; once more to end at once.")
-		select {
-		case <-signals:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, drain, func() { signal.Stop(signals); cancel() }
-}
-
-func (a *app) syncOnce(ctx context.Context, path string, f syncFlags, drain chan struct{}) error {
+func (a *app) syncOnce(i *interrupts, path string, f syncFlags) error {
 	started := time.Now()
-	j, err := a.load(ctx, path)
+	j, err := a.load(i.now, path)
 	if err != nil {
 		return err
 	}
-	dest, err := j.openDestination(ctx)
+	dest, err := j.openDestination(i.now)
 	if err != nil {
 		return err
 	}
 	defer dest.Close()
 	src := &reusedSource{open: j.openSource}
 	defer src.close()
-	streams, err := a.plan(ctx, j, src, dest, f)
+	streams, err := a.plan(i.now, j, src, dest, f)
 	if err != nil {
 		return err
 	}
-	show := a.display(f.json)
+	show := a.display(f.json, path)
 	s := pipeline.New(pipeline.Config{
 		Connection: j.Name, Owner: j.owner(), Run: runID(started), Open: src.get, Destination: dest,
-		Streams: streams, Limits: j.limits(), Observe: show.event, Drain: drain,
+		Streams: streams, Limits: j.limits(), Observe: show.event, Drain: i.drain,
 	})
+	a.repeated.Store(0)
+	i.drainable.Store(true)
 	show.start(s)
-	err = s.Run(ctx)
-	show.end(s, err, time.Since(started))
-	return a.settle(s, show, err)
-}
-
-// settle turns how a sync ended into what the command returns.
-func (a *app) settle(s *pipeline.Sync, show display, err error) error {
-	switch {
-	case err == nil && s.Rejected() > 0:
-		return errRejected
-	case errors.Is(err, pipeline.ErrInterrupted), errors.Is(err, context.Canceled):
-		return errors.Join(errReported, pipeline.ErrInterrupted)
-	case err != nil && show.told():
-		return errors.Join(errReported, err)
-	}
-	return err
+	err = s.Run(i.hard)
+	i.drainable.Store(false)
+	src.close()
+	return show.end(s, err, time.Since(started))
 }
 
 func (a *app) plan(ctx context.Context, j *job, src *reusedSource, dest sluice.Destination, f syncFlags) ([]pipeline.Stream, error) {
@@ -154,15 +133,16 @@ func (a *app) plan(ctx context.Context, j *job, src *reusedSource, dest sluice.D
 		return nil, err
 	}
 	if len(streams) == 0 {
-		return nil, sluice.Errorf(sluice.Config, "no_streams", "discover", "see `sluice discover "+j.Path+"`, and the rights of the source's user", "the source offers no stream")
+		return nil, sluice.Errorf(sluice.Config, "no_streams", "", "compare `sluice discover "+j.Path+"` with the file's streams and exclude, and see to the rights of the source's user",
+			"there is no stream to sync: the source offers %d", len(offered))
 	}
 	return streams, resync(streams, f.fullRefresh)
 }
 
-// limits returns the file's limits, and the defaults for the rest.
+// limits returns the file's limits; zeros stand for the defaults.
 func (j *job) limits() pipeline.Limits {
 	return pipeline.Limits{Streams: j.Limits.Streams, Parts: j.Limits.Parts, MaxRejected: j.Limits.MaxRejected,
-		MemoryBytes: j.Limits.MemoryMB << 20, WindowBytes: j.Limits.WindowMB << 20, WindowRows: j.Limits.WindowRows, SpillDir: spillDir()}
+		MemoryBytes: j.Limits.MemoryMB << 20, SpillDir: os.TempDir()}
 }
 
 func runID(at time.Time) string {
@@ -197,5 +177,6 @@ func (r *reusedSource) get(ctx context.Context) (sluice.Source, error) {
 func (r *reusedSource) close() {
 	if r.idle != nil {
 		r.idle.Close()
+		r.idle = nil
 	}
 }

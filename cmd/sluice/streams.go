@@ -1,12 +1,7 @@
 package main
 
 import (
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -17,70 +12,6 @@ import (
 	"github.com/sluicehq/sluice/pipeline/normalize"
 	"github.com/sluicehq/sluice/spec"
 )
-
-// A job is a pipeline file joined with the connector and destination it names.
-type job struct {
-	*config.File
-	source      spec.Connector
-	destination spec.Destination
-}
-
-func (a *app) load(ctx context.Context, path string) (*job, error) {
-	f, err := config.Load(path, a.lookup)
-	if err != nil {
-		return nil, err
-	}
-	c, err := a.catalog(ctx)
-	if err != nil {
-		return nil, err
-	}
-	j := &job{File: f}
-	if j.source, err = find(c.connectors, "connector", f, f.Source); err != nil {
-		return nil, err
-	}
-	j.destination, err = find(c.destinations, "destination", f, f.Destination)
-	return j, err
-}
-
-func find[T any](all []spec.Definition[T], what string, f *config.File, e config.Endpoint) (spec.Definition[T], error) {
-	if d, ok := spec.Find(all, e.Kind); ok {
-		return d, nil
-	}
-	names := make([]string, len(all))
-	for i, d := range all {
-		names[i] = d.Name
-	}
-	slices.Sort(names)
-	return spec.Definition[T]{}, &sluice.Error{Class: sluice.Config, Code: "unknown_" + what,
-		Err:  &config.Error{Path: f.Path, Line: e.Line, Reason: fmt.Sprintf("there is no %s %q%s", what, e.Kind, spec.DidYouMean(e.Kind, names))},
-		Hint: "known are: " + strings.Join(names, ", ") + "; third-party plugins are looked for in --plugins-dir"}
-}
-
-func (j *job) openSource(ctx context.Context) (sluice.Source, error) {
-	return j.source.Open(ctx, j.File.Source.Config)
-}
-
-func (j *job) openDestination(ctx context.Context) (sluice.Destination, error) {
-	return j.destination.Open(ctx, j.File.Destination.Config)
-}
-
-// owner fingerprints what a connection's state belongs to, so that a name used
-// for another source is noticed. Credentials are no part of it, and neither is
-// what may change in the life of a source.
-func (j *job) owner() string {
-	sum := sha256.Sum256([]byte(j.source.Name + "\x00" + j.Schema))
-	return j.source.Name + "-" + hex.EncodeToString(sum[:4])
-}
-
-// discover asks the source for its streams.
-func (j *job) discover(ctx context.Context) ([]sluice.Stream, error) {
-	src, err := j.openSource(ctx)
-	if err != nil {
-		return nil, err
-	}
-	streams, err := src.Discover(ctx)
-	return streams, errors.Join(err, src.Close())
-}
 
 // choose joins the file's streams with those that the source offers.
 func (j *job) choose(offered []sluice.Stream, traits sluice.Traits, only []string) ([]pipeline.Stream, error) {
@@ -182,8 +113,8 @@ func (j *job) columns(w config.Stream, s sluice.Stream) ([]sluice.Column, error)
 	for _, c := range s.Columns {
 		names = append(names, c.Name)
 	}
-	for _, name := range slices.Concat(w.Columns, w.Exclude, w.PrimaryKey) {
-		if !slices.Contains(names, name) {
+	for _, name := range slices.Concat(w.Columns, w.Exclude, w.PrimaryKey, []string{w.Cursor}) {
+		if name != "" && !slices.Contains(names, name) {
 			return nil, j.fault(w.Line, "column_not_found", fmt.Sprintf("%s has no column %q%s", s.Name, name, spec.DidYouMean(name, names)),
 				"`sluice discover "+j.Path+"` lists the columns")
 		}
@@ -198,6 +129,9 @@ func (j *job) columns(w config.Stream, s sluice.Stream) ([]sluice.Column, error)
 	return columns, nil
 }
 
+// readMode fills in how a stream is read: as the file says, and else as the source
+// prefers. A source that would need to be told the right cursor prefers a full
+// refresh: a wrong one misses changes, and nobody would notice.
 func (j *job) readMode(w config.Stream, p *pipeline.Stream) error {
 	sel := &p.Selection
 	s := sel.Stream
@@ -208,16 +142,16 @@ func (j *job) readMode(w config.Stream, p *pipeline.Stream) error {
 		sel.Mode = s.Modes[0]
 	}
 	if !slices.Contains(s.Modes, sel.Mode) {
-		return j.fault(w.Line, "mode_unsupported", fmt.Sprintf("%s cannot be read in mode %s; it offers %v", s.Name, sel.Mode, s.Modes), "choose one of the modes offered")
+		return j.fault(w.Line, "mode_unsupported", fmt.Sprintf("%s cannot be read in mode %s; it offers %s", s.Name, sel.Mode, joinModes(s.Modes)), "choose one of the modes offered")
 	}
-	if sel.Mode != sluice.Incremental || sel.Cursor != "" || len(s.Columns) == 0 {
-		return nil
+	if sel.Cursor != "" && sel.Mode != sluice.Incremental {
+		return j.fault(w.Line, "cursor_unused", fmt.Sprintf("%s is read in mode %s, which needs no cursor", s.Name, sel.Mode), "remove `cursor:`, or choose mode: incremental")
 	}
-	if len(s.Cursors) == 0 {
-		return j.fault(w.Line, "cursor_missing", fmt.Sprintf("%s has no column that could be a cursor", s.Name), "read it with mode: full_refresh")
+	if sel.Mode != sluice.Incremental || sel.Cursor != "" || len(s.Cursors) == 0 {
+		return nil // without cursors to choose from, the source keeps its own
 	}
-	if len(s.Cursors) > 1 && w.Mode == sluice.Incremental {
-		return j.fault(w.Line, "cursor_missing", fmt.Sprintf("%s needs a cursor: the column that grows with each change", s.Name),
+	if s.Modes[0] != sluice.Incremental {
+		return j.fault(w.Line, "cursor_missing", fmt.Sprintf("%s needs a cursor: the column that grows with every change of a row", s.Name),
 			"add `cursor:` with one of "+strings.Join(s.Cursors, ", "))
 	}
 	sel.Cursor = s.Cursors[0]
@@ -244,7 +178,7 @@ func (j *job) checkWrite(w config.Stream, p pipeline.Stream, traits sluice.Trait
 		return j.fault(w.Line, "write_unfit", fmt.Sprintf("%s is read in mode %s, which brings only changes: write: replace would lose the rest", s.Name, p.Selection.Mode), "choose mode: full_refresh, or write: merge")
 	}
 	if !slices.Contains(traits.Modes, p.Mode) {
-		return j.fault(w.Line, "write_unsupported", fmt.Sprintf("the destination cannot write: %s; it offers %v", p.Mode, traits.Modes), "choose one of the modes offered")
+		return j.fault(w.Line, "write_unsupported", fmt.Sprintf("the destination cannot write: %s; it offers %s", p.Mode, joinModes(traits.Modes)), "choose one of the modes offered")
 	}
 	return nil
 }
@@ -297,6 +231,3 @@ func resync(streams []pipeline.Stream, patterns []string) error {
 	}
 	return nil
 }
-
-// spillDir is where rows go that do not fit in memory.
-func spillDir() string { return os.TempDir() }
