@@ -97,6 +97,7 @@ func (s *session) end() {
 		for _, release := range s.release {
 			release()
 		}
+		trim()
 		close(s.ended)
 	}
 	s.sem.unlock()

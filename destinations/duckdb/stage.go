@@ -46,6 +46,7 @@ func (s *segment) drop() {
 		_, _ = s.db.sql.ExecContext(context.Background(), "DETACH "+quote(s.name))
 		if s.release != nil {
 			s.release()
+			trim()
 		}
 	})
 }
