@@ -19,7 +19,7 @@ const (
 type Stream struct {
 	Table
 	Modes    []ReadMode `json:"modes"`              // supported, the best first
-	Cursors  []string   `json:"cursors,omitempty"`  // columns that can be the cursor, the best first
+	Cursors  []string   `json:"cursors,omitempty"`  // columns that can be the cursor, the best first; none: the source keeps one of its own
 	RowCount int64      `json:"rowCount,omitempty"` // an estimate; 0: not known
 	Doc      string     `json:"doc,omitempty"`      // for people: a comment on the table, a link to the endpoint
 }
