@@ -21,10 +21,12 @@ type cursor struct {
 
 	// Of a refresh: the heaps (oid and filenode, which changes when the table is
 	// rewritten), what of them is done (index of the heap, first page, page after
-	// the last, rows, xmin of the snapshot), and the server's count of deleted rows.
+	// the last, rows, xmin of the snapshot), the server's count of deleted rows, and
+	// a fingerprint of the columns.
 	Heaps   [][2]int64 `json:"heaps,omitempty"`
 	Done    [][5]int64 `json:"done,omitempty"`
 	Deleted int64      `json:"deleted,omitempty"`
+	Shape   string     `json:"shape,omitempty"`
 
 	// Of changes: the cursor column, the last value that was read (nil: there was
 	// none), and hashes of the rows sent that have this value, over Columns.
@@ -90,8 +92,8 @@ func (c *cursor) stretches() []sqlread.Stretch {
 }
 
 // refreshCursor is the cursor of a lane that has done these stretches.
-func refreshCursor(heaps []piece, done []sqlread.Stretch) cursor {
-	c := cursor{Kind: cursorRefresh}
+func (r *reading) refreshCursor(heaps []piece, done []sqlread.Stretch) cursor {
+	c := cursor{Kind: cursorRefresh, Shape: r.shape()}
 	for _, h := range heaps {
 		c.Heaps = append(c.Heaps, [2]int64{h.oid, h.filenode})
 		c.Deleted += h.deleted

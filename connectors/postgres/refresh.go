@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 
+	"github.com/zeebo/xxh3"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sluicehq/sluice"
@@ -41,7 +43,8 @@ import (
 // than it is, which costs an upsert or a restart but is never wrong. The other
 // way round would need a refresh that pauses for 2^31 transactions; it is lost.
 //
-// Rows outside the done ranges are read whole under the new snapshot, pages that
+// A refresh whose columns have changed is lost too: rows already sent lack the
+// values of an added one. Rows outside the done ranges are read whole under the new snapshot, pages that
 // the heap has grown by included.
 
 // errNoExport says that the server does not let a snapshot be shared.
@@ -122,6 +125,9 @@ func (r *reading) resume(heaps []piece) ([]sqlread.Stretch, error) {
 		if c.Kind != cursorRefresh {
 			continue
 		}
+		if c.Shape != r.shape() {
+			return nil, lost(r.what(), "its columns have changed since its refresh began")
+		}
 		for _, s := range c.stretches() {
 			was := c.Heaps[s.Rel]
 			s.Rel = slices.IndexFunc(heaps, func(h piece) bool { return h.oid == was[0] && h.filenode == was[1] })
@@ -138,6 +144,12 @@ func (r *reading) resume(heaps []piece) ([]sqlread.Stretch, error) {
 		return nil, lost(r.what(), "the cursors of its readers contradict each other")
 	}
 	return all, nil
+}
+
+// shape is a fingerprint of what is read of each row. A column that was added
+// since has values in rows that were sent without it.
+func (r *reading) shape() string {
+	return strconv.FormatUint(xxh3.HashString(r.list+"\x00"+r.types), 36)
 }
 
 // catchUp brings the done ranges up to this read's snapshot, as the comment at
@@ -180,7 +192,7 @@ func (r *reading) catchUp(ctx context.Context, heaps []piece, done []sqlread.Str
 	// One lane from here on: its checkpoint retires the parts, whose ranges it
 	// has taken over.
 	r.parts = 1
-	return brought, r.checkpoint(ctx, 0, refreshCursor(heaps, brought))
+	return brought, r.checkpoint(ctx, 0, r.refreshCursor(heaps, brought))
 }
 
 // standing is the rows of a done range by age.
@@ -261,7 +273,7 @@ func (p *plan) read(ctx context.Context, l *lane, reader int, done []sqlread.Str
 		}
 		s.Rows, s.Mark = rows, p.rel.xmin
 		done = sqlread.Add(done, s)
-		if err := l.checkpoint(ctx, l.part, refreshCursor(p.heaps, done)); err != nil {
+		if err := l.checkpoint(ctx, l.part, p.refreshCursor(p.heaps, done)); err != nil {
 			return err
 		}
 	}

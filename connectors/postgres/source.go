@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/sluicehq/sluice"
@@ -96,6 +97,8 @@ type reading struct {
 	conn  *conn
 	rel   *relation
 	cols  []column
+	list  string // the columns in a select list
+	types string // their logical types
 	table *sluice.Table
 	sel   sluice.Selection
 	state map[int]cursor // by part
@@ -114,13 +117,16 @@ func (s *source) newReading(c *conn, rel *relation, sel sluice.Selection, req sl
 		r.from = "ONLY " + r.from // tables that inherit from it are streams of their own
 	}
 	r.table = &sluice.Table{Name: sel.Stream.Name, Key: sel.Stream.Key}
+	var list, types []string
 	for _, c := range rel.cols {
 		if len(sel.Stream.Columns) > 0 && sel.Stream.Column(c.name) == nil {
 			continue
 		}
 		r.cols = append(r.cols, c)
 		r.table.Columns = append(r.table.Columns, c.public(sel.Stream.Key))
+		list, types = append(list, c.expression()), append(types, c.logical.String())
 	}
+	r.list, r.types = strings.Join(list, ", "), strings.Join(types, ", ")
 	if len(r.cols) == 0 {
 		return nil, sluice.Errorf(sluice.Config, "postgres_column_missing", r.what(), verdicts["42703"].hint, "none of the selected columns exist")
 	}
@@ -168,20 +174,8 @@ func (r *reading) run(ctx context.Context) error {
 	return r.firstRead(ctx)
 }
 
-// selects is the select list of the columns to read.
-func (r *reading) selects() string {
-	list := ""
-	for i := range r.cols {
-		if i > 0 {
-			list += ", "
-		}
-		list += r.cols[i].expression()
-	}
-	return list
-}
-
 func (r *reading) copySQL(from, rest string) string {
-	return fmt.Sprintf("COPY (SELECT %s FROM %s%s) TO STDOUT (FORMAT binary)", r.selects(), from, rest)
+	return fmt.Sprintf("COPY (SELECT %s FROM %s%s) TO STDOUT (FORMAT binary)", r.list, from, rest)
 }
 
 // lane sends the rows that one reader reads.
