@@ -25,6 +25,7 @@ type fakeClock struct {
 	mu    sync.Mutex
 	now   time.Time
 	slept []time.Duration
+	step  time.Duration // by which each look at it moves it on
 }
 
 func newClock() *fakeClock { return &fakeClock{now: time.Now()} }
@@ -32,6 +33,7 @@ func newClock() *fakeClock { return &fakeClock{now: time.Now()} }
 func (c *fakeClock) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.now = c.now.Add(c.step)
 	return c.now
 }
 

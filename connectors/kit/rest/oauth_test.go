@@ -1,0 +1,155 @@
+package rest_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/rest"
+)
+
+// issuer is a token endpoint that replaces refresh tokens, and an API.
+type issuer struct {
+	refresh atomic.Value // the one that is good
+	access  atomic.Value
+	issued  atomic.Int32
+	t       *testing.T
+}
+
+func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/token" {
+		if r.Header.Get("Authorization") != "Bearer "+fmt.Sprint(i.access.Load()) {
+			answer(401, `{"message":"expired"}`)(w, r)
+			return
+		}
+		io.WriteString(w, `{}`)
+		return
+	}
+	id, secret, ok := r.BasicAuth()
+	if !ok || id != "me" || secret != "s3cret-99" {
+		answer(401, `{"error":"invalid_client","error_description":"s3cret-99 is wrong"}`)(w, r)
+		return
+	}
+	n := i.issued.Add(1)
+	i.access.Store(fmt.Sprint("access-", n))
+	if r.FormValue("grant_type") == "client_credentials" {
+		fmt.Fprintf(w, `{"access_token":"access-%d","token_type":"bearer","expires_in":3600}`, n)
+		return
+	}
+	if r.FormValue("refresh_token") != i.refresh.Load() {
+		answer(400, `{"error":"invalid_grant"}`)(w, r)
+		return
+	}
+	next := fmt.Sprint("refresh-", n)
+	i.refresh.Store(next)
+	fmt.Fprintf(w, `{"access_token":"access-%d","expires_in":3600,"refresh_token":"%s"}`, n, next)
+}
+
+func TestClientCredentials(t *testing.T) {
+	t.Parallel()
+	i := &issuer{t: t}
+	o := rest.OAuth2{ClientID: "me", ClientSecret: "s3cret-99"}
+	c, clock := i.client(t, &o)
+	for range 3 {
+		if _, e := get(t, c); e != nil {
+			t.Fatal(e)
+		}
+	}
+	if i.issued.Load() != 1 {
+		t.Errorf("%d tokens for three requests", i.issued.Load())
+	}
+	_ = clock.Sleep(t.Context(), 59*time.Minute+30*time.Second) // nearly expired
+	if _, e := get(t, c); e != nil || i.issued.Load() != 2 {
+		t.Errorf("%v after %d tokens", e, i.issued.Load())
+	}
+	i.access.Store("revoked") // the API refuses what has not expired
+	if _, e := get(t, c); e != nil || i.issued.Load() != 3 {
+		t.Errorf("%v after %d tokens", e, i.issued.Load())
+	}
+	o.ClientSecret = "s3cret-00"
+	c, _ = i.client(t, &o)
+	if _, e := get(t, c); e == nil || e.Class != sluice.Auth || strings.Contains(e.Error(), "s3cret-00") {
+		t.Errorf("a wrong secret: %v", e)
+	}
+}
+
+func (i *issuer) client(t *testing.T, o *rest.OAuth2) (*rest.Client, *fakeClock) {
+	c, clock, _ := serve(t, i.ServeHTTP, func(opt *rest.Options) {
+		o.TokenURL = strings.TrimSuffix(opt.BaseURL, "/v1") + "/token"
+		opt.Auth = o.Auth()
+	})
+	return c, clock
+}
+
+func TestRotatedRefreshTokenSurvives(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "token")
+	i := &issuer{t: t}
+	i.refresh.Store("refresh-0")
+	o := rest.OAuth2{ClientID: "me", ClientSecret: "s3cret-99", RefreshToken: "refresh-0", Store: rest.FileStore(file)}
+	for range 3 { // each a process of its own
+		c, _ := i.client(t, &o)
+		if _, e := get(t, c); e != nil {
+			t.Fatal(e)
+		}
+	}
+	info, err := os.Stat(file)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if b, _ := os.ReadFile(file); string(b) != "refresh-3\n" {
+		t.Errorf("the file holds %q", b)
+	}
+	left, _ := os.ReadDir(filepath.Dir(file))
+	if len(left) != 1 {
+		t.Errorf("files left over: %v", left)
+	}
+	o.Store = rest.FileStore(filepath.Join(t.TempDir(), "no", "such", "folder"))
+	o.RefreshToken = fmt.Sprint(i.refresh.Load())
+	c, _ := i.client(t, &o)
+	if _, e := get(t, c); e == nil || e.Class != sluice.Config || strings.Contains(e.Error(), "refresh-4") {
+		t.Errorf("a token that cannot be kept: %v", e)
+	}
+}
+
+func TestRotationNeedsAStore(t *testing.T) {
+	t.Parallel()
+	i := &issuer{t: t}
+	i.refresh.Store("refresh-0")
+	c, _ := i.client(t, &rest.OAuth2{ClientID: "me", ClientSecret: "s3cret-99", RefreshToken: "refresh-0"})
+	if _, e := get(t, c); e == nil || e.Code != "thing_token_rotation" {
+		t.Errorf("%v", e)
+	}
+}
+
+func TestConcurrentRequestsShareAToken(t *testing.T) {
+	t.Parallel()
+	i := &issuer{t: t}
+	c, _ := i.client(t, &rest.OAuth2{ClientID: "me", ClientSecret: "s3cret-99"})
+	done := make(chan error)
+	for range 20 {
+		go func() {
+			resp, err := c.Do(context.Background(), rest.Request{URL: "x"})
+			if err == nil {
+				resp.Close()
+			}
+			done <- err
+		}()
+	}
+	for range 20 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if i.issued.Load() != 1 {
+		t.Errorf("%d tokens", i.issued.Load())
+	}
+}
