@@ -45,6 +45,8 @@ type database struct {
 	epochs map[string]int64
 	ready  bool // the ledger's tables exist
 
+	beginning sync.Mutex // a load has one session, however many segments begin it at once
+
 	mu       sync.Mutex
 	sessions map[*session]struct{}
 	staged   map[string]*segment // complete and not merged, by name

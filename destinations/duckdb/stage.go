@@ -107,16 +107,9 @@ func (h *Handle) Stage(ctx context.Context, s sluice.Segment) (sluice.Staged, er
 // another segment fills that now, done is false, and nothing was read.
 func (h *Handle) stageDirect(ctx context.Context, db *database, s sluice.Segment) (staged sluice.Staged, done bool, err error) {
 	name := table(s.Target)
-	sess := db.session(s.Load)
-	switch {
-	case db.holder(name, sess, true) != nil, sess == nil && db.changing(nil):
-		return staged, false, nil
-	case sess == nil:
-		if sess, err = h.begin(ctx, db, s.Load); err != nil {
-			return staged, false, err
-		}
-	case !sess.sem.tryLock():
-		return staged, false, nil
+	sess, err := h.hold(ctx, db, s.Load, name)
+	if sess == nil || err != nil {
+		return staged, false, err
 	}
 	sess.touch(name, false)
 	f := newFeed(ctx, s, false)
@@ -131,6 +124,26 @@ func (h *Handle) stageDirect(ctx context.Context, db *database, s sluice.Segment
 	sess.sem.unlock()
 	ref := sqlload.Ref{Direct: sess.token}
 	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: f.rows, Inserts: true}, true, nil
+}
+
+// hold returns the load's session, begun where it has none yet, to its new
+// holder; nil where rows must not go straight into the table now.
+func (h *Handle) hold(ctx context.Context, db *database, load sluice.LoadID, name sluice.TableName) (*session, error) {
+	db.beginning.Lock()
+	defer db.beginning.Unlock()
+	sess := db.session(load)
+	switch {
+	case db.holder(name, sess, true) != nil, sess == nil && db.changing(nil):
+		return nil, nil
+	case sess == nil:
+		return h.begin(ctx, db, load)
+	case !sess.sem.tryLock():
+		return nil, nil
+	case !sess.live():
+		sess.sem.unlock()
+		return nil, nil
+	}
+	return sess, nil
 }
 
 // insertDirect returns the statement that inserts a segment's rows, with %s for
@@ -173,13 +186,9 @@ func (sess *session) fill(ctx context.Context, f *feed, insert func(view string)
 		}
 		sess.sem.unlock()
 		if err := sess.lock(ctx); err != nil {
-			// Somebody else has it: it must not be committed without these rows.
-			go func() {
-				if sess.lock(context.Background()) == nil {
-					sess.end()
-				}
-			}()
-			return err
+			// It must not be committed without these rows: wait, so that the caller
+			// can end it. Who has it now alters or describes a table.
+			return errors.Join(err, sess.lock(context.Background()))
 		}
 		if !sess.live() {
 			sess.sem.unlock()
