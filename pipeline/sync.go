@@ -110,7 +110,7 @@ func New(c Config) *Sync {
 func (l *Limits) setDefaults(t sluice.Traits) {
 	l.Streams = orDefault(l.Streams, 4)
 	l.Parts = orDefault(l.Parts, 2)
-	l.MemoryBytes = orDefault(l.MemoryBytes, 64<<20)
+	l.MemoryBytes = orDefault(l.MemoryBytes, 32<<20)
 	l.WindowBytes = orDefault(l.WindowBytes, orDefault(t.WindowBytes, 32<<20))
 	l.WindowRows = orDefault(l.WindowRows, 2_000_000)
 	l.WindowTime = orDefault(l.WindowTime, 15*time.Second)

@@ -10,7 +10,7 @@ import (
 
 // softLimit is the size that the Go runtime of the host process keeps to, by
 // collecting more often; DuckDB's memory comes on top.
-const softLimit = 112 << 20
+const softLimit = 80 << 20
 
 // limitMemory sets the soft limit, where the user has set none.
 func limitMemory() {
