@@ -160,7 +160,7 @@ func (c *Client) resolve(r Request) (*url.URL, error) {
 	}
 	u := ref
 	if !ref.IsAbs() {
-		u = c.base.JoinPath(ref.Path)
+		u = c.base.JoinPath(ref.EscapedPath())
 		u.RawQuery = ref.RawQuery
 	}
 	if !sameOrigin(u, c.base) {

@@ -92,6 +92,9 @@ type Incremental struct {
 	// Window is the length of the slices of time that are asked for one after
 	// another; 0: all at once. It needs Since, Until and Start.
 	Window time.Duration
+	// MaxWindow is the longest slice of time that the API accepts: where there are
+	// no records, longer ones than Window are asked for; 0: of any length.
+	MaxWindow time.Duration
 	// Start is the lower end of the first read; zero: everything.
 	Start time.Time
 }

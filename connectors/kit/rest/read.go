@@ -136,6 +136,7 @@ type sliceReader struct {
 	tags     map[string]Tag // of this one
 	seen     map[Digest]int64
 	floor    int64 // records below it are not wanted
+	came     int   // records of the window
 	top      int64 // highest value seen
 }
 
@@ -159,7 +160,9 @@ func newSliceReader(e *Endpoint, r SliceRead, p Position) *sliceReader {
 		s.top = v
 	}
 	at := s.at()
-	s.top = max(s.top, at)
+	if s.inc.Window == 0 || s.top == nothing {
+		s.top = max(s.top, at)
+	}
 	for _, d := range p.Seen {
 		s.seen[d] = at
 	}
@@ -210,29 +213,70 @@ func (s *sliceReader) sinceText(from int64) string {
 
 // windows reads one slice of time after another. A slice that has ended by the
 // server's clock is complete, and moves the cursor to its end; the last one moves
-// it to the newest record only.
+// it back to the newest record. Where a slice is empty, the next one is twice as
+// long, so that years without records take few requests; a long one that is not
+// empty is halved and asked for again, as the API may cut long answers off.
 func (s *sliceReader) windows(ctx context.Context, from int64) error {
-	for {
-		until := from + s.inc.Format.span(s.inc.Window)
-		s.floor = nothing
-		r := s.since(from).With(s.inc.Until, s.inc.Format.text(until))
-		if err := s.walk(ctx, r, from); err != nil {
+	window := max(s.inc.Format.span(s.inc.Window), 1)
+	longest := or(s.inc.Format.span(s.inc.MaxWindow), math.MaxInt64)
+	for length := window; ; {
+		until := from + length
+		empty, err := s.window(ctx, from, until, length > window)
+		if err != nil {
 			return err
 		}
+		if length > window && !empty {
+			length = max(length/2, window)
+			continue
+		}
 		if until >= s.inc.Format.at(s.Client.ServerTime()) {
-			return s.finish(ctx, max(s.at(), s.top), true)
+			return s.finish(ctx, s.newest(), true)
 		}
 		if err := s.finish(ctx, max(s.at(), until), false); err != nil {
 			return err
 		}
-		from = until
+		if from = until; empty {
+			length = max(min(2*length, longest), window)
+		}
 	}
+}
+
+// newest is the highest value that came, or, before any came, the cursor.
+func (s *sliceReader) newest() int64 {
+	if s.top != nothing {
+		return s.top
+	}
+	return s.at()
+}
+
+// window reads a slice of time and reports whether it is empty. With only, it
+// just looks.
+func (s *sliceReader) window(ctx context.Context, from, until int64, only bool) (empty bool, err error) {
+	s.floor = nothing
+	r := s.since(from).With(s.inc.Until, s.inc.Format.text(until))
+	if !only {
+		s.came = 0
+		err = s.walk(ctx, r, from)
+		return s.came == 0, err
+	}
+	for page, err := range s.Client.Pages(ctx, s.list(r)) {
+		if err != nil {
+			return false, err
+		}
+		if page.Len() > 0 || page.rest != nil {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // finish moves the cursor after a complete walk; with last, the slice is read.
 func (s *sliceReader) finish(ctx context.Context, at int64, last bool) error {
 	p := s.position
 	p.Next, p.Top, p.Done = "", "", last && s.Full
+	if !last && s.top != nothing {
+		p.Top = s.inc.Format.text(s.top)
+	}
 	if at != nothing {
 		p.At = s.inc.Format.text(at)
 	}
@@ -277,13 +321,19 @@ func (s *sliceReader) remembered(at int64) []Digest {
 	return all
 }
 
-func (s *sliceReader) walk(ctx context.Context, r Request, from int64) error {
-	w := Walk{Request: r, Records: s.e.Records, Paging: s.e.Paging, Known: s.known}
-	if s.e.Resumable {
-		w.Resume = s.position.Next
-	}
+func (s *sliceReader) list(r Request) Walk {
+	w := Walk{Request: r, Records: s.e.Records, Paging: s.e.Paging}
 	if w.Paging == nil {
 		w.Paging = SinglePage{}
+	}
+	return w
+}
+
+func (s *sliceReader) walk(ctx context.Context, r Request, from int64) error {
+	w := s.list(r)
+	w.Known = s.known
+	if s.e.Resumable {
+		w.Resume = s.position.Next
 	}
 	if s.inc.Rolling {
 		w.Paging = rolling{paging: w.Paging, s: s, base: r}
@@ -323,6 +373,7 @@ func (s *sliceReader) page(ctx context.Context, p *Page) (stop bool, err error) 
 	p.tag(s.tags)
 	fill := func(add Adder) error {
 		return p.Records(func(record []byte) error {
+			s.came++
 			wanted, older := s.wanted(record)
 			stop = stop || older && s.inc.Order == Descending
 			if !wanted || s.e.Keep != nil && !s.e.Keep(record) {
