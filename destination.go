@@ -124,6 +124,9 @@ type Staged struct {
 	Ref     string `json:"ref"`
 	Rows    int64  `json:"rows"`
 	Inserts bool   `json:"inserts,omitempty"`
+	// Rejected is how many records of values and rows that it cannot hold the
+	// destination will keep in _sluice.rejected with the load.
+	Rejected int64 `json:"rejected,omitempty"`
 }
 
 // A Load is the segments of a window, made visible together.

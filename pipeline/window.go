@@ -271,6 +271,9 @@ func (w *window) stage(s *segment) {
 		s.staged, s.err = g.sync.Destination.Stage(g.ctx, s.in)
 		<-place
 	}
+	if s.err == nil {
+		s.err = g.sync.countRejected(s.staged.Rejected)
+	}
 	s.queue.Release()
 	if s.err != nil {
 		s.queue.Abort(s.err)

@@ -20,6 +20,7 @@ import (
 type feed struct {
 	schema *arrow.Schema
 	table  *sluice.Table
+	target sluice.TableName
 	staged bool // records have OpColumn and SeqColumn, last
 
 	records chan arrow.RecordBatch // owned by the receiver; closed after the last
@@ -28,11 +29,12 @@ type feed struct {
 	// Set by the goroutine before it closes records.
 	err           error
 	rows, deletes int64
+	rejects       []sluice.Rejected
 }
 
 // newFeed starts to read s. The caller must call stop.
 func newFeed(ctx context.Context, s sluice.Segment, staged bool) *feed {
-	f := &feed{table: s.Table, staged: staged, records: make(chan arrow.RecordBatch)}
+	f := &feed{table: s.Table, target: s.Target.Name, staged: staged, records: make(chan arrow.RecordBatch)}
 	fields := s.Table.Arrow().Fields()
 	if staged {
 		fields = append(fields, arrow.Field{Name: sqlload.OpColumn, Type: arrow.PrimitiveTypes.Int16},
@@ -94,6 +96,11 @@ func (f *feed) record(b sluice.Batch) (arrow.RecordBatch, error) {
 		if column == nil {
 			column = array.MakeArrayOfNull(memory.DefaultAllocator, f.schema.Field(i).Type, n)
 			made = append(made, column)
+		} else if c.Type.Kind == sluice.JSON {
+			clean, own := f.withoutFaults(b, c, column)
+			if column = clean; own {
+				made = append(made, column)
+			}
 		}
 		columns = append(columns, column)
 	}

@@ -122,8 +122,8 @@ func (h *Handle) stageDirect(ctx context.Context, db *database, s sluice.Segment
 		return staged, true, err
 	}
 	sess.sem.unlock()
-	ref := sqlload.Ref{Direct: sess.token}
-	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: f.rows, Inserts: true}, true, nil
+	ref := sqlload.Ref{Direct: sess.token, Rejects: f.rejects}
+	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: f.rows, Inserts: true, Rejected: int64(len(f.rejects))}, true, nil
 }
 
 // hold returns the load's session, begun where it has none yet, to its new
@@ -216,8 +216,8 @@ func (h *Handle) stageTable(ctx context.Context, db *database, s sluice.Segment)
 	if sess := db.session(s.Load); sess != nil {
 		sess.touch(seg.table, false)
 	}
-	ref := sqlload.Ref{Table: seg.name, Columns: s.Table.Columns, Deletes: f.deletes}
-	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: f.rows, Inserts: s.Inserts}, nil
+	ref := sqlload.Ref{Table: seg.name, Columns: s.Table.Columns, Deletes: f.deletes, Rejects: f.rejects}
+	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: f.rows, Inserts: s.Inserts, Rejected: int64(len(f.rejects))}, nil
 }
 
 // fill makes the segment's table and fills it from the feed.

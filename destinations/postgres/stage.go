@@ -242,7 +242,7 @@ func (d *destination) stageDirect(ctx context.Context, t *directTx, s sluice.Seg
 		return sluice.Staged{}, err
 	}
 	ref := sqlload.Ref{Direct: string(s.Load), Rejects: e.rejects, Excluded: e.left}
-	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: e.written, Inserts: true}, nil
+	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: e.written, Inserts: true, Rejected: int64(len(e.rejects))}, nil
 }
 
 // stageTable copies into a stage table, made in the same transaction so that a
@@ -269,7 +269,7 @@ func (d *destination) stageTable(ctx context.Context, s sluice.Segment) (sluice.
 	d.stages[name] = true
 	d.mu.Unlock()
 	ref := sqlload.Ref{Table: name, Columns: s.Table.Columns, Deletes: e.deletes, Rejects: e.rejects, Excluded: e.left, Empty: e.written == 0}
-	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: e.written, Inserts: s.Inserts}, nil
+	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: e.written, Inserts: s.Inserts, Rejected: int64(len(e.rejects))}, nil
 }
 
 func columnNames(t *sluice.Table) []string {
