@@ -110,10 +110,18 @@ func (a *app) connectorTest(ctx context.Context, binary string, f testFlags) err
 	if err != nil {
 		return err
 	}
+	open := func() (sluice.Source, error) { return plugin.Source(i.now, command, name, settings) }
+	first, err := open()
+	if err != nil {
+		return err // a wrong configuration, most likely: no fault of the connector
+	}
+	if err := first.Close(); err != nil {
+		return err
+	}
 	fmt.Fprintf(a.out, "%s %s, version %s\n", binary, name, dash(info.Version))
 	report := connectortest.NewText(a.out)
 	f.o.SkipLeaks = true
-	connectortest.Check(i.now, report, func() (sluice.Source, error) { return plugin.Source(i.now, command, name, settings) }, f.o)
+	connectortest.Check(i.now, report, open, f.o)
 	if err := i.now.Err(); err != nil {
 		return err
 	}

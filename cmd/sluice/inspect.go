@@ -242,6 +242,9 @@ func (a *app) state(ctx context.Context, path string, asJSON bool) error {
 }
 
 func (j *job) positions(ctx context.Context) ([]sluice.Position, error) {
+	if j.exists() != nil {
+		return nil, nil //nolint:nilerr // nothing was loaded yet: nothing is remembered
+	}
 	dest, err := j.openDestination(ctx)
 	if err != nil {
 		return nil, err

@@ -65,7 +65,7 @@ func (d *liveDisplay) above(line string) {
 // nothing flickers.
 func (d *liveDisplay) draw(text string) {
 	width, height, _ := d.app.screen(d.app.out)
-	frame := d.frame(time.Now(), width-1, height)
+	frame := d.frame(d.sync.Progress(), time.Now(), width-1, height)
 	var b strings.Builder
 	b.WriteString(d.over())
 	b.WriteString(text)
@@ -84,14 +84,14 @@ func (d *liveDisplay) over() string {
 	return fmt.Sprintf("\x1b[%dA\x1b[J", d.drawn)
 }
 
-// frame is the table of streams under way and a line on the whole, at most height
-// lines of at most width places.
-func (d *liveDisplay) frame(now time.Time, width, height int) []string {
+// frame is the table of streams under way and a line on the whole, less than
+// height lines of at most width places.
+func (d *liveDisplay) frame(streams []pipeline.Progress, now time.Time, width, height int) []string {
 	s := d.app.style(d.app.out)
 	t := newTable("stream", "phase", ">rows", ">rows/s", ">bytes", ">elapsed", "left")
 	var rows, bytes int64
 	done, total, hidden := 0, 0, 0
-	for _, p := range d.sync.Progress() {
+	for _, p := range streams {
 		total++
 		rows, bytes = rows+p.Rows, bytes+p.Bytes
 		switch {
@@ -102,7 +102,7 @@ func (d *liveDisplay) frame(now time.Time, width, height int) []string {
 			hidden++
 		default:
 			elapsed := now.Sub(p.Started)
-			t.add(clip(p.Stream.String(), max(12, width-70)), string(p.Phase), count(p.Rows), count(rate(p.Rows, elapsed)), size(p.Bytes), brief(elapsed.Truncate(100*time.Millisecond)), bar(p, elapsed))
+			t.add(clip(p.Stream.String(), max(20, width-88)), string(p.Phase), count(p.Rows), count(rate(p.Rows, elapsed)), size(p.Bytes), brief(elapsed.Truncate(100*time.Millisecond)), bar(p, elapsed))
 		}
 	}
 	var lines []string
