@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/url"
 	"os"
@@ -120,7 +121,27 @@ func canonical(path string) (string, error) {
 	return filepath.Join(folder, filepath.Base(path)), err
 }
 
+// refuseOther refuses a file that is something else: DuckDB takes one of a few
+// bytes for an empty database, and would write over it. It must not be called
+// while this process has the file open, since closing it gives DuckDB's lock up.
+func refuseOther(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil //nolint:nilerr // DuckDB makes it, or says better what is wrong
+	}
+	defer f.Close()
+	head := make([]byte, 12)
+	n, err := io.ReadFull(f, head)
+	if n == 0 || err == nil && string(head[8:]) == "DUCK" {
+		return nil
+	}
+	return errors.New("the file exists, but it is not a valid DuckDB database file")
+}
+
 func openFile(ctx context.Context, path string, c Config) (*database, error) {
+	if err := refuseOther(path); err != nil {
+		return nil, err
+	}
 	spill := path + ".tmp"
 	settings := url.Values{
 		"memory_limit": {strings.TrimSpace(c.MemoryLimit)}, "threads": {strconv.Itoa(c.Threads)}, "temp_directory": {spill},

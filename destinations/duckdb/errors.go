@@ -68,9 +68,29 @@ func conflicts(err error) bool {
 
 // queryError returns err as the fault of the user's query, unless it is another.
 func queryError(ctx context.Context, err error) error {
+	if err != nil {
+		err = &shownError{err}
+	}
 	err = classify(ctx, "query", err)
 	if e, ok := errors.AsType[*sluice.Error](err); ok && e.Code == "duckdb_error" {
 		e.Class, e.Code, e.Hint = sluice.Config, "duckdb_query", "look at the query; `SHOW ALL TABLES` lists what there is"
 	}
 	return err
+}
+
+// A shownError shows a query as the user wrote it, and the mark under the place
+// that is wrong where it then is.
+type shownError struct{ err error }
+
+func (e *shownError) Unwrap() error { return e.err }
+
+func (e *shownError) Error() string {
+	lines := strings.Split(e.err.Error(), "\n")
+	for i, line := range lines {
+		if before, after, wrapped := strings.Cut(line, queryHead); wrapped && i+1 < len(lines) {
+			lines[i] = before + after
+			lines[i+1] = strings.TrimPrefix(lines[i+1], strings.Repeat(" ", len(queryHead)))
+		}
+	}
+	return strings.Join(lines, "\n")
 }

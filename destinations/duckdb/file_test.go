@@ -75,6 +75,10 @@ func TestOpenFaults(t *testing.T) {
 	if err := os.WriteFile(text, []byte(strings.Repeat("not a database ", 1000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	short := filepath.Join(folder, "short.duckdb")
+	if err := os.WriteFile(short, []byte("id,name\n1,a\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	newer := filepath.Join(folder, "newer.duckdb")
 	d := open(t, newer)
 	if err := errors.Join(d.Check(t.Context()), d.Close()); err != nil {
@@ -94,7 +98,7 @@ func TestOpenFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ path, code string }{
-		{text, "duckdb_not_a_database"}, {folder, "duckdb_not_a_database"}, {newer, "duckdb_newer_file"}, {corrupt, "duckdb_corrupt"},
+		{text, "duckdb_not_a_database"}, {short, "duckdb_not_a_database"}, {folder, "duckdb_not_a_database"}, {newer, "duckdb_newer_file"}, {corrupt, "duckdb_corrupt"},
 		{filepath.Join(text, "below", "a.duckdb"), "duckdb_path"},
 	} {
 		err := open(t, c.path).Check(t.Context())

@@ -53,5 +53,8 @@ func (h *Handle) Query(ctx context.Context, query string, columns func([]string)
 // textRows runs the query with every value cast to text by DuckDB.
 func textRows(ctx context.Context, conn *sql.Conn, query string) (*sql.Rows, error) {
 	query = strings.TrimRight(strings.TrimSpace(query), "; \n\t")
-	return conn.QueryContext(ctx, "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ("+query+"\n)")
+	return conn.QueryContext(ctx, queryHead+query+"\n)")
 }
+
+// queryHead and a bracket are put around queries, for values as text.
+const queryHead = "SELECT CAST(COLUMNS(*) AS VARCHAR) FROM ("
