@@ -176,7 +176,9 @@ func (s *source) streams(tables []*found) []sluice.Stream {
 		t.stream.Cursors = cursors(t.cols, t.stream.Key)
 		t.stream.Modes = []sluice.ReadMode{sluice.FullRefresh}
 		if len(t.stream.Cursors) > 0 {
-			t.stream.Modes = []sluice.ReadMode{sluice.Incremental, sluice.FullRefresh}
+			// A full refresh is the default: which column grows with every change of
+			// a row is for the user to know, and a wrong guess misses changes unseen.
+			t.stream.Modes = []sluice.ReadMode{sluice.FullRefresh, sluice.Incremental}
 		}
 		streams = append(streams, t.stream)
 	}

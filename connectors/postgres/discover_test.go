@@ -42,7 +42,7 @@ func TestDiscover(t *testing.T) {
 	equal(t, slices.Sorted(slices.Values(names)), []string{`Odd "name.T;a.ble`, "audit.log", "public.keyless", "public.mv", "public.narrow", "public.orders", "public.parted", "public.v"})
 	orders := got["public.orders"]
 	if !slices.Equal(orders.Key, []string{"id"}) || orders.Doc != "What was bought" || !slices.Equal(orders.Cursors, []string{"updated_at", "created_at", "note", "id", "a"}) ||
-		!slices.Equal(orders.Modes, []sluice.ReadMode{sluice.Incremental, sluice.FullRefresh}) || orders.Column("b").Nullable || !orders.Column("a").Nullable {
+		!slices.Equal(orders.Modes, []sluice.ReadMode{sluice.FullRefresh, sluice.Incremental}) || orders.Column("b").Nullable || !orders.Column("a").Nullable {
 		t.Errorf("orders %+v", orders)
 	}
 	if !slices.Equal(got["public.narrow"].Key, []string{"u"}) || got["public.v"].Key != nil || got["public.keyless"].Cursors != nil {
