@@ -113,6 +113,9 @@ type Segment struct {
 	// the table, in a transaction that Merge commits, where Mode is Append or
 	// Replace, or nothing was loaded with a key before.
 	Inserts bool
+	// Nested says that the stream has child tables or may get some, which then
+	// come into being while the load is under way, or one beside it.
+	Nested bool
 	// Next returns the next batch, or io.EOF. The batch is valid until the next
 	// call. With its error other than io.EOF, Stage gives up and returns it.
 	Next func(ctx context.Context) (Batch, error)

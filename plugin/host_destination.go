@@ -62,7 +62,7 @@ func (d *destination) Stage(ctx context.Context, s sluice.Segment) (sluice.Stage
 	if err := ctx.Err(); err != nil {
 		return staged, err
 	}
-	first, err := jsonFrame(frameRequest, segmentFrame{Load: s.Load, Seq: s.Seq, Target: s.Target, Table: s.Table, Mode: s.Mode, Inserts: s.Inserts})
+	first, err := jsonFrame(frameRequest, segmentFrame{Load: s.Load, Seq: s.Seq, Target: s.Target, Table: s.Table, Mode: s.Mode, Inserts: s.Inserts, Nested: s.Nested})
 	if err != nil {
 		return staged, fmt.Errorf("stage: encode the segment: %w", err)
 	}

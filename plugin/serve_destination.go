@@ -65,7 +65,7 @@ func (s *server) stage(stream grpc.ServerStream) error {
 	rows.decoder.tables[0] = &decodedTable{table: f.Table}
 	defer rows.release()
 	staged, err := destination.Stage(ctx, sluice.Segment{Load: f.Load, Seq: f.Seq, Target: f.Target, Table: f.Table,
-		Mode: f.Mode, Inserts: f.Inserts, Next: rows.next})
+		Mode: f.Mode, Inserts: f.Inserts, Nested: f.Nested, Next: rows.next})
 	m, err := answer(staged, err)
 	if err != nil {
 		return err

@@ -153,6 +153,7 @@ type segmentFrame struct {
 	Table   *sluice.Table    `json:"table"`
 	Mode    sluice.WriteMode `json:"mode"`
 	Inserts bool             `json:"inserts,omitempty"`
+	Nested  bool             `json:"nested,omitempty"`
 }
 
 type alterRequest struct {

@@ -15,16 +15,17 @@ var memoryLimit = regexp.MustCompile(`(?i)^\s*(\d+(?:\.\d+)?)\s*([kmgt]i?b)\s*$`
 // dialect has no Now: each merge says its own, since now() of DuckDB is when the
 // transaction began.
 var dialect = sqlload.Dialect{
-	Name:        "duckdb",
-	Quote:       quote,
-	TypeName:    typeName,
-	Cast:        cast,
-	Instant:     instant,
-	AddMicros:   func(at time.Time, n string) string { return instant(at) + " + to_microseconds(" + n + ")" },
-	Widen:       widen,
-	CreateStage: "CREATE TABLE",
-	Stage:       func(name string) string { return quote(name) + `."main"."rows"` },
-	JSONText:    "text",
+	Name:          "duckdb",
+	Quote:         quote,
+	TypeName:      typeName,
+	Cast:          cast,
+	Instant:       instant,
+	AddMicros:     func(at time.Time, n string) string { return instant(at) + " + to_microseconds(" + n + ")" },
+	Widen:         widen,
+	CreateStage:   "CREATE TABLE",
+	LatestByPlace: true,
+	Stage:         func(name string) string { return quote(name) + `."main"."rows"` },
+	JSONText:      "text",
 }
 
 // dialectAt returns the dialect with the time of commit.

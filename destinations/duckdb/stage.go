@@ -93,7 +93,9 @@ func (h *Handle) Stage(ctx context.Context, s sluice.Segment) (sluice.Staged, er
 	}
 	var staged sluice.Staged
 	done := false
-	if straight {
+	// A transaction never sees a table that was made beside it, so the rows of
+	// streams whose tables come as they go meet them in one that begins at the end.
+	if straight && !s.Nested {
 		staged, done, err = h.stageDirect(ctx, db, s)
 	}
 	if !done && err == nil {
@@ -153,7 +155,7 @@ func insertDirect(name sluice.TableName, s sluice.Segment) func(view string) str
 	for _, c := range s.Table.Columns {
 		names, values = append(names, quote(c.Name)), append(values, quote(c.Name))
 	}
-	if s.Mode == sluice.History && len(s.Table.Key) > 0 {
+	if s.Mode == sluice.History && len(s.Table.Key) > 0 && s.Table.Parent == nil {
 		names = append(names, quote(sluice.StartColumn), quote(sluice.EndColumn), quote(sluice.ActiveColumn))
 		values = append(values, quote(sluice.SyncedAtColumn), "NULL", "TRUE")
 	}
