@@ -52,6 +52,10 @@ type Dialect struct {
 	// OnConflict upserts by INSERT … ON CONFLICT, which needs a unique index on
 	// the key; else by DELETE and INSERT, which needs none.
 	OnConflict bool
+	// LatestByPlace finds the last staged row of a key by the highest place among
+	// its rows, with no more than keys and places in memory; else by DISTINCT ON,
+	// which some systems do with all columns of all keys in memory.
+	LatestByPlace bool
 	// Stage names a stage table, quoted; nil: a table of the schema _sluice.
 	// Tables that it names are the destination's to drop: a plan leaves them.
 	Stage func(name string) string

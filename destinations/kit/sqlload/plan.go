@@ -171,6 +171,10 @@ func (p *Plan) latest(t *Table, where string) string {
 	if where != "" {
 		where = " WHERE " + where
 	}
+	if d.LatestByPlace {
+		return "FROM (SELECT r.* " + p.rows(t) + " WHERE r." + d.Quote(posColumn) + " IN (SELECT max(r." + d.Quote(posColumn) + ") " + p.rows(t) + where +
+			" GROUP BY " + d.list("r.", t.Table.Key) + ")) r"
+	}
 	return "FROM (SELECT DISTINCT ON (" + d.list("r.", t.Table.Key) + ") r.* " + p.rows(t) + where +
 		" ORDER BY " + d.list("r.", t.Table.Key) + ", r." + d.Quote(posColumn) + " DESC) r"
 }
