@@ -402,11 +402,14 @@ func TestKilledAtEveryCheckpoint(t *testing.T) {
 			r.Touch(r.AddRun("completed"), githubtest.Object{"display_title": body})
 			r.Push(r.Commit(body, time.Date(2024, 1, 1, i, 0, 0, 0, time.UTC), r.Head()))
 		}
+		for range 900 { // more than one window lists
+			r.AddRun("completed")
+		}
 	}
 	for _, c := range []struct {
 		stream string
 		rows   int
-	}{{"issues", 920}, {"pull_requests", 460}, {"commits", 460}, {"workflow_runs", 460}} {
+	}{{"issues", 920}, {"pull_requests", 460}, {"commits", 460}, {"workflow_runs", 2260}} {
 		for _, mode := range []sluice.ReadMode{sluice.Incremental, sluice.FullRefresh} {
 			kills := 0
 			for cut := 1; ; cut += 1 + cut/4 {

@@ -30,16 +30,16 @@ type Feed struct {
 	last    time.Time
 }
 
-// sentSink notes that the builder sent a batch by itself, and which errors are
-// the sink's. It is used under the feed's lock.
+// sentSink counts the batches since the last checkpoint, and notes which errors
+// are the sink's. It is used under the feed's lock.
 type sentSink struct {
 	sluice.Sink
-	sent   bool
+	sent   int
 	failed bool
 }
 
 func (s *sentSink) Send(ctx context.Context, b sluice.Batch) error {
-	s.sent = true
+	s.sent++
 	err := s.Sink.Send(ctx, b)
 	s.failed = s.failed || err != nil
 	return err
@@ -51,8 +51,15 @@ func (s *sentSink) Reject(ctx context.Context, r sluice.Rejected) error {
 	return err
 }
 
-// checkpointEvery is the longest time between two checkpoints while pages come.
-const checkpointEvery = 10 * time.Second
+// A checkpoint needs the builder empty. So that batches are well filled, one is
+// made where a page ends and the builder holds about a batch; the builder sends
+// by itself only in the middle of pages that are larger. No more than maxSent of
+// such batches, and no more than checkpointEvery, pass without a checkpoint.
+const (
+	checkpointEvery = 10 * time.Second
+	maxSent         = 8
+	fullEnough      = sluice.BatchBytes * 3 / 4
+)
 
 // NewFeed returns the Feed of one stream of a read. o.Table is set from the
 // request's selection. A cursor that cannot be read is an error of class Lost.
@@ -64,6 +71,7 @@ func NewFeed(c *Client, req sluice.ReadRequest, o rows.Options, to sluice.Sink) 
 		return nil, &sluice.Error{Class: sluice.Lost, Code: c.o.Name + "_cursor", Stream: lane.Stream, Op: "read the state",
 			Hint: "the stream must be read again from the start", Err: err}
 	}
+	o.BatchBytes = or(o.BatchBytes, 2*sluice.BatchBytes)
 	sink := &sentSink{Sink: to}
 	f := &Feed{name: c.o.Name, lane: lane, clock: c.o.Clock, to: sink, builder: rows.NewBuilder(o, sink), cursor: at,
 		open: map[string]struct{}{}, last: c.o.Clock.Now()}
@@ -133,7 +141,7 @@ func (f *Feed) adder(ctx context.Context) Adder {
 
 // due reports whether it is time for a checkpoint.
 func (f *Feed) due() bool {
-	return f.to.sent || f.moved && f.clock.Now().Sub(f.last) >= checkpointEvery
+	return f.builder.Size() >= fullEnough || f.to.sent >= maxSent || f.moved && f.clock.Now().Sub(f.last) >= checkpointEvery
 }
 
 // settle makes a checkpoint when it is due and possible.
@@ -157,7 +165,7 @@ func (f *Feed) checkpoint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.to.sent, f.moved, f.last = false, false, f.clock.Now()
+	f.to.sent, f.moved, f.last = 0, false, f.clock.Now()
 	return f.to.Checkpoint(ctx, f.lane, raw)
 }
 

@@ -31,6 +31,33 @@ func (f Format) parse(text string) (int64, bool) {
 	return n, err == nil
 }
 
+// value is parse of a field's JSON. What most APIs write, such as
+// "2026-01-31T12:00:00Z", takes no memory.
+func (f Format) value(raw []byte) (int64, bool) {
+	if f == RFC3339 && len(raw) == len(`"2026-01-31T12:00:00Z"`) && raw[20] == 'Z' {
+		if v, ok := secondsOf(raw[1:20]); ok {
+			return v * 1e6, true
+		}
+	}
+	return f.parse(text(raw))
+}
+
+// secondsOf reads 2026-01-31T12:00:00; false: leave it to package time.
+func secondsOf(b []byte) (int64, bool) {
+	const shape = "0000-00-00T00:00:00"
+	for i := range shape {
+		if c := b[i]; shape[i] == '0' && c-'0' > 9 || shape[i] != '0' && c != shape[i] {
+			return 0, false
+		}
+	}
+	two := func(i int) int { return int(b[i]-'0')*10 + int(b[i+1]-'0') }
+	month, day, hour, minute, second := two(5), two(8), two(11), two(14), two(17)
+	if month < 1 || month > 12 || day < 1 || day > 28 || hour > 23 || minute > 59 || second > 59 {
+		return 0, false
+	}
+	return time.Date(two(0)*100+two(2), time.Month(month), day, hour, minute, second, 0, time.UTC).Unix(), true
+}
+
 // text writes what parse returned.
 func (f Format) text(v int64) string {
 	switch f {
@@ -53,7 +80,17 @@ func (f Format) unit() int64 {
 
 // span turns a duration into parse's numbers, rounded up; of Number there is none.
 func (f Format) span(d time.Duration) int64 {
-	per := map[Format]time.Duration{RFC3339: time.Microsecond, Date: 24 * time.Hour, Unix: time.Second, UnixMilli: time.Millisecond}[f]
+	var per time.Duration
+	switch f {
+	case RFC3339:
+		per = time.Microsecond
+	case Date:
+		per = 24 * time.Hour
+	case Unix:
+		per = time.Second
+	case UnixMilli:
+		per = time.Millisecond
+	}
 	if per == 0 || d <= 0 {
 		return 0
 	}

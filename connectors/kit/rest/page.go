@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/zeebo/xxh3"
 
@@ -53,8 +54,14 @@ func text(raw []byte) string {
 	if len(raw) == 0 || string(raw) == "null" {
 		return ""
 	}
+	if raw[0] != '"' {
+		return string(raw)
+	}
+	if inner := raw[1 : len(raw)-1]; bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+		return string(inner)
+	}
 	var s string
-	if raw[0] == '"' && json.Unmarshal(raw, &s) == nil {
+	if json.Unmarshal(raw, &s) == nil {
 		return s
 	}
 	return string(raw)

@@ -135,6 +135,7 @@ type sliceReader struct {
 	known    map[string]Tag // of the walk before
 	tags     map[string]Tag // of this one
 	seen     map[Digest]int64
+	reach    int64 // how far before top a later read can bring records again
 	floor    int64 // records below it are not wanted
 	came     int   // records of the window
 	top      int64 // highest value seen
@@ -147,6 +148,7 @@ func newSliceReader(e *Endpoint, r SliceRead, p Position) *sliceReader {
 	if e.Incremental != nil {
 		s.inc = *e.Incremental
 		s.field = NewField(s.inc.Field)
+		s.reach = s.inc.Format.span(s.inc.Lookback) + s.inc.Format.unit()
 	} else {
 		s.inc.Order = Whole
 	}
@@ -396,7 +398,7 @@ func (s *sliceReader) page(ctx context.Context, p *Page) (stop bool, err error) 
 // this page, and not further.
 func (s *sliceReader) covers(p *Page) bool {
 	if s.inc.Order == Ascending && s.inc.Window == 0 {
-		_, ok := s.inc.Format.parse(s.field.Text(p.Last()))
+		_, ok := s.inc.Format.value(s.field.Raw(p.Last()))
 		return ok && p.rest == nil
 	}
 	return s.e.Resumable && p.rest == nil && p.Resume() != ""
@@ -422,7 +424,7 @@ func (s *sliceReader) wanted(record []byte) (wanted, older bool) {
 	if s.inc.Order == Whole {
 		return true, false
 	}
-	v, ok := s.inc.Format.parse(s.field.Text(record))
+	v, ok := s.inc.Format.value(s.field.Raw(record))
 	if !ok {
 		return true, false // without a value it cannot be told: it is sent each time
 	}
@@ -447,7 +449,7 @@ func (s *sliceReader) wanted(record []byte) (wanted, older bool) {
 // near reports whether a later read, or page, can bring a record of this value
 // again.
 func (s *sliceReader) near(v int64) bool {
-	return s.top == nothing || v >= s.top-s.inc.Format.span(s.inc.Lookback)-s.inc.Format.unit()
+	return s.top == nothing || v >= s.top-s.reach
 }
 
 // prune keeps the memory of records small: of many equal values it forgets all,
@@ -506,7 +508,7 @@ func (r rolling) Next(p *Page) (Request, bool, error) {
 }
 
 func (r rolling) value(record []byte) (int64, bool) {
-	return r.s.inc.Format.parse(r.s.field.Text(record))
+	return r.s.inc.Format.value(r.s.field.Raw(record))
 }
 
 // address identifies a page among the tags of a walk.

@@ -63,6 +63,10 @@ func (b *Builder) Table() *sluice.Table { return b.columns.Table() }
 // Records returns the number of records added, the rejected ones among them.
 func (b *Builder) Records() int64 { return b.record }
 
+// Size returns the bytes of the rows that are not sent yet, as far as they count
+// for BatchBytes.
+func (b *Builder) Size() int { return b.columns.Size() }
+
 // Add appends one record, an object, and sends a batch when there is enough. A
 // record that cannot become a row is rejected as a row, a value that does not
 // fit as a value; errors are only those of the sink.
