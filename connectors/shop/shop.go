@@ -35,7 +35,10 @@ func open(c Config, o rest.Options) (sluice.Source, error) {
 		o.MaxElapsed = time.Minute // it runs next door: who has not started it should soon be told
 	}
 	o.Hint = func(status int, _ string) string {
-		if status == 401 {
+		switch status {
+		case 0:
+			return "start the sample API with `sluice sample-api`, or set base_url to the address that it prints"
+		case 401:
 			return "set api_key to the key that sluice sample-api was started with; without --key it is demo"
 		}
 		return ""

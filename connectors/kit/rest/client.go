@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -36,14 +37,15 @@ type Options struct {
 	Limiter      *Limiter      // shared by all requests; nil: one without a rate, of 8 requests at once
 	MaxWait      time.Duration // longest wait for a rate limit inside a sync; 15 minutes
 	ThrottleWait time.Duration // wait after a 429 that names no time, doubled each time; 1 s
-	MaxElapsed   time.Duration // after it a request that keeps failing is given up; 5 minutes
+	MaxElapsed   time.Duration // after it a request that keeps failing is given up; 5 minutes (15 s where nothing ever listened)
 	Timeout      time.Duration // of one attempt, answer included; 5 minutes
 	Stall        time.Duration // longest silence of the server; 1 minute
 
 	Buffer  int64 // bytes of an answer that are held at once; larger ones are streamed; 4 MiB
 	MaxBody int64 // bytes of an answer, unpacked, at most; 1 GiB
 
-	// Hint returns the remedy for a refused request, "" for the kit's own.
+	// Hint returns the remedy for a refused request, "" for the kit's own. Status 0
+	// is a connection that was refused.
 	Hint func(status int, message string) string
 
 	Clock     Clock             // nil: the real one
@@ -62,6 +64,7 @@ type Client struct {
 	base *url.URL
 	http *http.Client
 	skew atomic.Int64 // nanoseconds that the server's clock is ahead of ours
+	met  atomic.Bool  // the server has answered before
 }
 
 // ServerTime is the time by the server's clock, as far as its answers tell.
@@ -184,9 +187,10 @@ func (c *Client) Do(ctx context.Context, r Request) (*Response, error) {
 	if err != nil {
 		return nil, c.fault(sluice.Config, "foreign_address", r, "check base_url: it must be the address that the API itself uses in its answers", err)
 	}
-	attempt := &attempts{client: c, request: r, retry: c.backOff()}
+	attempt := &attempts{client: c, request: r}
+	attempt.retry = c.backOff(attempt)
 	for {
-		resp, err := c.try(ctx, r, u)
+		resp, err := attempt.try(ctx, u)
 		if err == nil {
 			return resp, nil
 		}
@@ -204,8 +208,26 @@ type attempts struct {
 	client  *Client
 	request Request
 	retry   *backoff.ExponentialBackOff
-	waited  time.Duration // for rate limits
+	waited  time.Duration // after answers that named a rate limit
+	held    time.Duration // by the limiter
 	renewed bool
+}
+
+// Now is the time by which a request that fails is given up: what it waits for
+// rate limits does not count.
+func (a *attempts) Now() time.Time { return a.client.o.Clock.Now().Add(-a.held) }
+
+// try sends the request once, when the limiter lets it.
+func (a *attempts) try(ctx context.Context, u *url.URL) (*Response, error) {
+	c := a.client
+	asked := c.o.Clock.Now()
+	free, err := c.o.Limiter.acquire(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer free()
+	a.held += c.o.Clock.Now().Sub(asked)
+	return c.try(ctx, a.request, u)
 }
 
 // again returns nil, after a wait, when the request is to be sent again.
@@ -216,7 +238,7 @@ func (a *attempts) again(ctx context.Context, err error) error {
 		return a.throttled(ctx, e)
 	case sluice.Transient:
 		wait := a.retry.NextBackOff()
-		if wait == backoff.Stop {
+		if wait == backoff.Stop || a.stranger(err) && a.retry.GetElapsedTime()+wait > maxFirstContact {
 			return err
 		}
 		if e.RetryAfter > a.client.o.MaxWait {
@@ -241,6 +263,15 @@ func (a *attempts) again(ctx context.Context, err error) error {
 	return err
 }
 
+// maxFirstContact is how long a server that has never answered, and at whose
+// address nothing listens, is tried: more likely the address is wrong, or the
+// server was not started, than that it is back in a moment.
+const maxFirstContact = 15 * time.Second
+
+func (a *attempts) stranger(err error) bool {
+	return !a.client.met.Load() && errors.Is(err, syscall.ECONNREFUSED)
+}
+
 func (a *attempts) throttled(ctx context.Context, e *sluice.Error) error {
 	if e.RetryAfter == 0 {
 		e.RetryAfter = min(a.client.o.ThrottleWait+a.waited, 15*time.Minute)
@@ -252,19 +283,14 @@ func (a *attempts) throttled(ctx context.Context, e *sluice.Error) error {
 	return ctx.Err()
 }
 
-func (c *Client) backOff() *backoff.ExponentialBackOff {
+func (c *Client) backOff(clock backoff.Clock) *backoff.ExponentialBackOff {
 	return backoff.NewExponentialBackOff(backoff.WithInitialInterval(500*time.Millisecond), backoff.WithMultiplier(2),
-		backoff.WithMaxInterval(30*time.Second), backoff.WithMaxElapsedTime(c.o.MaxElapsed), backoff.WithClockProvider(c.o.Clock))
+		backoff.WithMaxInterval(30*time.Second), backoff.WithMaxElapsedTime(c.o.MaxElapsed), backoff.WithClockProvider(clock))
 }
 
 // try sends r once. A body that is not complete, as far as that can be seen, is a
 // Transient error.
 func (c *Client) try(ctx context.Context, r Request, u *url.URL) (*Response, error) {
-	free, err := c.o.Limiter.acquire(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	defer free()
 	ctx, cancel := context.WithTimeoutCause(ctx, c.o.Timeout, errTimeout)
 	req, err := c.newRequest(ctx, r, u)
 	if err != nil {
@@ -276,6 +302,7 @@ func (c *Client) try(ctx context.Context, r Request, u *url.URL) (*Response, err
 		defer cancel()
 		return nil, c.networkError(ctx, r, err)
 	}
+	c.met.Store(true)
 	now := c.o.Clock.Now()
 	c.skew.Store(int64(serverTime(resp.Header, now).Sub(now)))
 	c.o.Limiter.observe(resp.Header, now)

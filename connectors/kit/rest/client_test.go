@@ -110,6 +110,45 @@ func TestNetworkFaultsAreRetried(t *testing.T) {
 	}
 }
 
+// Who forgot to start the server, or mistyped its address, is told soon; one that
+// has answered before is waited for.
+func TestRefusedConnections(t *testing.T) {
+	t.Parallel()
+	for _, met := range []bool{false, true} {
+		c, clock, s := serve(t, answer(200, `{}`), nil)
+		if met {
+			if _, e := get(t, c); e != nil {
+				t.Fatal(e)
+			}
+		}
+		c.Close()
+		s.Close()
+		_, e := get(t, c)
+		address := strings.TrimPrefix(s.URL, "http://")
+		if e == nil || e.Class != sluice.Transient || e.Code != "thing_network" || !strings.Contains(e.Error(), "nothing listens at "+address) || !strings.Contains(e.Hint, "base_url") {
+			t.Errorf("answered before: %t: %+v", met, e)
+		}
+		if soon := clock.total() <= 15*time.Second; soon == met || clock.total() == 0 {
+			t.Errorf("answered before: %t: given up after %s", met, clock.total())
+		}
+	}
+}
+
+// A wait for a rate limit takes nothing from the time in which a failing request
+// is tried again.
+func TestRateLimitsDoNotUseUpRetries(t *testing.T) {
+	t.Parallel()
+	limiter := rest.NewLimiter(0, 1)
+	var clock *fakeClock
+	c, clock, _ := serve(t, first(4, func(w http.ResponseWriter, r *http.Request) {
+		limiter.Pause(clock.Now().Add(10 * time.Minute))
+		answer(500, "")(w, r)
+	}), func(o *rest.Options) { o.Limiter = limiter })
+	if body, e := get(t, c); e != nil || body != "{}" || clock.total() < 30*time.Minute {
+		t.Errorf("%q, %v after %s", body, e, clock.total())
+	}
+}
+
 func TestSlowDripEnds(t *testing.T) {
 	t.Parallel()
 	drip := func(w http.ResponseWriter, r *http.Request) {

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"syscall"
 	"unicode"
 
 	"github.com/sluicehq/sluice"
@@ -55,7 +56,18 @@ func (c *Client) networkError(ctx context.Context, r Request, err error) error {
 	if d, ok := errors.AsType[*net.DNSError](err); ok && d.IsNotFound {
 		return c.fault(sluice.Config, "unknown_host", r, "check the host name in base_url", fmt.Errorf("no such host: %s", d.Name))
 	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Addr != nil && errors.Is(err, syscall.ECONNREFUSED) {
+		return c.refused(r, op.Addr.String())
+	}
 	return c.fault(sluice.Transient, "network", r, hintLater, err)
+}
+
+func (c *Client) refused(r Request, address string) error {
+	hint := "check base_url and that the server is running; the sync is tried again"
+	if c.o.Hint != nil {
+		hint = or(c.o.Hint(0, "connection refused"), hint)
+	}
+	return c.fault(sluice.Transient, "network", r, hint, fmt.Errorf("nothing listens at %s: %w", address, syscall.ECONNREFUSED))
 }
 
 func isTLS(err error) bool {

@@ -223,7 +223,7 @@ func (c *Client) page(ctx context.Context, r Request, w *Walk, l *layout) (*Page
 		if sluice.ClassOf(err) != sluice.Transient || try == maxRefetch {
 			return nil, err
 		}
-		if err := c.o.Clock.Sleep(ctx, c.backOff().NextBackOff()); err != nil {
+		if err := c.o.Clock.Sleep(ctx, c.backOff(c.o.Clock).NextBackOff()); err != nil {
 			return nil, err
 		}
 	}
