@@ -69,9 +69,10 @@ type Traits struct {
 	MaxIdentifier int         `json:"maxIdentifier"` // in bytes
 	MaxColumns    int         `json:"maxColumns"`
 	Modes         []WriteMode `json:"modes"`
-	StageParallel int         `json:"stageParallel"` // segments staged at once, at most; at least 1
-	WindowBytes   int64       `json:"windowBytes"`   // preferred bytes of a window; 0: the engine's choice
-	Volatile      bool        `json:"volatile"`      // staged segments are lost with the process
+	StageParallel int         `json:"stageParallel"`         // segments staged at once, at most; at least 1
+	WindowBytes   int64       `json:"windowBytes"`           // preferred bytes of a window; 0: the engine's choice
+	Volatile      bool        `json:"volatile"`              // staged segments are lost with the process
+	IgnoresCase   bool        `json:"ignoresCase,omitempty"` // names that differ in the case of ASCII letters alone are the same
 }
 
 // A Target is a table or, with Refresh, the shadow that a full read fills

@@ -169,7 +169,7 @@ func (st *streamRun) normalizer() (*normalize.Normalizer, error) {
 	return normalize.New(normalize.Options{
 		Selection: st.spec.Selection, Table: st.spec.Table, Mode: st.plan.Mode,
 		NestedTables: st.spec.NestedTables, SourceNames: st.spec.SourceNames,
-		MaxIdentifier: traits.MaxIdentifier, MaxColumns: traits.MaxColumns,
+		MaxIdentifier: traits.MaxIdentifier, MaxColumns: traits.MaxColumns, IgnoreCase: traits.IgnoresCase,
 	})
 }
 
@@ -181,6 +181,9 @@ func (st *streamRun) target(ctx context.Context, shape *sluice.Table) (*target, 
 		if t.id.Name == shape.Name {
 			return t, nil
 		}
+	}
+	if err := st.sync.claim(st, shape.Name); err != nil {
+		return nil, err
 	}
 	t := &target{stream: st, id: sluice.Target{Name: shape.Name}, parent: shape.Parent, key: shape.Key, shapes: map[shapeKey]*sluice.Table{}}
 	if st.plan.Shadow() {

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/pipeline/normalize"
 	"github.com/sluicehq/sluice/pipeline/stage"
 	"github.com/sluicehq/sluice/pipeline/transact"
 )
@@ -82,6 +83,9 @@ type Sync struct {
 	streams  []*streamRun
 	seq      atomic.Int64
 	rejected atomic.Int64
+
+	claims sync.Mutex
+	owners map[sluice.TableName]*streamRun // of tables, by the names that the destination tells apart
 }
 
 // ErrInterrupted is returned by Run when Drain ended it: all that was committed
@@ -100,11 +104,44 @@ func New(c Config) *Sync {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Sync{Config: c, budget: stage.NewBudget(c.Limits.MemoryBytes)}
+	s := &Sync{Config: c, budget: stage.NewBudget(c.Limits.MemoryBytes), owners: map[sluice.TableName]*streamRun{}}
 	for i := range c.Streams {
-		s.streams = append(s.streams, newStreamRun(s, &c.Streams[i]))
+		st := newStreamRun(s, &c.Streams[i])
+		s.streams = append(s.streams, st)
+		if name := s.distinct(st.spec.Table); s.owners[name] == nil {
+			s.owners[name] = st
+		}
 	}
 	return s
+}
+
+// distinct returns the form of a name that is the same for names that the
+// destination does not tell apart.
+func (s *Sync) distinct(name sluice.TableName) sluice.TableName {
+	if s.Destination.Traits().IgnoresCase {
+		return sluice.TableName{Schema: normalize.FoldCase(name.Schema), Name: normalize.FoldCase(name.Name)}
+	}
+	return name
+}
+
+// claim gives the table to the stream, which fails where another one has it: a
+// table of something nested may be named like a stream's.
+func (s *Sync) claim(st *streamRun, name sluice.TableName) error {
+	s.claims.Lock()
+	defer s.claims.Unlock()
+	key := s.distinct(name)
+	owner := s.owners[key]
+	if owner == nil {
+		s.owners[key] = st
+		return nil
+	}
+	if owner == st {
+		return nil
+	}
+	err := sluice.Errorf(sluice.Config, "name_collision", "choose tables", "give one of the streams a table of its own with `table:`",
+		"streams %s and %s would both fill table %s", owner.spec.Selection.Stream.Name, st.spec.Selection.Stream.Name, name)
+	err.Stream = st.spec.Selection.Stream.Name
+	return err
 }
 
 func (l *Limits) setDefaults(t sluice.Traits) {

@@ -36,7 +36,7 @@ func (j *job) choose(offered []sluice.Stream, traits sluice.Traits, only []strin
 			chosen = append(chosen, p)
 		}
 	}
-	if err := collisions(chosen); err != nil {
+	if err := collisions(chosen, traits); err != nil {
 		return nil, err
 	}
 	return restrict(chosen, only)
@@ -67,8 +67,10 @@ func (j *job) fault(line int, code, reason, hint string) error {
 
 // matches reports whether a pattern names a stream, with its schema or without.
 func matches(pattern string, name sluice.TableName) bool {
-	full, _ := path.Match(pattern, name.String())
-	short, _ := path.Match(pattern, name.Name)
+	// A slash is a character of a name like any other, but path.Match stops at it.
+	flat := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
+	full, _ := path.Match(flat(pattern), flat(name.String()))
+	short, _ := path.Match(flat(pattern), flat(name.Name))
 	return full || short || pattern == name.String() || pattern == name.Name
 }
 
@@ -184,14 +186,18 @@ func (j *job) checkWrite(w config.Stream, p pipeline.Stream, traits sluice.Trait
 }
 
 // collisions refuses two streams that would land in one table.
-func collisions(streams []pipeline.Stream) error {
+func collisions(streams []pipeline.Stream, traits sluice.Traits) error {
 	first := map[sluice.TableName]sluice.TableName{}
 	for _, s := range streams {
-		if other, taken := first[s.Table]; taken {
+		name := s.Table
+		if traits.IgnoresCase {
+			name = sluice.TableName{Schema: normalize.FoldCase(name.Schema), Name: normalize.FoldCase(name.Name)}
+		}
+		if other, taken := first[name]; taken {
 			return sluice.Errorf(sluice.Config, "name_collision", "", "give one of them a table of its own with `table:`, or set `names: source`",
 				"streams %s and %s would both land in table %s", other, s.Selection.Stream.Name, s.Table)
 		}
-		first[s.Table] = s.Selection.Stream.Name
+		first[name] = s.Selection.Stream.Name
 	}
 	return nil
 }

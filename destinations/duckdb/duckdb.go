@@ -79,7 +79,7 @@ const (
 // and row groups of DuckDB have 122,880 rows.
 func (h *Handle) Traits() sluice.Traits {
 	return sluice.Traits{MaxIdentifier: maxIdentifier, MaxColumns: maxColumns, Modes: sluice.WriteModes(),
-		StageParallel: 4, WindowBytes: windowBytes, Volatile: true}
+		StageParallel: 4, WindowBytes: windowBytes, Volatile: true, IgnoresCase: true}
 }
 
 // Check opens the file and takes and gives back a write transaction.

@@ -244,9 +244,12 @@ func same(t testing.TB, what string, want, got [][]string) {
 		t.Errorf("%s: the source has no rows to compare", what)
 	}
 	for i := range min(len(want), len(got)) {
+		if len(want[i]) != len(got[i]) {
+			t.Fatalf("%s: %q, the source has %q", what, got[i], want[i])
+		}
 		for j := range want[i] {
-			if j >= len(got[i]) || want[i][j] != got[i][j] {
-				t.Errorf("%s: row %d is %.300q, the source has %.300q", what, i, got[i], want[i])
+			if want[i][j] != got[i][j] {
+				t.Errorf("%s: row %d has %.300q in place %d, the source has %.300q (the row: %.300q)", what, i, got[i][j:j+1], j, want[i][j], got[i])
 				return
 			}
 		}

@@ -154,15 +154,15 @@ func (f *flat) give(at *node) error {
 		return errTooWide
 	}
 	name := rename(at.words, f.o.SourceNames, f.o.MaxIdentifier)
-	other, ok := f.taken[name]
+	other, ok := f.taken[f.o.distinct(name)]
 	if ok && other == "" {
 		name = fit(name+"_"+hash8(at.path), f.o.MaxIdentifier)
-		other, ok = f.taken[name]
+		other, ok = f.taken[f.o.distinct(name)]
 	}
 	if ok {
 		return f.collide("fields", other, at.path, name)
 	}
-	f.taken[name] = at.path
+	f.taken[f.o.distinct(name)] = at.path
 	f.room--
 	at.field = []byte(name)
 	return nil
@@ -185,13 +185,13 @@ func (f *flat) adopt(at *node) error {
 	name := f.table
 	name.Name = fit(name.Name+"_"+rename(words, f.o.SourceNames, 0), f.o.MaxIdentifier)
 	place := f.table.Name + "." + path
-	if other, ok := f.tables[name.Name]; ok {
+	if other, ok := f.tables[f.o.distinct(name.Name)]; ok {
 		return f.collide("arrays", other, place, name.Name)
 	}
 	if len(f.tables) >= maxTables {
 		return errTooWide
 	}
-	f.tables[name.Name] = place
+	f.tables[f.o.distinct(name.Name)] = place
 	room := 1 << 30
 	if f.o.MaxColumns > 0 {
 		room = max(f.o.MaxColumns-5, 0) // the system columns and valueColumn

@@ -53,7 +53,7 @@ func rename(source string, verbatimNames bool, maxBytes int) string {
 }
 
 func unreserved(s string) string {
-	if strings.HasPrefix(s, reserved) {
+	if len(s) >= len(reserved) && strings.EqualFold(s[:len(reserved)], reserved) {
 		return s[1:]
 	}
 	return s
@@ -154,6 +154,26 @@ func fit(s string, maxBytes int) string {
 		s += "_" + tail
 	}
 	return unreserved(s)
+}
+
+// FoldCase returns s with its ASCII letters in lower case, as systems that ignore
+// case compare names.
+func FoldCase(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'A' && r <= 'Z' {
+			return r + 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
+// distinct is the form of a name that is the same for names that the destination
+// does not tell apart.
+func (o *Options) distinct(name string) string {
+	if o.IgnoreCase {
+		return FoldCase(name)
+	}
+	return name
 }
 
 // TableFor names the table of a stream: its own name, after its schema's unless

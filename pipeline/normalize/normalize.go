@@ -24,6 +24,7 @@ type Options struct {
 	NestedTables  bool             // objects are flattened, arrays are tables of their own
 	SourceNames   bool             // columns keep the source's names
 	MaxIdentifier int              // in bytes; 0: no limit
+	IgnoreCase    bool             // the destination tells names apart by more than case
 	MaxColumns    int              // of a table; 0: no limit
 	Mem           memory.Allocator // of columns that are made; nil: the default
 }

@@ -58,7 +58,7 @@ func (n *Normalizer) leaveRoom(p *plan) {
 		if name == "" {
 			name = n.roots[p.source.Columns[i].Name].name
 		}
-		n.flat.taken[name] = ""
+		n.flat.taken[n.o.distinct(name)] = ""
 	}
 	if n.o.MaxColumns > 0 {
 		given := 0
@@ -75,13 +75,13 @@ func (n *Normalizer) nameColumns(p *plan) error {
 	taken := make(map[string]string, len(p.names))
 	for i, c := range p.source.Columns {
 		name := n.name(c.Name)
-		if other := n.flat.taken[name]; other != "" {
+		if other := n.flat.taken[n.o.distinct(name)]; other != "" {
 			return n.collide(other, c.Name, name)
 		}
-		if other, ok := taken[name]; ok {
+		if other, ok := taken[n.o.distinct(name)]; ok {
 			return n.collide(other, c.Name, name)
 		}
-		taken[name] = c.Name
+		taken[n.o.distinct(name)] = c.Name
 		p.isKey[i] = slices.Contains(n.o.Selection.Stream.Key, c.Name)
 		if n.o.NestedTables && c.Type.Kind == sluice.JSON && !p.isKey[i] {
 			n.root(c.Name, name)
