@@ -3,6 +3,7 @@
 package extract
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -65,11 +66,24 @@ func New(sel sluice.Selection, mode sluice.WriteMode, positions []sluice.Positio
 // refreshID returns an id that sorts by time.
 func refreshID(now time.Time) string { return now.UTC().Format("20060102T150405.000000") }
 
+// fromPositions returns where the stream stands. While a full read is under way,
+// cursors of reads before it say nothing: its parts may already be in the ledger
+// next to the whole stream's cursor of the one before.
 func fromPositions(sel sluice.Selection, positions []sluice.Position) Plan {
 	p := Plan{State: sluice.State{}}
+	latest := latestOf(sel.Stream.Name, positions)
+	underWay := latest.Refresh != "" && !latest.Done
 	for _, pos := range positions {
 		shared := sel.Mode == sluice.CDC && pos.Lane == sluice.SharedLane
 		if pos.Lane.Stream != sel.Stream.Name && !shared {
+			continue
+		}
+		for _, c := range pos.Children {
+			if !slices.Contains(p.Children, c) {
+				p.Children = append(p.Children, c)
+			}
+		}
+		if underWay && !shared && pos.Refresh != latest.Refresh {
 			continue
 		}
 		if pos.Cursor != nil {
@@ -80,11 +94,17 @@ func fromPositions(sel sluice.Selection, positions []sluice.Position) Plan {
 			p.Since = pos.Since
 		}
 		p.Done = p.Done || pos.Done
-		for _, c := range pos.Children {
-			if !slices.Contains(p.Children, c) {
-				p.Children = append(p.Children, c)
-			}
-		}
 	}
 	return p
+}
+
+// latestOf returns the stream's position that was written last.
+func latestOf(stream sluice.TableName, positions []sluice.Position) (latest sluice.Position) {
+	for _, p := range positions {
+		later := cmp.Or(cmp.Compare(p.Epoch, latest.Epoch), cmp.Compare(p.Seq, latest.Seq), cmp.Compare(p.Refresh, latest.Refresh))
+		if p.Lane.Stream == stream && later >= 0 {
+			latest = p
+		}
+	}
+	return latest
 }

@@ -17,9 +17,10 @@ var (
 )
 
 const (
-	id   = "20261121T100000.000000"
-	old  = "20261121T090000.000000"
-	swap = "-swap"
+	id    = "20261121T100000.000000"
+	old   = "20261121T090000.000000"
+	older = "20261121T080000.000000"
+	swap  = "-swap"
 )
 
 func TestNew(t *testing.T) {
@@ -36,11 +37,20 @@ func TestNew(t *testing.T) {
 		cursors int
 		resumed bool
 	}{
-		"first incremental read":       {read: sluice.Incremental, mode: sluice.Merge, want: sluice.Merge},
-		"next incremental read":        {read: sluice.Incremental, mode: sluice.Merge, positions: []sluice.Position{{Lane: whole, Cursor: cursor, Done: true}}, want: sluice.Merge, cursors: 1},
-		"first full read":              {read: sluice.FullRefresh, mode: sluice.Replace, refresh: id, want: sluice.Replace},
-		"next full read":               {read: sluice.FullRefresh, mode: sluice.Replace, positions: []sluice.Position{{Lane: whole, Cursor: cursor, Refresh: old, Done: true}}, refresh: id, want: sluice.Replace},
-		"unfinished full read":         {read: sluice.FullRefresh, mode: sluice.Replace, positions: []sluice.Position{{Lane: part, Cursor: cursor, Refresh: old}}, refresh: old, want: sluice.Replace, cursors: 1, resumed: true},
+		"first incremental read": {read: sluice.Incremental, mode: sluice.Merge, want: sluice.Merge},
+		"next incremental read":  {read: sluice.Incremental, mode: sluice.Merge, positions: []sluice.Position{{Lane: whole, Cursor: cursor, Done: true}}, want: sluice.Merge, cursors: 1},
+		"first full read":        {read: sluice.FullRefresh, mode: sluice.Replace, refresh: id, want: sluice.Replace},
+		"next full read":         {read: sluice.FullRefresh, mode: sluice.Replace, positions: []sluice.Position{{Lane: whole, Cursor: cursor, Refresh: old, Done: true}}, refresh: id, want: sluice.Replace},
+		"unfinished full read":   {read: sluice.FullRefresh, mode: sluice.Replace, positions: []sluice.Position{{Lane: part, Cursor: cursor, Refresh: old}}, refresh: old, want: sluice.Replace, cursors: 1, resumed: true},
+		"unfinished next full read, in parts": {read: sluice.FullRefresh, mode: sluice.Append, positions: []sluice.Position{
+			{Lane: whole, Cursor: cursor, Refresh: older, Done: true, Epoch: 1, Seq: 9}, {Lane: part, Cursor: cursor, Refresh: old, Epoch: 2, Seq: 1}},
+			refresh: old, want: sluice.Append, cursors: 1, resumed: true},
+		"parts of a full read that was given up": {read: sluice.Incremental, mode: sluice.Merge, positions: []sluice.Position{
+			{Lane: part, Cursor: cursor, Refresh: older, Epoch: 1, Seq: 2}, {Lane: whole, Cursor: cursor, Refresh: old + swap, Epoch: 2, Seq: 1}},
+			refresh: old + swap, want: sluice.Replace, cursors: 1, resumed: true},
+		"parts after a re-sync": {read: sluice.Incremental, mode: sluice.Merge, positions: []sluice.Position{
+			{Lane: whole, Cursor: cursor, Refresh: old + swap, Done: true, Epoch: 1, Seq: 2}, {Lane: part, Cursor: cursor, Done: true, Epoch: 2, Seq: 1}},
+			want: sluice.Merge, cursors: 2},
 		"full read into history":       {read: sluice.FullRefresh, mode: sluice.History, refresh: id, want: sluice.History},
 		"re-sync of a merged stream":   {read: sluice.Incremental, mode: sluice.Merge, positions: []sluice.Position{{Lane: whole, Cursor: cursor, Done: true}}, resync: true, refresh: id + swap, want: sluice.Replace},
 		"re-sync of a history":         {read: sluice.Incremental, mode: sluice.History, positions: []sluice.Position{{Lane: whole, Cursor: cursor, Done: true}}, resync: true, refresh: id + swap, want: sluice.History},
