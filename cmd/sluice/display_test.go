@@ -23,7 +23,7 @@ func TestNumbers(t *testing.T) {
 	for got, want := range map[string]string{
 		count(0): "0", count(999): "999", count(1234567): "1,234,567", count(-1234): "-1,234",
 		size(512): "512 B", size(1536): "1.5 KiB", size(3 << 30): "3.0 GiB",
-		brief(40 * time.Millisecond): "0.04s", brief(4230 * time.Millisecond): "4.2s", brief(187 * time.Second): "3m7s",
+		brief(40 * time.Millisecond): "0.04s", brief(4230 * time.Millisecond): "4.2s", brief(187 * time.Second): "3m07s", brief(70 * time.Second): "1m10s", brief(90 * time.Minute): "1h30m",
 		plural(1, "row"): "1 row", plural(2000, "row"): "2,000 rows",
 	} {
 		if got != want {

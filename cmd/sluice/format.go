@@ -44,7 +44,7 @@ func size(n int64) string {
 	return fmt.Sprintf("%.1f %ciB", v, units[unit])
 }
 
-// brief writes a duration with as many digits as matter: "0.05s", "4.2s", "3m7s".
+// brief writes a duration with as many digits as matter: "0.05s", "4.2s", "3m07s".
 func brief(d time.Duration) string {
 	switch {
 	case d < 0:
@@ -54,7 +54,11 @@ func brief(d time.Duration) string {
 	case d < time.Minute:
 		return fmt.Sprintf("%.1fs", d.Seconds())
 	}
-	return strings.TrimSuffix(d.Round(time.Second).String(), "0s")
+	d = d.Round(time.Second)
+	if d < time.Hour {
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 }
 
 // rate returns n a second.
