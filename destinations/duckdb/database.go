@@ -54,6 +54,8 @@ type database struct {
 	limit    int64               // memory_limit of the configuration, in bytes
 	reserved int64               // for the columns of rows on their way; see reserve
 	room     int64               // memory_limit now
+	vector   int64               // room for a vector of large rows; see prepare
+	long     bool                // long values were seen
 
 	refs int // guarded by registry.mu
 }
@@ -318,7 +320,7 @@ func (db *database) makeRoom(bytes int64) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.reserved += bytes
-	room := max(db.limit, otherBytes+db.reserved)
+	room := max(db.limit, otherBytes+db.reserved) + db.vector
 	if room == db.room {
 		return
 	}

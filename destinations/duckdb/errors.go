@@ -26,6 +26,8 @@ var failures = []struct {
 	{"Is a directory", "duckdb_not_a_database", "path names a folder: give the name of a file in it", sluice.Config},
 	{"No space left", "duckdb_disk_full", "free space on the disk that holds the file", sluice.Transient},
 	{"Out of Memory Error", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
+	{"failed to pin block", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
+	{"failed to allocate data", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
 	{"could not allocate block", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
 	{"Transaction conflict", "duckdb_conflict", "another sync changed the same table at the same time; it is tried again", sluice.Transient},
 	{"write-write conflict", "duckdb_conflict", "another sync changed the same table at the same time; it is tried again", sluice.Transient},

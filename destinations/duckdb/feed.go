@@ -18,6 +18,7 @@ import (
 // as records of one schema. So a reader can stop between two batches while the
 // segment's Next waits for the source.
 type feed struct {
+	db     *database
 	schema *arrow.Schema
 	table  *sluice.Table
 	target sluice.TableName
@@ -33,8 +34,8 @@ type feed struct {
 }
 
 // newFeed starts to read s. The caller must call stop.
-func newFeed(ctx context.Context, s sluice.Segment, staged bool) *feed {
-	f := &feed{table: s.Table, target: s.Target.Name, staged: staged, records: make(chan arrow.RecordBatch)}
+func newFeed(ctx context.Context, db *database, s sluice.Segment, staged bool) *feed {
+	f := &feed{db: db, table: s.Table, target: s.Target.Name, staged: staged, records: make(chan arrow.RecordBatch)}
 	fields := s.Table.Arrow().Fields()
 	if staged {
 		fields = append(fields, arrow.Field{Name: sqlload.OpColumn, Type: arrow.PrimitiveTypes.Int16},
@@ -72,6 +73,7 @@ func (f *feed) run(ctx context.Context, next func(context.Context) (sluice.Batch
 			f.err = err
 			return
 		}
+		f.db.prepare(ctx, record)
 		select {
 		case f.records <- record:
 		case <-ctx.Done():

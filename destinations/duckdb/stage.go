@@ -114,7 +114,7 @@ func (h *Handle) stageDirect(ctx context.Context, db *database, s sluice.Segment
 		return staged, false, err
 	}
 	sess.touch(name, false)
-	f := newFeed(ctx, s, false)
+	f := newFeed(ctx, db, s, false)
 	defer f.stop()
 	err = sess.fill(ctx, f, insertDirect(name, s))
 	if err != nil {
@@ -205,7 +205,7 @@ func (h *Handle) stageTable(ctx context.Context, db *database, s sluice.Segment)
 	if err != nil {
 		return sluice.Staged{}, err
 	}
-	f := newFeed(ctx, s, true)
+	f := newFeed(ctx, db, s, true)
 	defer f.stop()
 	if err := seg.fill(ctx, f, s.Table.Columns); err != nil {
 		seg.drop()
