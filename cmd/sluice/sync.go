@@ -132,6 +132,13 @@ func (a *app) plan(ctx context.Context, j *job, src *reusedSource, dest sluice.D
 	if err != nil {
 		return nil, err
 	}
+	streams, left, err := j.withoutNew(ctx, streams)
+	if err != nil {
+		return nil, err
+	}
+	if len(left) > 0 {
+		a.note(fmt.Sprintf("New in the source, and left out by drift: %s: %s. Name them in streams to bring them in.", j.Drift, few(left)))
+	}
 	if len(streams) == 0 {
 		return nil, sluice.Errorf(sluice.Config, "no_streams", "", "compare `sluice discover "+j.Path+"` with the file's streams and exclude, and see to the rights of the source's user",
 			"there is no stream to sync: the source offers %d", len(offered))
@@ -142,7 +149,8 @@ func (a *app) plan(ctx context.Context, j *job, src *reusedSource, dest sluice.D
 // limits returns the file's limits; zeros stand for the defaults.
 func (j *job) limits() pipeline.Limits {
 	return pipeline.Limits{Streams: j.Limits.Streams, Parts: j.Limits.Parts, MaxRejected: j.Limits.MaxRejected,
-		MemoryBytes: j.Limits.MemoryMB << 20, SpillDir: os.TempDir()}
+		MemoryBytes: j.Limits.MemoryMB << 20,
+		WindowBytes: j.Limits.WindowMB << 20, WindowRows: j.Limits.WindowRows, SpillDir: os.TempDir()}
 }
 
 func runID(at time.Time) string {
