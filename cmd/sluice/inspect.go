@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice"
-	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 	"github.com/sluicehq/sluice/pipeline"
 )
 
@@ -200,7 +198,7 @@ func (a *app) state(ctx context.Context, path string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	positions, err := j.positions(i.now)
+	positions, err := j.remembered(i.now)
 	if err != nil {
 		return err
 	}
@@ -239,49 +237,4 @@ func (a *app) state(ctx context.Context, path string, asJSON bool) error {
 	}
 	t.write(a.out, a.style(a.out))
 	return nil
-}
-
-func (j *job) positions(ctx context.Context) ([]sluice.Position, error) {
-	if j.exists() != nil {
-		return nil, nil //nolint:nilerr // nothing was loaded yet: nothing is remembered
-	}
-	dest, err := j.openDestination(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer dest.Close()
-	q, ok := dest.(sluice.Querier)
-	if !ok {
-		return nil, sluice.Errorf(sluice.Config, "no_queries", "read the ledger", "look into its table _sluice.loads with the destination's own tools", "the destination %s answers no queries", j.destination.Name)
-	}
-	if known, err := hasLedger(ctx, q); err != nil || !known {
-		return nil, err
-	}
-	of := fmt.Sprintf("connection = '%s'", strings.ReplaceAll(j.Name, "'", "''"))
-	var positions []sluice.Position
-	// What was known when the last run began, and the loads since then.
-	for _, query := range []string{
-		"select positions from _sluice.connections where " + of,
-		"select positions from _sluice.loads where " + of + " and positions is not null and epoch >= (select epoch from _sluice.connections where " + of + ") order by epoch, seq",
-	} {
-		err := q.Query(ctx, query, func([]string) error { return nil }, func(row []*string) error {
-			var load []sluice.Position
-			if err := json.Unmarshal([]byte(*row[0]), &load); err != nil {
-				return fmt.Errorf("the ledger's positions: %w", err)
-			}
-			positions = sqlload.Fold(positions, load)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
-	return positions, nil
-}
-
-// hasLedger reports whether Sluice ever loaded anything into the destination.
-func hasLedger(ctx context.Context, q sluice.Querier) (known bool, err error) {
-	err = q.Query(ctx, "select 1 as found from information_schema.tables where table_schema = '_sluice' and table_name = 'connections'",
-		func([]string) error { return nil }, func([]*string) error { known = true; return nil })
-	return known, err
 }

@@ -90,7 +90,7 @@ func (a *app) sql(ctx context.Context, path, query, format string) error {
 		return write(i.now, q, query)
 	}
 	found := false
-	if err := q.Query(i.now, query, func([]string) error { return nil }, func([]*string) error { found = true; return nil }); err != nil {
+	if err := eachRow(i.now, q, query, func([]*string) error { found = true; return nil }); err != nil {
 		return err
 	}
 	if !found && format == "table" {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"path"
 	"slices"
@@ -42,6 +43,32 @@ func (j *job) choose(offered []sluice.Stream, traits sluice.Traits, only []strin
 	return restrict(chosen, only)
 }
 
+// withoutNew leaves out, under a drift policy that wants it so, the streams that
+// came into being since the first sync and that the file does not name in full.
+func (j *job) withoutNew(ctx context.Context, q sluice.Querier, streams []pipeline.Stream) (kept []pipeline.Stream, left []string, err error) {
+	if pipeline.Drift(j.Drift) == pipeline.AllowAll {
+		return streams, nil, nil
+	}
+	positions, err := j.positions(ctx, q)
+	if err != nil || len(positions) == 0 {
+		return streams, nil, err
+	}
+	known := map[sluice.TableName]bool{}
+	for _, p := range positions {
+		known[p.Lane.Stream] = true
+	}
+	for _, s := range streams {
+		name := s.Selection.Stream.Name
+		named := slices.ContainsFunc(j.Streams, func(w config.Stream) bool { return w.Name == name.String() || w.Name == name.Name })
+		if known[name] || named {
+			kept = append(kept, s)
+		} else {
+			left = append(left, name.String())
+		}
+	}
+	return kept, left, nil
+}
+
 // match returns the offered streams that a line of the file names.
 func (j *job) match(w config.Stream, offered []sluice.Stream) ([]sluice.Stream, error) {
 	var found []sluice.Stream
@@ -56,7 +83,7 @@ func (j *job) match(w config.Stream, offered []sluice.Stream) ([]sluice.Stream, 
 	}
 	if len(found) == 0 && w.Name != "*" {
 		return nil, j.fault(w.Line, "stream_not_found", fmt.Sprintf("the source has no stream %q%s", w.Name, spec.DidYouMean(w.Name, names)),
-			"`sluice discover "+j.Path+"` lists the streams that the source offers")
+			"`sluice discover "+j.Path+"` lists the streams that the source offers; what its user may not read is not among them")
 	}
 	return found, nil
 }

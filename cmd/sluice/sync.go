@@ -132,18 +132,36 @@ func (a *app) plan(ctx context.Context, j *job, src *reusedSource, dest sluice.D
 	if err != nil {
 		return nil, err
 	}
-	streams, left, err := j.withoutNew(ctx, streams)
-	if err != nil {
-		return nil, err
-	}
-	if len(left) > 0 {
-		a.note(fmt.Sprintf("New in the source, and left out by drift: %s: %s. Name them in streams to bring them in.", j.Drift, few(left)))
+	if q, ok := dest.(sluice.Querier); ok {
+		if streams, err = a.compare(ctx, j, q, streams); err != nil {
+			return nil, err
+		}
 	}
 	if len(streams) == 0 {
 		return nil, sluice.Errorf(sluice.Config, "no_streams", "", "compare `sluice discover "+j.Path+"` with the file's streams and exclude, and see to the rights of the source's user",
 			"there is no stream to sync: the source offers %d", len(offered))
 	}
 	return streams, resync(streams, f.fullRefresh)
+}
+
+// compare looks at what the destination remembers before a sync begins: which
+// streams are new, and which tables another pipeline loads.
+func (a *app) compare(ctx context.Context, j *job, q sluice.Querier, streams []pipeline.Stream) ([]pipeline.Stream, error) {
+	streams, left, err := j.withoutNew(ctx, q, streams)
+	if err != nil {
+		return nil, err
+	}
+	if len(left) > 0 {
+		a.note(fmt.Sprintf("New in the source, and left out by drift: %s: %s. Name them in streams to bring them in.", j.Drift, few(left)))
+	}
+	tables, by, err := j.shared(ctx, q, streams)
+	if err != nil {
+		return nil, err
+	}
+	if len(tables) > 0 {
+		a.note(fmt.Sprintf("Warning: the pipeline %s loads %s, too: the rows of both will meet there. To keep them apart, give this one another schema.", by, few(tables)))
+	}
+	return streams, nil
 }
 
 // limits returns the file's limits; zeros stand for the defaults.
