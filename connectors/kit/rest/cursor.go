@@ -85,6 +85,9 @@ func decodeCursor(raw sluice.Cursor) (cursor, error) {
 	if err := d.Decode(&c); err != nil {
 		return cursor{}, fmt.Errorf("decode the cursor: %w", err)
 	}
+	if d.More() {
+		return cursor{}, errors.New("there is text after the cursor")
+	}
 	if c.Version != cursorVersion {
 		return cursor{}, fmt.Errorf("the cursor has version %d, not %d", c.Version, cursorVersion)
 	}

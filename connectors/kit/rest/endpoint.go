@@ -66,7 +66,10 @@ const (
 	Unordered Order = iota
 	// Ascending lists can be resumed after each page.
 	Ascending
-	// Descending lists are read until a record older than the cursor comes.
+	// Descending lists are read until a record older than the cursor comes. Records
+	// that change meanwhile move to the front and hide none; but one that is deleted
+	// moves another to a page that was read, so that lists which lose records want
+	// tokens or keys for Paging, or another Order.
 	Descending
 	// Whole lists have no field that tells what changed: all records of pages that
 	// changed are sent; see Endpoint.Conditional.
@@ -84,7 +87,8 @@ type Incremental struct {
 	Exclusive bool
 	// Rolling, with Ascending: every page is asked for as the first one since the
 	// last value, so that records that change, and move, while the list is read
-	// let no other one slip through between two pages.
+	// let no other one slip through between two pages. Pages that share a value are
+	// read again until they bring nothing new.
 	Rolling bool
 	// Lookback is how far before the cursor an incremental read begins, for records
 	// that turn up late.

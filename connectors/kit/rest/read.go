@@ -138,6 +138,7 @@ type sliceReader struct {
 	reach    int64 // how far before top a later read can bring records again
 	floor    int64 // records below it are not wanted
 	came     int   // records of the window
+	crowd    *crowd
 	top      int64 // highest value seen
 }
 
@@ -190,7 +191,11 @@ func (s *sliceReader) run(ctx context.Context) error {
 		return s.windows(ctx, from)
 	}
 	s.floor = from
-	if err := s.walk(ctx, s.since(from), from); err != nil {
+	read := s.walk
+	if s.inc.Rolling {
+		read = s.roll
+	}
+	if err := read(ctx, s.since(from)); err != nil {
 		return err
 	}
 	return s.finish(ctx, max(s.at(), s.top), true)
@@ -258,7 +263,7 @@ func (s *sliceReader) window(ctx context.Context, from, until int64, only bool) 
 	r := s.since(from).With(s.inc.Until, s.inc.Format.text(until))
 	if !only {
 		s.came = 0
-		err = s.walk(ctx, r, from)
+		err = s.walk(ctx, r)
 		return s.came == 0, err
 	}
 	for page, err := range s.Client.Pages(ctx, s.list(r)) {
@@ -331,14 +336,11 @@ func (s *sliceReader) list(r Request) Walk {
 	return w
 }
 
-func (s *sliceReader) walk(ctx context.Context, r Request, from int64) error {
+func (s *sliceReader) walk(ctx context.Context, r Request) error {
 	w := s.list(r)
 	w.Known = s.known
 	if s.e.Resumable {
 		w.Resume = s.position.Next
-	}
-	if s.inc.Rolling {
-		w.Paging = rolling{paging: w.Paging, s: s, base: r}
 	}
 	for page, err := range s.Client.Pages(ctx, w) {
 		if err != nil {
@@ -397,6 +399,9 @@ func (s *sliceReader) page(ctx context.Context, p *Page) (stop bool, err error) 
 // covers reports whether a position can say that the read has come to the end of
 // this page, and not further.
 func (s *sliceReader) covers(p *Page) bool {
+	if s.crowd != nil {
+		return false
+	}
 	if s.inc.Order == Ascending && s.inc.Window == 0 {
 		_, ok := s.inc.Format.value(s.field.Raw(p.Last()))
 		return ok && p.rest == nil
@@ -425,6 +430,17 @@ func (s *sliceReader) wanted(record []byte) (wanted, older bool) {
 		return true, false
 	}
 	v, ok := s.inc.Format.value(s.field.Raw(record))
+	if s.crowd != nil && !s.crowd.add(record) {
+		return false, false
+	}
+	wanted, older = s.judge(record, v, ok)
+	if wanted && s.crowd != nil {
+		s.crowd.count(v)
+	}
+	return wanted, older
+}
+
+func (s *sliceReader) judge(record []byte, v int64, ok bool) (wanted, older bool) {
 	if !ok {
 		return true, false // without a value it cannot be told: it is sent each time
 	}
@@ -476,39 +492,6 @@ func (s *sliceReader) after(p *Page) {
 	if s.top != nothing {
 		s.position.Top = s.inc.Format.text(s.top)
 	}
-}
-
-// rolling asks for each page as the first one since the page before's last value.
-// Where that would bring more than half of the page again, for records share a
-// value, it pages on as the API does.
-type rolling struct {
-	paging Paging
-	s      *sliceReader
-	base   Request
-}
-
-func (r rolling) Start(q Request) Request { return r.paging.Start(q) }
-func (r rolling) Paths() []string         { return r.paging.Paths() }
-
-func (r rolling) Next(p *Page) (Request, bool, error) {
-	next, more, err := r.paging.Next(p)
-	if err != nil || !more {
-		return next, more, err
-	}
-	last, ok := r.value(p.Last())
-	middle, known := r.value(p.middle())
-	if !ok || !known {
-		return next, true, nil
-	}
-	since := r.s.sinceText(last)
-	if from, ok := r.s.inc.Format.parse(since); !ok || from <= middle {
-		return next, true, nil
-	}
-	return r.paging.Start(r.base.With(r.s.inc.Since, since)), true, nil
-}
-
-func (r rolling) value(record []byte) (int64, bool) {
-	return r.s.inc.Format.value(r.s.field.Raw(record))
 }
 
 // address identifies a page among the tags of a walk.

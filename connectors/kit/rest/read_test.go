@@ -379,6 +379,70 @@ func TestChangesWhileReading(t *testing.T) {
 	}
 }
 
+// Where more records share a value than fit on a page, pages follow each other by
+// number, and a record that changes, or goes, moves others from the next page to
+// the one that was read.
+func TestChangesInACrowd(t *testing.T) {
+	t.Parallel()
+	for name, e := range incrementals() {
+		if !strings.Contains(name, "rolling") {
+			continue
+		}
+		for _, tail := range []int{0, 30} {
+			a := newTable(20, 5)
+			for i := range 60 {
+				a.set(100+i, 50)
+			}
+			for i := range tail {
+				a.set(200+i, 60+i)
+			}
+			next := 1000
+			a.before = func(n int) {
+				if n > 4 && n < 20 {
+					a.mu.Lock()
+					delete(a.rows, 100+2*n)
+					a.mu.Unlock()
+					a.set(101+2*n, next)
+					next++
+				}
+			}
+			c, clock, _ := serve(t, a.ServeHTTP, nil)
+			clock.step = 4 * time.Second
+			s := source(t, c, e)
+			one := read(t, s, "things", sluice.Incremental, nil)
+			for id := range a.rows {
+				if !strings.Contains(" "+one.ids()+" ", fmt.Sprintf(" %d ", id)) {
+					t.Errorf("%s: record %d was skipped", name, id)
+				}
+			}
+			a.asked = nil
+			two := read(t, s, "things", sluice.Incremental, one.cursor)
+			if len(two.rows) > 0 || len(a.asked) > 2 {
+				t.Errorf("%s: %d rows by %d requests though nothing is new", name, len(two.rows), len(a.asked))
+			}
+		}
+	}
+}
+
+// An API whose records are never the same twice must not hold a read up for ever.
+func TestACrowdThatNeverSettles(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	c, _, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		page := 0
+		fmt.Sscan(r.FormValue("page"), &page)
+		if page < 3 {
+			w.Header().Set("Link", fmt.Sprintf(`<?page=%d>; rel="next"`, page+1))
+		}
+		fmt.Fprintf(w, `[{"id":%d,"updated":"2024-01-01T00:00:00Z","read":%d}]`, page, asked)
+	}, nil)
+	m := read(t, source(t, c, incrementals()["rolling"]), "things", sluice.Incremental, nil)
+	if len(m.rows) < 4 || asked > 30 {
+		t.Errorf("%d rows by %d requests", len(m.rows), asked)
+	}
+}
+
 func TestKilledAndCarriedOn(t *testing.T) {
 	t.Parallel()
 	all := incrementals()
