@@ -104,11 +104,11 @@ func indexKind(t *sluice.Table, mode sluice.WriteMode) string {
 
 func hasIndex(ctx context.Context, tx sqlTx, name sluice.TableName, columns []string, kind string) (there bool, err error) {
 	sorted := slices.Sorted(slices.Values(columns))
-	err = tx.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-	WHERE n.nspname = $1 AND c.relname = $2 AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL AND (i.indisunique OR $4 = 'plain')
+	err = tx.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_index i
+	WHERE i.indrelid = (SELECT oid FROM pg_class WHERE relname = $2 AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)) AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL AND (i.indisunique OR $4 = 'plain')
 	AND ($4 = 'active') = (i.indpred IS NOT NULL)
 	AND (SELECT string_agg(a.attname, ',' ORDER BY a.attname COLLATE "C") FROM pg_attribute a
-		WHERE a.attrelid = c.oid AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts-1])) = $3)`,
+		WHERE a.attrelid = i.indrelid AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts-1])) = $3)`,
 		name.Schema, name.Name, strings.Join(sorted, ","), kind).Scan(&there)
 	return there, err
 }
@@ -159,7 +159,7 @@ func (m *merger) createIndex(ctx context.Context, tx sqlTx, p *sqlload.Plan, i i
 			return err
 		}
 	}
-	err := savepoint(ctx, tx, func() error { return simple(ctx, tx.conn, create) })
+	err := savepoint(ctx, tx, create)
 	if !hasState(err, "23505") {
 		return err
 	}

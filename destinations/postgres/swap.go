@@ -133,9 +133,7 @@ func (m *merger) lockOut(ctx context.Context, tx sqlTx, table string) error {
 	const moment = 500 * time.Millisecond
 	limit := time.Duration(m.d.config.LockTimeout)
 	for waited := time.Duration(0); ; waited += 2 * moment {
-		err := savepoint(ctx, tx, func() error {
-			return simple(ctx, tx.conn, fmt.Sprintf("SET LOCAL lock_timeout = '%dms'; LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0", min(moment, limit).Milliseconds(), table))
-		})
+		err := savepoint(ctx, tx, fmt.Sprintf("SET LOCAL lock_timeout = '%dms'; LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0", min(moment, limit).Milliseconds(), table))
 		if !hasState(err, "55P03") || waited+2*moment >= limit {
 			return err
 		}
