@@ -139,7 +139,7 @@ type Load struct {
 	Connection string     `json:"connection"`
 	Run        string     `json:"run"`
 	Epoch      int64      `json:"epoch"`
-	Seq        int64      `json:"seq"`       // of the load within its run, from 1
+	Seq        int64      `json:"seq"`       // orders the loads of an epoch: positions of a later one replace those of an earlier one
 	At         time.Time  `json:"at"`        // the SyncedAtColumn of its rows, whole microseconds
 	Positions  []Position `json:"positions"` // written in the same transaction
 	// Tables are applied in order, parents before their children. A table may come

@@ -42,6 +42,7 @@ type Position struct {
 	// Children are the tables of nested arrays that the stream is known to fill,
 	// parents first.
 	Children []ChildTable `json:"children,omitempty"`
+	At       time.Time    `json:"at,omitzero"`     // the latest time that the run had given to a load; later loads have later ones
 	Epoch    int64        `json:"epoch,omitempty"` // of the load that wrote it; with Seq, the order of loads
 	Seq      int64        `json:"seq,omitempty"`
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluicehq/sluice"
@@ -28,6 +29,8 @@ type group struct {
 	commits context.Context // of commits; ends with the run
 	work    sync.WaitGroup  // segments being staged, windows being committed
 
+	barrier atomic.Bool // a checkpoint on the whole stream waits in the open window of its lane
+
 	mu    sync.Mutex
 	lanes map[int]*lane
 	err   error // the first failure of staging or committing
@@ -39,6 +42,7 @@ type group struct {
 // A lane collects windows that commit one after another. One goroutine at a time
 // uses it.
 type lane struct {
+	calls  sync.Mutex // held by each call of the Sink
 	group  *group
 	part   int
 	norms  map[*streamRun]*normalize.Normalizer
@@ -87,14 +91,20 @@ func (g *group) readAll() error {
 	if failure := g.failure(); failure != nil {
 		return failure
 	}
+	drained := errors.Is(context.Cause(g.ctx), ErrInterrupted)
+	if g.ctx.Err() != nil { // whatever the source says: it may have stopped halfway
+		err = context.Cause(g.ctx)
+	}
 	if err == nil {
 		return g.finish()
 	}
-	if g.sync.draining() || g.commits.Err() != nil {
-		err = errors.Join(g.settle(false), errDrained)
-		return err
+	if failure := g.settle(false); failure != nil && !drained {
+		return failure
 	}
-	return errors.Join(err, g.settle(false))
+	if g.sync.draining() || g.commits.Err() != nil {
+		return errDrained
+	}
+	return err
 }
 
 // watchDrain ends the read hard where no checkpoint comes after a Drain.
@@ -131,6 +141,9 @@ func (g *group) request() sluice.ReadRequest {
 // fail records the first failure and ends reading and staging.
 func (g *group) fail(err error) {
 	g.mu.Lock()
+	if errors.Is(context.Cause(g.ctx), ErrInterrupted) {
+		err = errDrained // what ends with the drain is no failure of its own
+	}
 	if g.err == nil {
 		g.err = err
 	}
@@ -196,7 +209,33 @@ func (g *group) Send(ctx context.Context, b sluice.Batch) error {
 	if err != nil || b.Rows.NumRows() == 0 {
 		return err
 	}
-	return g.lane(b.Part).window().add(ctx, st, b)
+	l, err := g.enter(b.Part)
+	if err != nil {
+		return err
+	}
+	defer l.calls.Unlock()
+	return l.window().add(ctx, st, b)
+}
+
+// enter returns the lane of a part for one call of the Sink, which unlocks it.
+//
+// The load with a checkpoint on the whole stream comes after all loads of what
+// the parts sent before it, and before all of what they send after it: the
+// ledger would else retire a part's later cursor, and its rows come twice.
+func (g *group) enter(part int) (*lane, error) {
+	if part != 0 && g.barrier.Load() {
+		whole := g.lane(0)
+		whole.calls.Lock()
+		err := whole.settle()
+		g.barrier.Store(false)
+		whole.calls.Unlock()
+		if err != nil {
+			return nil, err
+		}
+	}
+	l := g.lane(part)
+	l.calls.Lock()
+	return l, nil
 }
 
 // Reject implements sluice.Sink.
@@ -208,7 +247,12 @@ func (g *group) Reject(_ context.Context, r sluice.Rejected) error {
 	if err != nil {
 		return err
 	}
-	return g.lane(r.Part).window().reject(st, []sluice.Rejected{r}, true)
+	l, err := g.enter(r.Part)
+	if err != nil {
+		return err
+	}
+	defer l.calls.Unlock()
+	return l.window().reject(st, []sluice.Rejected{r}, true)
 }
 
 // Checkpoint implements sluice.Sink.
@@ -219,14 +263,21 @@ func (g *group) Checkpoint(_ context.Context, at sluice.Lane, c sluice.Cursor) e
 	if g.shared != (at == sluice.SharedLane) {
 		return badSource("sent a checkpoint on lane %v, which does not fit the way it is read", at)
 	}
+	l, err := g.enter(at.Part)
+	if err != nil {
+		return err
+	}
+	defer l.calls.Unlock()
 	if at.Part == 0 {
 		if err := g.settleParts(true); err != nil {
 			return err
 		}
 	}
-	l := g.lane(at.Part)
 	w := l.window()
 	w.cover(at, slices.Clone(c))
+	if at.Part == 0 && !g.shared {
+		g.barrier.Store(true)
+	}
 	draining := g.sync.draining()
 	if w.full() || draining {
 		if err := l.seal(); err != nil {
@@ -248,6 +299,11 @@ func (w *window) cover(at sluice.Lane, c sluice.Cursor) {
 	st := w.lane.group.streams[0]
 	if at == sluice.SharedLane {
 		w.positions = []sluice.Position{{Lane: at, Cursor: c}}
+		for _, st := range w.lane.group.streams {
+			if st.plan.Refresh != "" { // the ledger must know that its full read is under way
+				w.positions = append(w.positions, st.position(sluice.Lane{Stream: st.spec.Selection.Stream.Name}, nil, false))
+			}
+		}
 		return
 	}
 	w.positions = []sluice.Position{st.position(at, c, st.done())}
@@ -323,6 +379,7 @@ func (g *group) finishNeeded(w *window) bool {
 func (w *window) complete() {
 	g := w.lane.group
 	if g.shared {
+		w.positions = slices.DeleteFunc(w.positions, func(p sluice.Position) bool { return p.Lane != sluice.SharedLane })
 		for _, st := range g.streams {
 			w.positions = append(w.positions, st.position(sluice.Lane{Stream: st.spec.Selection.Stream.Name}, nil, true))
 		}
@@ -354,6 +411,9 @@ func (g *group) committed(ctx context.Context, positions []sluice.Position) erro
 	g.acking.Lock()
 	defer g.acking.Unlock()
 	for _, p := range positions {
+		if p.Done || string(g.state[p.Lane]) != string(p.Cursor) {
+			g.sync.moved.Add(1)
+		}
 		if p.Lane.Part == 0 && p.Lane != sluice.SharedLane {
 			for lane := range g.state {
 				if lane.Stream == p.Lane.Stream && lane.Part != 0 {
@@ -378,9 +438,7 @@ func (g *group) committedCursor(at sluice.Lane) sluice.Cursor {
 func (l *lane) window() *window {
 	if l.open == nil {
 		g := l.group
-		load, seq := g.sync.nextLoad(g.epoch)
-		now := g.sync.Now()
-		l.open = &window{lane: l, load: load, seq: seq, opened: now, at: now.UTC().Truncate(time.Microsecond),
+		l.open = &window{lane: l, load: g.sync.nextLoad(g.epoch), opened: g.sync.Now(), at: g.sync.clock.next(),
 			before: l.staged, staged: make(chan struct{}), layers: make([][]*tableWindow, 1), ids: map[string]bool{}, last: map[*target]*segment{}}
 	}
 	return l.open
@@ -406,6 +464,7 @@ func (l *lane) seal() error {
 		return err
 	}
 	w.endSegments()
+	w.seq = l.group.sync.seq.Add(1)
 	l.open, l.staged = nil, w.staged
 	result := make(chan error, 1)
 	l.commit = result

@@ -73,7 +73,8 @@ type faults struct {
 type memory struct {
 	*fuse
 	faults   faults
-	volatile bool // staged rows die with the process
+	volatile bool                    // staged rows die with the process
+	onMerge  func(sluice.Load) error // if set, what Merge returns although it has merged
 
 	mu        sync.Mutex
 	tables    map[sluice.Target]*memTable
@@ -109,6 +110,7 @@ func (m *memory) Begin(_ context.Context, r sluice.Run) (sluice.Ledger, error) {
 		return sluice.Ledger{}, sluice.ErrFenced
 	}
 	m.epoch = r.Epoch
+	m.fold()
 	for ref := range m.staged {
 		load, _, _ := strings.Cut(ref, "#")
 		if m.volatile || !slices.Contains(r.Pending, sluice.LoadID(load)) {
@@ -121,6 +123,23 @@ func (m *memory) Begin(_ context.Context, r sluice.Run) (sluice.Ledger, error) {
 		}
 	}
 	return sluice.Ledger{Epoch: m.epoch, Positions: slices.Collect(maps.Values(m.positions))}, m.burn()
+}
+
+// fold makes the positions what the ledger says: those of all loads in the order
+// of epoch and seq, in which they need not have been committed.
+func (m *memory) fold() {
+	if m.faults.stateBeforeRows {
+		return
+	}
+	loads := slices.SortedStableFunc(slices.Values(m.history), func(a, b sluice.Load) int {
+		return cmp.Or(cmp.Compare(a.Epoch, b.Epoch), cmp.Compare(a.Seq, b.Seq))
+	})
+	clear(m.positions)
+	for _, l := range loads {
+		for _, p := range l.Positions {
+			m.move(p)
+		}
+	}
 }
 
 func (m *memory) underWay(refresh string) bool {
@@ -234,6 +253,11 @@ func (m *memory) Merge(_ context.Context, l sluice.Load) ([]sluice.Counts, error
 	m.loads[l.ID] = counts
 	m.rejected = append(m.rejected, l.Rejected...)
 	m.history = append(m.history, l)
+	if m.onMerge != nil {
+		if err := m.onMerge(l); err != nil {
+			return nil, err
+		}
+	}
 	return counts, m.burn()
 }
 

@@ -58,6 +58,16 @@ func batch(mem arrowmem.Allocator, c change, part int, wide bool) sluice.Batch {
 	return sluice.Batch{Table: t, Part: part, Rows: rb.NewRecordBatch(), Op: c.op}
 }
 
+// docBatch makes a batch of one row with that document.
+func docBatch(id int64, doc string) sluice.Batch {
+	rb := array.NewRecordBuilder(arrowmem.DefaultAllocator, narrowShape.Arrow())
+	defer rb.Release()
+	rb.Field(0).(*array.Int64Builder).Append(id)
+	rb.Field(1).AppendNull()
+	rb.Field(2).(*array.StringBuilder).Append(doc)
+	return sluice.Batch{Table: narrowShape, Rows: rb.NewRecordBatch()}
+}
+
 func send(ctx context.Context, to sluice.Sink, b sluice.Batch) error {
 	defer b.Rows.Release()
 	return to.Send(ctx, b)

@@ -19,8 +19,9 @@ type streamRun struct {
 	spec  *Stream
 	meter meter
 
-	resync bool // the next plan starts a new full read
-	lost   bool // it does so because the cursor was lost
+	resync  bool   // a new full read is to be started by this run
+	lost    bool   // it is because the cursor was lost
+	refresh string // id of the full read that this run started or carried on; empty: none yet
 
 	// Of the round under way:
 	plan extract.Plan
@@ -77,7 +78,6 @@ func (st *streamRun) fail(err error) {
 
 // mayRetry reports whether the platform tries the stream again after err.
 func (st *streamRun) mayRetry(err *sluice.Error) bool {
-	const longestWait = 15 * time.Minute
 	switch err.Class {
 	case sluice.Transient:
 		return true
@@ -91,13 +91,9 @@ func (st *streamRun) mayRetry(err *sluice.Error) bool {
 	return false
 }
 
-func (st *streamRun) retry(roundErr error, wait time.Duration) {
-	err := st.err()
-	if err == nil {
-		err = sluice.AsError(roundErr)
-	}
+func (st *streamRun) retry(err *sluice.Error, wait time.Duration) {
 	if err.Class == sluice.Lost {
-		st.resync, st.lost = true, true
+		st.resync, st.lost, st.refresh = true, true, ""
 	}
 	st.setPhase(Retrying, err, wait)
 }
@@ -105,8 +101,10 @@ func (st *streamRun) retry(roundErr error, wait time.Duration) {
 // start plans the stream's read and makes sure that its tables exist.
 func (st *streamRun) start(ctx context.Context, positions []sluice.Position) error {
 	sel := st.spec.Selection
-	st.plan = extract.New(sel, st.spec.Mode, positions, st.resync, st.sync.Now().UTC().Truncate(time.Microsecond))
-	st.resync, st.targets = false, nil
+	// A re-sync that failed before its first commit is not in the ledger yet.
+	resync := st.resync && !st.knows(positions, func(p sluice.Position) bool { return p.Refresh == st.refresh })
+	st.plan = extract.New(sel, st.spec.Mode, positions, resync, st.sync.clock.next())
+	st.refresh, st.targets = st.plan.Refresh, nil
 	st.setPhase(Reading, nil, 0)
 	st.meter.update(func(p *Progress) {
 		p.Resumed = st.plan.Resumed
@@ -232,6 +230,31 @@ func (st *streamRun) recovered(before, after []sluice.Position) {
 			st.setPhase(Done, nil, 0)
 		}
 	}
+}
+
+// completed settles the stream if the full read of this run is complete in the
+// ledger, although the run was not told so: a connection may break just then.
+func (st *streamRun) completed(positions []sluice.Position) {
+	if !st.settled() && st.knows(positions, func(p sluice.Position) bool { return p.Done && p.Refresh == st.refresh }) {
+		st.setPhase(Done, nil, 0)
+	}
+}
+
+// knows reports whether the ledger has a position of the full read of this run
+// for which is says yes.
+func (st *streamRun) knows(positions []sluice.Position, is func(sluice.Position) bool) bool {
+	return st.refresh != "" && slices.ContainsFunc(positions, func(p sluice.Position) bool {
+		return p.Lane.Stream == st.spec.Selection.Stream.Name && is(p)
+	})
+}
+
+// endedWith returns the error that ended the last round for the stream: its own,
+// or that of the round. A settled stream keeps the one that settled it.
+func (st *streamRun) endedWith(roundErr error) *sluice.Error {
+	if roundErr != nil && !st.settled() {
+		return sluice.AsError(roundErr)
+	}
+	return st.err()
 }
 
 // done reports whether a position written now belongs to a completed read.

@@ -55,7 +55,7 @@ type Limits struct {
 	WindowTime   time.Duration                    // likewise; default 15 s
 	SpillDir     string                           // default: the system's temporary folder
 	MaxRejected  int64                            // rejected records that end the sync; default 10,000
-	Tries        int                              // tries in a row without a committed row; default 5
+	Tries        int                              // tries in a row that fail before any cursor moves; default 5
 	DrainTimeout time.Duration                    // from Drain to the end of reads without a checkpoint; default 8 s
 	Backoff      func(failures int) time.Duration // pause after the n-th failure in a row, from 1; default Backoff
 }
@@ -81,8 +81,11 @@ type Sync struct {
 	Config
 	budget   *stage.Budget
 	streams  []*streamRun
+	clock    clock
 	seq      atomic.Int64
+	epoch    int64 // of the round before; 0: none
 	rejected atomic.Int64
+	moved    atomic.Int64 // cursors that moved, and reads that were completed
 
 	claims sync.Mutex
 	owners map[sluice.TableName]*streamRun // of tables, by the names that the destination tells apart
@@ -104,7 +107,7 @@ func New(c Config) *Sync {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	s := &Sync{Config: c, budget: stage.NewBudget(c.Limits.MemoryBytes), owners: map[sluice.TableName]*streamRun{}}
+	s := &Sync{Config: c, budget: stage.NewBudget(c.Limits.MemoryBytes), clock: clock{now: c.Now}, epoch: c.Epoch, owners: map[sluice.TableName]*streamRun{}}
 	for i := range c.Streams {
 		st := newStreamRun(s, &c.Streams[i])
 		s.streams = append(s.streams, st)
@@ -201,13 +204,13 @@ func (s *Sync) PeakBytes() int64 {
 // stop the others. It returns nil when every stream is up to date, ErrInterrupted
 // after Drain, and else the failures joined; Progress tells them apart.
 func (s *Sync) Run(ctx context.Context) error {
-	for failures := 0; ; {
-		before := s.loads()
+	for p := (patience{}); ; {
+		before := s.moved.Load()
 		err := s.round(ctx)
-		if s.loads() > before {
-			failures = 0
+		if s.moved.Load() > before {
+			p = patience{}
 		}
-		wait, again := s.next(ctx, err, &failures)
+		wait, again := s.next(ctx, err, &p)
 		if !again {
 			return s.outcome(ctx, err)
 		}
@@ -224,8 +227,11 @@ func (s *Sync) round(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
-	run := sluice.Run{Connection: s.Connection, Owner: s.Owner, ID: s.Config.Run, Epoch: s.Epoch}
+	// A further round keeps the epoch of the first: another run that has taken
+	// over since then must not be fenced by a try of this one.
+	run := sluice.Run{Connection: s.Connection, Owner: s.Owner, ID: s.Config.Run, Epoch: s.epoch}
 	for _, m := range pending {
+		s.passSeq(m.Seq)
 		run.Pending = append(run.Pending, m.ID)
 		for _, p := range m.Positions {
 			run.Refreshes = append(run.Refreshes, p.Refresh)
@@ -234,6 +240,14 @@ func (s *Sync) round(ctx context.Context) error {
 	ledger, err := s.begin(ctx, run)
 	if err != nil {
 		return err
+	}
+	s.epoch = ledger.Epoch
+	s.clock.pass(ledger.Positions)
+	for _, p := range ledger.Positions {
+		s.passSeq(p.Seq)
+	}
+	for _, st := range s.streams {
+		st.completed(ledger.Positions)
 	}
 	source, err := s.Open(ctx)
 	if err != nil {
@@ -317,99 +331,6 @@ func (s *Sync) groups() [][]*streamRun {
 	return groups
 }
 
-// next decides what follows a round: another one after a pause, or the end. A
-// throttled round is no failure; neither is one that must start over.
-func (s *Sync) next(ctx context.Context, roundErr error, failures *int) (wait time.Duration, again bool) {
-	if ctx.Err() != nil || s.draining() {
-		return 0, false
-	}
-	var retry []*streamRun
-	failed := false
-	for _, st := range s.streams {
-		err := st.err()
-		if roundErr != nil && !st.settled() {
-			err = sluice.AsError(roundErr)
-		}
-		switch {
-		case err == nil:
-			continue
-		case !st.mayRetry(err):
-			st.setPhase(Failed, err, 0)
-			continue
-		}
-		retry = append(retry, st)
-		failed = failed || err.Class == sluice.Transient
-		wait = max(wait, err.RetryAfter)
-	}
-	if failed {
-		if *failures++; *failures >= s.Limits.Tries {
-			return 0, false
-		}
-		wait = max(wait, s.Limits.Backoff(*failures))
-	}
-	for _, st := range retry {
-		st.retry(roundErr, wait)
-	}
-	return wait, len(retry) > 0
-}
-
-// pause waits and reports whether the sync goes on after it.
-func (s *Sync) pause(ctx context.Context, wait time.Duration) bool {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-	case <-s.Drain:
-	}
-	return false
-}
-
-// outcome settles every stream and returns what Run returns.
-func (s *Sync) outcome(ctx context.Context, roundErr error) error {
-	var errs []error
-	interrupted := false
-	for _, st := range s.streams {
-		if st.settled() && st.err() == nil {
-			continue
-		}
-		err := st.err()
-		if err == nil && roundErr != nil {
-			err = sluice.AsError(roundErr)
-		}
-		switch {
-		case err == nil || ctx.Err() != nil || err.Class == sluice.Cancelled && s.draining():
-			interrupted = true
-			st.setPhase(Interrupted, nil, 0)
-		default:
-			if !st.settled() {
-				st.setPhase(Failed, err, 0)
-			}
-			errs = append(errs, &streamError{st.spec.Selection.Stream.Name, err})
-		}
-	}
-	if roundErr != nil && len(s.streams) == 0 || roundErr != nil && len(errs) > 0 {
-		return roundErr
-	}
-	if interrupted && len(errs) == 0 {
-		if err := context.Cause(ctx); err != nil {
-			return err
-		}
-		return ErrInterrupted
-	}
-	return errors.Join(errs...)
-}
-
-// streamError names the stream that failed.
-type streamError struct {
-	stream sluice.TableName
-	err    error
-}
-
-func (e *streamError) Error() string { return e.stream.String() + ": " + e.err.Error() }
-func (e *streamError) Unwrap() error { return e.err }
-
 func (s *Sync) draining() bool {
 	select {
 	case <-s.Drain:
@@ -419,16 +340,15 @@ func (s *Sync) draining() bool {
 	}
 }
 
-func (s *Sync) loads() (n int64) {
-	for _, st := range s.streams {
-		n += st.meter.loads.Load()
-	}
-	return n
+func (s *Sync) nextLoad(epoch int64) sluice.LoadID {
+	return sluice.LoadID(fmt.Sprintf("%s/%d/%d", s.Connection, epoch, s.seq.Add(1)))
 }
 
-func (s *Sync) nextLoad(epoch int64) (sluice.LoadID, int64) {
-	seq := s.seq.Add(1)
-	return sluice.LoadID(fmt.Sprintf("%s/%d/%d", s.Connection, epoch, seq)), seq
+// passSeq makes the numbers of all further loads larger than that of one in the
+// ledger or the journal, which may be of this epoch.
+func (s *Sync) passSeq(seq int64) {
+	for have := s.seq.Load(); have < seq && !s.seq.CompareAndSwap(have, seq); have = s.seq.Load() {
+	}
 }
 
 // committed returns the state that positions hold.

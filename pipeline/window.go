@@ -19,7 +19,7 @@ import (
 type window struct {
 	lane   *lane
 	load   sluice.LoadID
-	seq    int64
+	seq    int64     // given when it is sealed, since loads are ordered by it
 	at     time.Time // SyncedAtColumn of its rows
 	opened time.Time
 	before <-chan struct{} // closed when the window before has staged all
@@ -214,7 +214,7 @@ func (w *window) addRows(ctx context.Context, st *streamRun, b sluice.Batch) err
 // stageAll ends the table's segment under way and waits until all its rows are
 // staged, so that the destination may change the table within the load.
 func (w *window) stageAll(tw *tableWindow) error {
-	tw.endSegment()
+	w.endSegments() // all, since they may hold the places that this one waits for
 	s := w.last[tw.target]
 	if s == nil {
 		return nil
@@ -363,7 +363,8 @@ func (w *window) manifest() (m transact.Manifest, owners []*streamRun) {
 	m = transact.Manifest{ID: w.load, Connection: g.sync.Connection, Run: g.sync.Config.Run, Epoch: g.epoch, Seq: w.seq,
 		At: w.at, Positions: w.positions, Rejected: w.rejected}
 	for i := range m.Positions {
-		m.Positions[i].Epoch, m.Positions[i].Seq = g.epoch, w.seq
+		p := &m.Positions[i]
+		p.Epoch, p.Seq, p.At = g.epoch, w.seq, g.sync.clock.latest()
 	}
 	for i, layer := range w.layers {
 		for _, st := range g.streams {
