@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"database/sql"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ func duckMain(file, query string, out io.Writer) (err error) {
 			err = e
 		}
 	}()
-	rows, err := db.Query(query)
+	rows, err := db.QueryContext(context.Background(), query)
 	if err != nil {
 		return err
 	}

@@ -37,7 +37,7 @@ func (e *env) sync(ctx context.Context, file string) (usage, error) {
 	u := usage{seconds: time.Since(started).Seconds(), cpu: cpuOf(cmd)}
 	u.peak, u.highWater = m.end()
 	if e.keep {
-		os.WriteFile(file+".log", append(out.Bytes(), errs.Bytes()...), 0o644) // for reading afterwards; no loss if not
+		_ = os.WriteFile(file+".log", append(out.Bytes(), errs.Bytes()...), 0o644) // for reading afterwards; no loss if not
 	}
 	if err == nil {
 		err = succeeded(out.Bytes())

@@ -192,9 +192,7 @@ func (pidSink) Send(context.Context, sluice.Batch) error {
 
 // dest is a Destination that counts what is staged.
 type dest struct {
-	c  config
-	mu sync.Mutex
-	n  int
+	c config
 }
 
 func (d *dest) Check(context.Context) error { return nil }

@@ -134,7 +134,7 @@ func start(ctx context.Context, c Command, name string) (*process, error) {
 	}
 	p := &process{command: c, name: name, exited: make(chan struct{}), output: newOutput(name), oomBase: countOOM()}
 	p.life, p.end = context.WithCancel(context.Background())
-	p.cmd = exec.Command(path, c.Args...)
+	p.cmd = exec.Command(path, c.Args...) //nolint:noctx // it lives until it is closed, whatever opened it
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
 		HandshakeConfig:  handshake,
 		Plugins:          goplugin.PluginSet{pluginName: &grpcPlugin{}},

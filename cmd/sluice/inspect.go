@@ -45,10 +45,10 @@ func (a *app) check(ctx context.Context, path string) error {
 		errs = append(errs, err)
 	}
 	started := time.Now()
-	offered, sourceErr := j.checkSource(i.now)
+	offered, sourceErr := a.checkSource(i.now, j)
 	report("source "+j.source.Name, started, sourceErr)
 	started = time.Now()
-	traits, destErr := j.checkDestination(i.now)
+	traits, destErr := a.checkDestination(i.now, j)
 	report("destination "+j.destination.Name, started, destErr)
 	if sourceErr == nil && destErr == nil {
 		started = time.Now()
@@ -78,24 +78,24 @@ func (a *app) listChosen(streams []pipeline.Stream) {
 	t.write(a.out, a.style(a.out))
 }
 
-func (j *job) checkSource(ctx context.Context) ([]sluice.Stream, error) {
+func (a *app) checkSource(ctx context.Context, j *job) ([]sluice.Stream, error) {
 	src, err := j.openSource(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer src.Close()
+	defer a.close("the source", src)
 	if err := src.Check(ctx); err != nil {
 		return nil, err
 	}
 	return src.Discover(ctx)
 }
 
-func (j *job) checkDestination(ctx context.Context) (sluice.Traits, error) {
+func (a *app) checkDestination(ctx context.Context, j *job) (sluice.Traits, error) {
 	dest, err := j.openDestination(ctx)
 	if err != nil {
 		return sluice.Traits{}, err
 	}
-	defer dest.Close()
+	defer a.close("the destination", dest)
 	return dest.Traits(), dest.Check(ctx)
 }
 
@@ -125,7 +125,7 @@ func (a *app) discover(ctx context.Context, path string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	defer src.Close()
+	defer a.close("the source", src)
 	streams, err := src.Discover(i.now)
 	if err != nil {
 		return err
@@ -198,7 +198,7 @@ func (a *app) state(ctx context.Context, path string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	positions, err := j.remembered(i.now)
+	positions, err := a.remembered(i.now, j)
 	if err != nil {
 		return err
 	}

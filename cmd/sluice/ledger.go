@@ -13,7 +13,7 @@ import (
 
 // remembered opens the destination for a look at the pipeline's positions. A
 // DuckDB file that is not there yet is not made.
-func (j *job) remembered(ctx context.Context) ([]sluice.Position, error) {
+func (a *app) remembered(ctx context.Context, j *job) ([]sluice.Position, error) {
 	if j.exists() != nil {
 		return nil, nil //nolint:nilerr // nothing was loaded yet: nothing is remembered
 	}
@@ -21,7 +21,7 @@ func (j *job) remembered(ctx context.Context) ([]sluice.Position, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer dest.Close()
+	defer a.close("the destination", dest)
 	q, ok := dest.(sluice.Querier)
 	if !ok {
 		return nil, sluice.Errorf(sluice.Config, "no_queries", "read the ledger", "look into its table _sluice.loads with the destination's own tools", "the destination %s answers no queries", j.destination.Name)

@@ -81,6 +81,14 @@ func (a *app) setLive(line func(string)) {
 	a.live = line
 }
 
+// close closes an end of the pipeline. What that cannot do is no failure of the
+// command, which is over: it is mentioned.
+func (a *app) close(what string, end io.Closer) {
+	if err := end.Close(); err != nil {
+		a.note(fmt.Sprintf("Warning: closing %s: %s", what, tidy(err.Error())))
+	}
+}
+
 // A quietWriter is silent once its reader has gone.
 type quietWriter struct {
 	to   io.Writer

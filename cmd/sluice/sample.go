@@ -32,7 +32,7 @@ can see a sync cope.`,
 			}
 			i := a.interrupts(cmd.Context())
 			defer i.stop()
-			l, err := net.Listen("tcp", listen)
+			l, err := (&net.ListenConfig{}).Listen(i.now, "tcp", listen)
 			if err != nil {
 				return sluice.Errorf(sluice.Config, "listen", "listen on "+listen, "choose a free address with --listen", "%w", err)
 			}

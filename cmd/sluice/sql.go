@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"regexp"
 	"strings"
@@ -81,7 +82,7 @@ func (a *app) sql(ctx context.Context, path, query, format string) error {
 	if err != nil {
 		return err
 	}
-	defer dest.Close()
+	defer a.close("the destination", dest)
 	q, ok := dest.(sluice.Querier)
 	if !ok {
 		return sluice.Errorf(sluice.Config, "no_queries", "query", "use the destination's own tools", "the destination %s answers no queries", j.destination.Name)
@@ -104,9 +105,9 @@ func (a *app) sql(ctx context.Context, path, query, format string) error {
 func (j *job) exists() error {
 	var c struct{ Path string }
 	if j.destination.Name != "duckdb" || json.Unmarshal(j.Destination.Config, &c) != nil || c.Path == "" {
-		return nil
+		return nil //nolint:nilerr // what else is wrong with it, opening it says better
 	}
-	if _, err := os.Stat(c.Path); os.IsNotExist(err) {
+	if _, err := os.Stat(c.Path); errors.Is(err, fs.ErrNotExist) {
 		return sluice.Errorf(sluice.Config, "nothing_loaded", "", "run `sluice sync "+j.Path+"` first", "%s does not exist yet", c.Path)
 	}
 	return nil

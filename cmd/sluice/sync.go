@@ -98,9 +98,9 @@ func (a *app) syncOnce(i *interrupts, path string, f syncFlags) error {
 	if err != nil {
 		return err
 	}
-	defer dest.Close()
+	defer a.close("the destination", dest)
 	src := &reusedSource{open: j.openSource}
-	defer src.close()
+	defer a.close("the source", src)
 	streams, err := a.plan(i.now, j, src, dest, f)
 	if err != nil {
 		return err
@@ -115,7 +115,7 @@ func (a *app) syncOnce(i *interrupts, path string, f syncFlags) error {
 	show.start(s)
 	err = s.Run(i.hard)
 	i.drainable.Store(false)
-	src.close()
+	a.close("the source", src)
 	return show.end(s, err, time.Since(started))
 }
 
@@ -200,9 +200,11 @@ func (r *reusedSource) get(ctx context.Context) (sluice.Source, error) {
 	return src, err
 }
 
-func (r *reusedSource) close() {
-	if r.idle != nil {
-		r.idle.Close()
-		r.idle = nil
+// Close closes the source, where it is still here.
+func (r *reusedSource) Close() error {
+	idle := r.idle
+	if r.idle = nil; idle == nil {
+		return nil
 	}
+	return idle.Close()
 }

@@ -86,7 +86,7 @@ const (
 // being rewritten under it, and describes it. The lock comes before the snapshot
 // where it can, so that both tell of the same table.
 func (s *source) begin(ctx context.Context, name sluice.TableName) (*conn, *relation, error) {
-	for lock := true; ; lock = false {
+	for lock := true; ; {
 		c, reused, err := s.pool.get(ctx)
 		if err != nil {
 			return nil, nil, err
@@ -99,10 +99,10 @@ func (s *source) begin(ctx context.Context, name sluice.TableName) (*conn, *rela
 		pg, server := errors.AsType[*pgconn.PgError](err)
 		switch {
 		case lock && server && (pg.Code == "42501" || pg.Code == "42809" || pg.Code == "0A000"):
-			continue // not a table, or only some columns may be read: it is read without the lock
+			lock = false // not a table, or only some columns may be read: it is read without the lock
+			continue
 		case reused && ctx.Err() == nil && judge(err).class == sluice.Transient:
 			s.pool.drain() // idle connections have died, as when the server starts again
-			lock = true
 			continue
 		}
 		return nil, nil, fail(ctx, "read the catalogue", err)
@@ -244,16 +244,6 @@ func (r *relation) uniqueKey(key []string) bool {
 	return slices.ContainsFunc(r.unique, func(unique []string) bool {
 		return !slices.ContainsFunc(unique, func(name string) bool { return !slices.Contains(key, name) })
 	})
-}
-
-// column returns the column of that name, or nil.
-func (r *relation) column(name string) *column {
-	for i := range r.cols {
-		if r.cols[i].name == name {
-			return &r.cols[i]
-		}
-	}
-	return nil
 }
 
 // piece is a heap that a stream's rows lie in: the table itself or, for a

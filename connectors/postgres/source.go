@@ -64,7 +64,7 @@ func (s *source) Read(ctx context.Context, req sluice.ReadRequest, to sluice.Sin
 	if sink, ok := errors.AsType[*sinkError](err); ok {
 		return sink.err
 	}
-	if e, ok := err.(*sluice.Error); ok && e.Stream == (sluice.TableName{}) {
+	if e, ok := err.(*sluice.Error); ok && e.Stream == (sluice.TableName{}) { //nolint:errorlint // one that something wraps is left as it is
 		e.Stream = sel.Stream.Name
 	}
 	return err

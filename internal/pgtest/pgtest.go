@@ -134,7 +134,7 @@ func execURL(url, sql string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx)
+	defer func() { _ = conn.Close(ctx) }()
 	_, err = conn.Exec(ctx, sql).ReadAll()
 	return err
 }

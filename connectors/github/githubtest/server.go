@@ -246,7 +246,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, body any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Write(raw)
+	_, _ = w.Write(raw) // who hung up does not want to know
 }
 
 // page cuts a list by per_page and page and sets the Link header.

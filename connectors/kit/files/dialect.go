@@ -225,10 +225,9 @@ func regularity(records []sampled, quote string) float64 {
 		}
 	}
 	score := float64(times) / float64(len(records))
-	switch {
-	case fields == 1:
+	if fields == 1 {
 		score *= 0.1
-	default:
+	} else {
 		score += min(float64(fields), 50) / 500
 	}
 	if quote == "'" { // apostrophes are common in text

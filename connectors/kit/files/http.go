@@ -165,7 +165,7 @@ type body struct {
 
 func (c *Client) open(ctx context.Context, f File, authorization string) (*body, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	r, err := c.get(ctx, f, authorization, 0, "")
+	r, err := c.get(ctx, f, authorization, 0, "") //nolint:bodyclose // body.Close closes it
 	if err != nil {
 		cancel()
 		return nil, err
@@ -227,7 +227,7 @@ func (b *body) again(cause error) error {
 		return failed
 	}
 	_ = b.response.Body.Close()
-	r, err := b.client.get(b.ctx, b.file, b.authorization, b.at, b.etag)
+	r, err := b.client.get(b.ctx, b.file, b.authorization, b.at, b.etag) //nolint:bodyclose // body.Close closes it
 	if err != nil {
 		return err
 	}

@@ -27,7 +27,10 @@ func int96File(t *testing.T, values []parquet.Int96, levels []int16) string {
 		schema.NewInt64Node("id", parquet.Repetitions.Required, -1),
 	}, -1))
 	w := file.NewParquetWriter(f, root)
-	group := w.AppendRowGroup()
+	group, err := w.AppendRowGroupChecked()
+	if err != nil {
+		t.Fatal(err)
+	}
 	c, err := group.NextColumn()
 	if err != nil {
 		t.Fatal(err)

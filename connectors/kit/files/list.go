@@ -134,11 +134,11 @@ func glob(ctx context.Context, pattern string) ([]string, error) {
 			if name == filepath.Clean(root) || errors.Is(err, fs.ErrPermission) {
 				return localError("list "+name, err)
 			}
-			return nil // it went away
+			return nil //nolint:nilerr // it went away
 		}
 		rel, relErr := filepath.Rel(root, name)
 		if relErr != nil || rel == "." {
-			return nil
+			return nil //nolint:nilerr // the root itself
 		}
 		parts := strings.Split(filepath.ToSlash(rel), "/")
 		if d.IsDir() {

@@ -70,7 +70,7 @@ func cannedEndpoint() rest.Endpoint {
 }
 
 // counter is a sink that only counts.
-type counter struct{ rows, batches, bytes, checkpoints, smallest int64 }
+type counter struct{ rows, batches, checkpoints, smallest int64 }
 
 func (c *counter) Send(_ context.Context, b sluice.Batch) error {
 	n := b.Rows.NumRows()

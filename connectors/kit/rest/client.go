@@ -297,7 +297,7 @@ func (c *Client) try(ctx context.Context, r Request, u *url.URL) (*Response, err
 		cancel()
 		return nil, err
 	}
-	resp, err := c.http.Do(req)
+	resp, err := c.http.Do(req) //nolint:bodyclose // receive closes it, or Response.Close
 	if err != nil {
 		defer cancel()
 		return nil, c.networkError(ctx, r, err)

@@ -195,7 +195,7 @@ func (f *Feed) End(ctx context.Context, mode sluice.ReadMode, read []string, err
 // named puts the stream on an error that does not name one. An error of the sink
 // is returned unchanged.
 func (f *Feed) named(err error) error {
-	if e, ok := err.(*sluice.Error); ok && !f.to.failed && e.Stream == (sluice.TableName{}) {
+	if e, ok := err.(*sluice.Error); ok && !f.to.failed && e.Stream == (sluice.TableName{}) { //nolint:errorlint // one that something wraps is left as it is
 		named := *e
 		named.Stream = f.lane.Stream
 		return &named

@@ -100,7 +100,6 @@ type renewing struct {
 	turn    sync.Mutex // held while fetching
 	mu      sync.Mutex
 	token   Token
-	used    bool // the token was sent
 	secrets []string
 }
 

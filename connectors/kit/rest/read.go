@@ -358,7 +358,7 @@ func (s *sliceReader) walk(ctx context.Context, r Request) error {
 // expired tells a resumed walk whose address the API no longer knows: the slice
 // must be read again.
 func (s *sliceReader) expired(w Walk, _ *Page, err error) error {
-	e, ok := err.(*sluice.Error)
+	e, ok := err.(*sluice.Error) //nolint:errorlint // one that something wraps is left as it is
 	if !ok || w.Resume == "" || e.Class != sluice.Config {
 		return err
 	}

@@ -62,12 +62,12 @@ func (c *Client) receive(ctx context.Context, cancel context.CancelFunc, r Reque
 	body := &stallReader{body: resp.Body, cancel: cancel, stall: c.o.Stall, left: c.o.MaxBody}
 	body.timer = time.AfterFunc(c.o.Stall, func() { body.stalled.Store(true); cancel() })
 	if err := out.fill(body); err != nil {
-		body.Close()
+		_ = body.Close()
 		out.Close()
 		return nil, c.networkError(ctx, r, err)
 	}
 	if out.more == nil {
-		body.Close()
+		_ = body.Close()
 	}
 	if err := out.check(); err != nil {
 		out.Close()

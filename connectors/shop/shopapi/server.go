@@ -106,7 +106,7 @@ func Serve(ctx context.Context, ln net.Listener, o Options) error {
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if srv.Shutdown(late) != nil {
-			srv.Close()
+			_ = srv.Close() // what still runs is cut off
 		}
 	})
 	defer stop()
