@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -265,4 +266,24 @@ func (p *pipe) sound() {
 	if n := p.one("SELECT count(*) FROM _sluice.loads WHERE rows_extracted <> rows_loaded + rows_rejected + rows_filtered"); n != "0" {
 		p.t.Errorf("%s loads do not add up", n)
 	}
+}
+
+// children returns the processes whose parent is pid.
+func children(pid int) (found []int) {
+	entries, _ := os.ReadDir("/proc")
+	for _, e := range entries {
+		id, err := strconv.Atoi(e.Name())
+		if err != nil {
+			continue
+		}
+		stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
+		if err != nil {
+			continue
+		}
+		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+		if len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
+			found = append(found, id)
+		}
+	}
+	return found
 }

@@ -1,0 +1,145 @@
+package roundtrip_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/sluicehq/sluice/internal/pgtest"
+)
+
+// TestColumnsChangeBetweenRuns: a source's column goes from int to bigint, to
+// numeric and to text, others come, go and come back, and what was loaded
+// before stays exact.
+func TestColumnsChangeBetweenRuns(t *testing.T) {
+	onBoth(t, func(t *testing.T, destination string) {
+		for _, write := range []string{"merge", "soft_delete", "history"} {
+			t.Run(write, func(t *testing.T) {
+				t.Parallel()
+				source := pgtest.Shared(t).NewDatabase(t)
+				pgtest.Exec(t, source, `CREATE TABLE e (id int PRIMARY KEY, v int, must text NOT NULL, day date, at timestamptz NOT NULL DEFAULT clock_timestamp());
+					INSERT INTO e VALUES (1, 2147483647, 'a', '2024-02-29'), (2, -2147483648, 'b', NULL), (3, NULL, 'c', '0044-03-15 BC')`)
+				p := newPipe(t, source, destination, "streams: [{name: public.e, mode: incremental, cursor: at, write: "+write+"}]")
+				active := ""
+				if write == "history" {
+					active = " WHERE _sluice_active"
+				}
+				now := func(column string) string {
+					var values []string
+					for _, row := range p.ask("SELECT id, coalesce(CAST(" + column + " AS text), '-') FROM raw.e" + active + " ORDER BY id") {
+						values = append(values, row[1])
+					}
+					return strings.Join(values, " | ")
+				}
+				step := func(sql, column, want string) {
+					t.Helper()
+					if sql != "" {
+						pgtest.Exec(t, source, sql)
+					}
+					p.sync(0)
+					if got := now(column); got != want {
+						t.Fatalf("after %q: %s is %q, want %q", sql, column, got, want)
+					}
+				}
+				step("", "v", "2147483647 | -2147483648 | -")
+				step(`ALTER TABLE e ALTER v TYPE bigint; INSERT INTO e VALUES (4, 9223372036854775807, 'd')`, "v", "2147483647 | -2147483648 | - | 9223372036854775807")
+				step(`ALTER TABLE e ALTER v TYPE numeric(38,2); INSERT INTO e VALUES (5, 12.5, 'e')`, "v", "2147483647.00 | -2147483648.00 | - | 9223372036854775807.00 | 12.50")
+				step(`ALTER TABLE e ALTER v TYPE text USING 'was ' || v; INSERT INTO e VALUES (6, 'free text', 'f')`,
+					"v", "2147483647.00 | -2147483648.00 | - | 9223372036854775807.00 | was 12.50 | free text") // the row at the cursor is read again
+				step(`ALTER TABLE e ALTER day TYPE timestamp; INSERT INTO e VALUES (7, 'x', 'g', '2024-02-29 12:00')`,
+					"CAST(extract(epoch FROM day) AS bigint)", "1709164800 | - | -63517824000 | - | - | - | 1709208000")
+				step(`ALTER TABLE e ADD extra int; UPDATE e SET extra = 5, at = clock_timestamp() WHERE id = 1; UPDATE e SET at = clock_timestamp() WHERE id = 7`, "extra", "5 | - | - | - | - | - | -")
+				step(`ALTER TABLE e DROP extra; UPDATE e SET v = 'two', at = clock_timestamp() WHERE id = 2`, "extra", "5 | - | - | - | - | - | -")
+				step(`ALTER TABLE e ADD extra boolean; UPDATE e SET extra = true, at = clock_timestamp() WHERE id IN (2, 3)`, "extra", "5 | true | true | - | - | - | -")
+				step(`ALTER TABLE e ALTER must DROP NOT NULL; INSERT INTO e VALUES (8, NULL, NULL)`, "must", "a | b | c | d | e | f | g | -")
+				step(`ALTER TABLE e RENAME must TO may; INSERT INTO e VALUES (9, NULL, 'z')`, "may", "- | - | - | - | - | - | - | - | z")
+				if got := now("must"); got != "a | b | c | d | e | f | g | - | -" {
+					t.Errorf("the column by its old name: %s", got)
+				}
+				step("TRUNCATE e", "id", "1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9") // a cursor cannot see what is gone
+				p.sound()
+			})
+		}
+	})
+}
+
+// TestTablesComeAndGo: full refreshes of a table that is emptied, dropped, made
+// again, renamed and retyped.
+func TestTablesComeAndGo(t *testing.T) {
+	onBoth(t, func(t *testing.T, destination string) {
+		for write, gone := range map[string]string{"replace": "", "merge": "1 2", "soft_delete": "1 2"} {
+			t.Run(write, func(t *testing.T) {
+				t.Parallel()
+				source := pgtest.Shared(t).NewDatabase(t)
+				pgtest.Exec(t, source, "CREATE TABLE g (id int PRIMARY KEY, v int); INSERT INTO g VALUES (1, 10), (2, 20); CREATE TABLE other (id int PRIMARY KEY); INSERT INTO other VALUES (1)")
+				p := newPipe(t, source, destination, "streams: [{name: 'public.*', mode: full_refresh, write: "+write+"}]")
+				ids := func(table string) string {
+					var ids []string
+					for _, row := range p.ask("SELECT id FROM raw." + table + " ORDER BY id") {
+						ids = append(ids, row[0])
+					}
+					return strings.Join(ids, " ")
+				}
+				p.sync(0)
+				pgtest.Exec(t, source, "TRUNCATE g")
+				p.sync(0)
+				if got := ids("g"); got != gone {
+					t.Errorf("emptied: %q, want %q", got, gone)
+				}
+				if write == "soft_delete" && p.one("SELECT count(*) FROM raw.g WHERE NOT _sluice_deleted") != "0" {
+					t.Error("rows that are gone are not marked")
+				}
+				pgtest.Exec(t, source, "DROP TABLE g; INSERT INTO other VALUES (2)")
+				p.sync(0) // the pattern finds what is there; nothing is dropped in the destination
+				if got := ids("g") + "/" + ids("other"); got != gone+"/1 2" {
+					t.Errorf("dropped: %q", got)
+				}
+				pgtest.Exec(t, source, "CREATE TABLE g (id bigint PRIMARY KEY, v text, w jsonb); INSERT INTO g VALUES (3, 'x', '{}'); ALTER TABLE other RENAME TO another")
+				p.sync(0)
+				if got, want := ids("g")+"/"+ids("another")+"/"+ids("other"), strings.TrimSpace(gone+" 3")+"/1 2/1 2"; got != want {
+					t.Errorf("made again: %q, want %q", got, want)
+				}
+				p.write(postgresSource(source), "streams: [public.other]")
+				if e := p.sync(2).summary.failure(); e == nil || e.Class != "config" || !strings.Contains(e.Message, "other") || e.Hint == "" {
+					t.Errorf("a stream that is gone: %+v", e)
+				}
+			})
+		}
+	})
+}
+
+// TestDriftPolicies: what the policy forbids stops its stream only, with the
+// changes named, and leaves the table as it was.
+func TestDriftPolicies(t *testing.T) {
+	onBoth(t, func(t *testing.T, destination string) {
+		source := pgtest.Shared(t).NewDatabase(t)
+		pgtest.Exec(t, source, "CREATE TABLE d (id int PRIMARY KEY, v int); INSERT INTO d VALUES (1, 1); CREATE TABLE calm (id int PRIMARY KEY); INSERT INTO calm VALUES (1)")
+		p := newDestination(t, destination)
+		with := func(policy string) {
+			p.write(postgresSource(source), "drift: "+policy+"\nstreams: [{name: public.d, mode: full_refresh, write: merge}, {name: public.calm, mode: full_refresh, write: merge}]")
+		}
+		with("block_all")
+		p.sync(0) // a first run makes its tables whatever the policy
+		for i, change := range []string{"ALTER TABLE d ADD w text DEFAULT 'w'", "ALTER TABLE d DROP w; ALTER TABLE d ALTER v TYPE bigint; UPDATE d SET v = 1 << 31"} {
+			pgtest.Exec(t, source, fmt.Sprintf("%s; INSERT INTO calm VALUES (%d)", change, i+2))
+			e := p.sync(1).summary.failure()
+			if e == nil || e.Class != "blocked" || e.Hint == "" || e.Retryable {
+				t.Fatalf("%s: %+v", change, e)
+			}
+			if got := p.one("SELECT CAST(count(*) AS text) FROM raw.calm"); got != fmt.Sprint(i+2) {
+				t.Errorf("%s: the other stream has %s rows", change, got)
+			}
+			if got := p.ask("SELECT column_name FROM information_schema.columns WHERE table_schema = 'raw' AND table_name = 'd' ORDER BY ordinal_position"); len(got) != 3 {
+				t.Errorf("%s: the table has %v", change, got)
+			}
+		}
+		with("allow_all")
+		o := p.sync(0)
+		if !strings.Contains(o.text, `"event":"schema"`) || o.summary.Streams[0].Changes == 0 {
+			t.Errorf("the change is not told:\n%s", tail(o.text))
+		}
+		if got := p.one("SELECT CAST(v AS text) FROM raw.d"); got != "-2147483648" && got != "2147483648" {
+			t.Errorf("v is %s", got)
+		}
+	})
+}
