@@ -121,4 +121,3 @@ func FuzzCursorValue(f *testing.F) {
 		}
 	})
 }
-
