@@ -57,7 +57,7 @@ func TestLivePgbench(t *testing.T) {
 			// Without a key what commits late cannot be told from what was read, so
 			// one client writes alone.
 			clients := map[bool]string{true: "3", false: "1"}[c.keyed]
-			b.write(t, 400, 150, clients)
+			b.write(t, 300, 150, clients)
 			syncs, last := 0, 0
 			for writing := true; writing; syncs++ {
 				select {

@@ -63,40 +63,48 @@ func TestAwkwardNames(t *testing.T) {
 				p.sync(0)
 				tables := p.sync(0).landed(t) // the second one meets the rows of the first
 				seen := map[string]bool{}
+				var queries []string
 				for i, table := range awkward {
 					to := tables[schemas[i%len(schemas)]+"\x00"+table]
 					if to == "" || seen[to] {
 						t.Fatalf("%q landed in %q", table, to)
 					}
 					seen[to] = true
-					p.awkwardColumns(t, i, to, names == "source")
+					queries = append(queries, fmt.Sprintf("SELECT %d, %s FROM %s", i, awkwardColumns(names == "source"), to))
 				}
+				p.awkwardRows(t, strings.Join(queries, " UNION ALL ")+" ORDER BY 1")
 			})
 		}
 	}
 }
 
-// awkwardColumns compares the only row of table i.
-func (p *pipe) awkwardColumns(t *testing.T, i int, table string, verbatim bool) {
-	t.Helper()
-	var exact []string
+// awkwardColumns is the columns of a table, by name where they keep theirs.
+func awkwardColumns(verbatim bool) string {
+	if !verbatim {
+		return "*"
+	}
+	var list []string
 	for _, column := range awkward {
 		if column == "_sluice_mine" { // that prefix is Sluice's own
 			column = "sluice_mine"
 		}
-		exact = append(exact, ident(column))
+		list = append(list, ident(column))
 	}
-	list := "*"
-	if verbatim {
-		list = strings.Join(exact, ", ")
+	return strings.Join(list, ", ")
+}
+
+// awkwardRows compares the only row of each table.
+func (p *pipe) awkwardRows(t *testing.T, query string) {
+	t.Helper()
+	rows := p.ask(query)
+	if len(rows) != len(awkward) {
+		t.Fatalf("%d rows: %v", len(rows), rows)
 	}
-	rows := p.ask("SELECT " + list + " FROM " + table)
-	if len(rows) != 1 || len(rows[0]) < len(awkward) {
-		t.Fatalf("%s: %v", table, rows)
-	}
-	for j := range awkward {
-		if want := fmt.Sprintf("%d/%d", i, j); rows[0][j] != want {
-			t.Errorf("%s: column %q has %q, not %q", table, awkward[j], rows[0][j], want)
+	for i, row := range rows {
+		for j := range awkward {
+			if want := fmt.Sprintf("%d/%d", i, j); row[j+1] != want {
+				t.Errorf("%q: column %q has %q, not %q", awkward[i], awkward[j], row[j+1], want)
+			}
 		}
 	}
 }
