@@ -55,28 +55,42 @@ type lane struct {
 // errDrained is what the Sink returns to end a read at a checkpoint.
 var errDrained = &sluice.Error{Class: sluice.Cancelled, Code: "interrupted", Err: ErrInterrupted}
 
-func newGroup(s *Sync, source sluice.Source, ledger sluice.Ledger, streams []*streamRun, pool chan struct{}) *group {
-	return &group{sync: s, source: source, epoch: ledger.Epoch, ledger: ledger.Positions, streams: streams, pool: pool,
-		shared: streams[0].spec.Selection.Mode == sluice.CDC, lanes: map[int]*lane{}, state: committed(ledger.Positions)}
+func newGroup(s *Sync, source sluice.Source, epoch int64, positions []sluice.Position, streams []*streamRun, pool chan struct{}) *group {
+	return &group{sync: s, source: source, epoch: epoch, ledger: positions, streams: streams, pool: pool,
+		shared: streams[0].spec.Selection.Mode == sluice.CDC, lanes: map[int]*lane{}, state: committed(positions)}
 }
 
 // run reads the group's streams once and records how that ended.
 func (g *group) run(ctx context.Context) {
 	g.commits = ctx
 	g.ctx, g.cancel = context.WithCancelCause(ctx)
-	err := g.readAll()
+	err := passing(ctx, g.readAll())
 	if err != nil {
 		g.abort(err)
 	}
 	g.work.Wait()
 	g.cancel(nil)
 	for _, st := range g.streams {
+		st.forget()
 		if err != nil {
 			st.fail(err)
 		} else {
 			st.setPhase(Done, nil, 0)
 		}
 	}
+}
+
+// passing gives errors their class that only the engine can judge: a deadline
+// that is not the run's passes, and staged rows that are lost are read again.
+func passing(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(err, sluice.ErrStagedLost):
+		return &sluice.Error{Class: sluice.Transient, Code: "staged_rows_lost", Op: "merge", Err: err,
+			Hint: "the destination lost rows before they were merged; they are read again"}
+	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && sluice.AsError(err).Code == "cancelled":
+		return &sluice.Error{Class: sluice.Transient, Code: "timeout", Err: err, Hint: "a server did not answer in time; see whether it is overloaded"}
+	}
+	return err
 }
 
 func (g *group) readAll() error {
@@ -239,7 +253,7 @@ func (g *group) enter(part int) (*lane, error) {
 }
 
 // Reject implements sluice.Sink.
-func (g *group) Reject(_ context.Context, r sluice.Rejected) error {
+func (g *group) Reject(ctx context.Context, r sluice.Rejected) error {
 	if err := g.failure(); err != nil {
 		return err
 	}
@@ -252,7 +266,7 @@ func (g *group) Reject(_ context.Context, r sluice.Rejected) error {
 		return err
 	}
 	defer l.calls.Unlock()
-	return l.window().reject(st, []sluice.Rejected{r}, true)
+	return l.window().reject(ctx, st, []sluice.Rejected{r}, true)
 }
 
 // Checkpoint implements sluice.Sink.
@@ -439,7 +453,7 @@ func (l *lane) window() *window {
 	if l.open == nil {
 		g := l.group
 		l.open = &window{lane: l, load: g.sync.nextLoad(g.epoch), opened: g.sync.Now(), at: g.sync.clock.next(),
-			before: l.staged, staged: make(chan struct{}), layers: make([][]*tableWindow, 1), ids: map[string]bool{}, last: map[*target]*segment{}}
+			before: l.staged, staged: make(chan struct{}), layers: make([][]*tableWindow, 1), ids: map[uint64]bool{}, last: map[*target]*segment{}}
 	}
 	return l.open
 }

@@ -73,8 +73,9 @@ type faults struct {
 type memory struct {
 	*fuse
 	faults   faults
-	volatile bool                    // staged rows die with the process
-	onMerge  func(sluice.Load) error // if set, what Merge returns although it has merged
+	volatile bool // staged rows die with the process
+	// If set, what Merge returns before it does anything, and although it has merged.
+	beforeMerge, onMerge func(sluice.Load) error
 
 	mu        sync.Mutex
 	tables    map[sluice.Target]*memTable
@@ -236,6 +237,11 @@ func (m *memory) Merge(_ context.Context, l sluice.Load) ([]sluice.Counts, error
 			if _, ok := m.staged[p.Ref]; !ok {
 				return nil, sluice.ErrStagedLost
 			}
+		}
+	}
+	if m.beforeMerge != nil {
+		if err := m.beforeMerge(l); err != nil {
+			return nil, err
 		}
 	}
 	counts := make([]sluice.Counts, len(l.Tables))

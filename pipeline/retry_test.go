@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -262,5 +263,69 @@ func TestTablesMayChangeWhileOthersHoldAllPlaces(t *testing.T) {
 	defer cancel()
 	if err := pipeline.New(c).Run(ctx); err != nil || rowsOf(dest) != 3 {
 		t.Errorf("%v, %d rows", err, rowsOf(dest))
+	}
+}
+
+func TestErrorsThatOnlyTheEngineCanJudge(t *testing.T) {
+	t.Parallel()
+	for name, failure := range map[string]error{"staged rows are lost": sluice.ErrStagedLost, "a server's deadline": context.DeadlineExceeded} {
+		dest := newMemory()
+		dest.beforeMerge = func(l sluice.Load) error {
+			dest.beforeMerge = nil
+			return fmt.Errorf("merge: %w", failure)
+		}
+		src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+			return sendRow(ctx, to, 1, "x")
+		}}
+		if err := pipeline.New(config(src, dest)).Run(context.Background()); err != nil || src.try != 2 || rowsOf(dest) != 1 {
+			t.Errorf("%s: %v after %d tries, %d rows", name, err, src.try, rowsOf(dest))
+		}
+	}
+}
+
+// TestRejectedBeforeAnyTableAreCounted rejects the first records of a stream
+// whose shape nobody knows yet.
+func TestRejectedBeforeAnyTableAreCounted(t *testing.T) {
+	t.Parallel()
+	for _, windowRows := range []int64{1, 100} {
+		src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+			for i := range 3 {
+				err := to.Reject(ctx, sluice.Rejected{Stream: streamName, Value: "?", Reason: "bad", Row: true})
+				if err = errors.Join(err, to.Checkpoint(ctx, wholeStream, cursorAt(i))); err != nil {
+					return err
+				}
+			}
+			return sendRow(ctx, to, 4, "x")
+		}}
+		dest := newMemory()
+		c := config(src, dest)
+		c.Streams[0].Selection.Stream.Columns, c.Limits.WindowRows = nil, windowRows
+		s := pipeline.New(c)
+		if err := s.Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if p := s.Progress()[0]; p.Counts.Rejected != 3 || p.Counts.Extracted != 4 || p.Counts.Loaded != 1 {
+			t.Errorf("windows of %d: %+v", windowRows, p.Counts)
+		}
+	}
+}
+
+// TestSmallBatchesCountForWhatTheyTake sends many batches of a row while nobody
+// drains them: what a batch takes besides its values is part of the budget.
+func TestSmallBatchesCountForWhatTheyTake(t *testing.T) {
+	t.Parallel()
+	const columns = 4 // of the table, with its system column
+	src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+		for id := range int64(20) {
+			if err := send(ctx, to, batch(arrowmem.DefaultAllocator, change{sluice.Upsert, id, "x"}, 0, false)); err != nil {
+				return err
+			}
+		}
+		return to.Checkpoint(ctx, wholeStream, cursorAt(20))
+	}}
+	c := config(src, newMemory())
+	s := pipeline.New(c)
+	if err := s.Run(context.Background()); err != nil || s.PeakBytes() < columns*256 {
+		t.Errorf("%v, peak %d bytes", err, s.PeakBytes())
 	}
 }

@@ -15,9 +15,10 @@ import (
 
 // A streamRun is one stream through the rounds of a run.
 type streamRun struct {
-	sync  *Sync
-	spec  *Stream
-	meter meter
+	sync   *Sync
+	spec   *Stream
+	number int // among the streams of the sync
+	meter  meter
 
 	resync  bool   // a new full read is to be started by this run
 	lost    bool   // it is because the cursor was lost
@@ -32,7 +33,7 @@ type streamRun struct {
 }
 
 func newStreamRun(s *Sync, spec *Stream) *streamRun {
-	st := &streamRun{sync: s, spec: spec, resync: spec.Resync}
+	st := &streamRun{sync: s, spec: spec, number: len(s.streams), resync: spec.Resync}
 	st.meter.p = Progress{Stream: spec.Selection.Stream.Name, Table: spec.Table, Phase: Waiting}
 	return st
 }
@@ -67,7 +68,7 @@ func (st *streamRun) err() *sluice.Error { return st.meter.snapshot().Err }
 // fail records why the round ended early for the stream.
 func (st *streamRun) fail(err error) {
 	e := *sluice.AsError(err)
-	if _, outermost := err.(*sluice.Error); !outermost { // keep the operations that wrap it
+	if _, outermost := err.(*sluice.Error); !outermost { //nolint:errorlint // the operations that wrap it are kept
 		e.Err, e.Op = err, ""
 	}
 	if e.Stream == (sluice.TableName{}) {
@@ -208,6 +209,13 @@ func (st *streamRun) tables() []*target {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return slices.Clone(st.targets)
+}
+
+// forget frees what only the round needed.
+func (st *streamRun) forget() {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.targets = nil
 }
 
 // position returns what the ledger keeps for lane at cursor.

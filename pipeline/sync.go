@@ -289,11 +289,15 @@ func (s *Sync) read(ctx context.Context, source sluice.Source, ledger sluice.Led
 	if err := ack(ctx, source, committed(ledger.Positions)); err != nil {
 		return err
 	}
+	byStream := map[sluice.TableName][]sluice.Position{} // the shared log's have no name
+	for _, p := range ledger.Positions {
+		byStream[p.Lane.Stream] = append(byStream[p.Lane.Stream], p)
+	}
 	places := make(chan struct{}, s.Limits.Streams)
 	pool := make(chan struct{}, max(1, s.Destination.Traits().StageParallel))
 	var wg sync.WaitGroup
 	for _, streams := range s.groups() {
-		g := newGroup(s, source, ledger, streams, pool)
+		g := newGroup(s, source, ledger.Epoch, positionsOf(streams, byStream), streams, pool)
 		select {
 		case places <- struct{}{}:
 		case <-ctx.Done():
@@ -308,7 +312,17 @@ func (s *Sync) read(ctx context.Context, source sluice.Source, ledger sluice.Led
 		})
 	}
 	wg.Wait()
-	return nil
+	return nil //nolint:nilerr // that ctx ended is for outcome to say
+}
+
+// positionsOf returns the positions of streams that are read together: each
+// group works with its own only, since a ledger may hold thousands.
+func positionsOf(streams []*streamRun, byStream map[sluice.TableName][]sluice.Position) []sluice.Position {
+	positions := slices.Clone(byStream[sluice.SharedLane.Stream])
+	for _, st := range streams {
+		positions = append(positions, byStream[st.spec.Selection.Stream.Name]...)
+	}
+	return positions
 }
 
 // groups returns the streams that are not settled, together where they share a

@@ -22,6 +22,7 @@ type target struct {
 	have   *sluice.Table // the target as it is now; nil: none
 	key    []string      // of its rows; a destination need not remember it
 	shapes map[shapeKey]*sluice.Table
+	owed   sluice.Counts // of loads committed before the target was there; used by the stream's commits
 }
 
 // shapeKey identifies the shape that rows of one table have after the cast to

@@ -2,11 +2,12 @@ package pipeline
 
 import (
 	"context"
+	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/zeebo/xxh3"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/pipeline/normalize"
@@ -26,7 +27,7 @@ type window struct {
 	staged chan struct{}   // closed when this one has
 
 	layers    [][]*tableWindow // see breakLayer; the last one is being filled
-	ids       map[string]bool  // of parents with children in the last layer
+	ids       map[uint64]bool  // hashes of ids, of parents with children in the last layer
 	segments  []*segment
 	last      map[*target]*segment
 	positions []sluice.Position
@@ -56,10 +57,15 @@ type segment struct {
 	done   chan struct{} // closed when staged and err are set
 }
 
+// maxSegments bounds the segments of a window: changes to few parents, over and
+// over, would make segments of a row each.
+const maxSegments = 500
+
 // full reports whether the window is to be sealed at the next checkpoint.
 func (w *window) full() bool {
 	l := &w.lane.group.sync.Limits
-	return w.bytes >= l.WindowBytes || w.rows >= l.WindowRows || w.lane.group.sync.Now().Sub(w.opened) >= l.WindowTime
+	return w.bytes >= l.WindowBytes || w.rows >= l.WindowRows || len(w.segments) >= maxSegments ||
+		w.lane.group.sync.Now().Sub(w.opened) >= l.WindowTime
 }
 
 // table returns what the last layer brings to t.
@@ -118,7 +124,7 @@ func (w *window) add(ctx context.Context, st *streamRun, b sluice.Batch) error {
 		}
 	}
 	w.extracted(st, b.Rows.NumRows())
-	return w.reject(st, rejected, false)
+	return w.reject(ctx, st, rejected, false)
 }
 
 // addHalves adds a batch in which a parent comes twice.
@@ -151,19 +157,18 @@ func (w *window) parents(st *streamRun, out []sluice.Batch) (unique, again bool)
 		return true, false
 	}
 	ids := out[0].Rows.Column(at[0]).(*array.String)
-	batch := make(map[string]bool, ids.Len())
+	batch := make(map[uint64]bool, ids.Len())
 	for i := range ids.Len() {
-		id := ids.Value(i)
-		if batch[id] {
+		// Two ids of one hash cost a layer, no more.
+		id := xxh3.HashStringSeed(ids.Value(i), uint64(st.number))
+		if batch[id] && ids.Len() > 1 {
 			return false, false
 		}
 		batch[id] = true
 		again = again || w.ids[id]
 	}
 	if !again {
-		for id := range batch {
-			w.ids[strings.Clone(id)] = true
-		}
+		maps.Copy(w.ids, batch)
 	}
 	return true, again
 }
@@ -202,14 +207,17 @@ func (w *window) addRows(ctx context.Context, st *streamRun, b sluice.Batch) err
 	bytes := normalize.Bytes(cast.Rows)
 	w.bytes += bytes
 	st.meter.bytes.Add(bytes)
-	if err := w.reject(st, rejected, false); err != nil {
+	if err := w.reject(ctx, st, rejected, false); err != nil {
 		return err
 	}
 	if cast.Rows.NumRows() == 0 {
 		return nil
 	}
-	return w.segment(tw, cast).queue.Push(ctx, cast, bytes)
+	return w.segment(tw, cast).queue.Push(ctx, cast, bytes+columnBytes*cast.Rows.NumCols())
 }
+
+// columnBytes is what a column of a batch takes besides its values, about.
+const columnBytes = 512
 
 // stageAll ends the table's segment under way and waits until all its rows are
 // staged, so that the destination may change the table within the load.
@@ -308,20 +316,26 @@ func (w *window) turn(s *segment) (place chan struct{}, err error) {
 
 // reject keeps records of what could not be loaded. unsent says that the rows
 // among them are in no batch.
-func (w *window) reject(st *streamRun, records []sluice.Rejected, unsent bool) error {
+func (w *window) reject(ctx context.Context, st *streamRun, records []sluice.Rejected, unsent bool) error {
 	if len(records) == 0 {
 		return nil
 	}
-	tables := st.tables()
+	if len(st.tables()) == 0 { // no row came yet, and the stream declares no shape
+		if _, err := st.target(ctx, &sluice.Table{Name: st.spec.Table}); err != nil {
+			return err
+		}
+	}
+	tw := w.table(st, st.tables()[0])
 	for _, r := range records {
 		r.Stream = st.spec.Selection.Stream.Name
 		if len(r.Value) > sluice.MaxRejectedValue {
 			r.Value = r.Value[:sluice.MaxRejectedValue]
 		}
 		w.rejected = append(w.rejected, r)
+		w.bytes += int64(len(r.Key) + len(r.Column) + len(r.Value) + len(r.Reason))
 		w.uncovered = true
-		if r.Row && len(tables) > 0 {
-			w.table(st, tables[0]).counts.Rejected++
+		if r.Row {
+			tw.counts.Rejected++
 		}
 		if r.Row && unsent {
 			w.extracted(st, 1)
@@ -386,12 +400,19 @@ func tableLoads(st *streamRun, layer []*tableWindow, finish bool) []sluice.Table
 	for _, t := range st.tables() {
 		tw := find(layer, t)
 		rows = rows || tw != nil
-		if tw == nil && !finish && !(rows && t.parent != nil) || !t.exists() {
+		if tw == nil && !finish && !(rows && t.parent != nil) {
+			continue
+		}
+		if !t.exists() {
+			if tw != nil {
+				t.owed = t.owed.Add(tw.counts) // rejected rows; a later load counts them
+			}
 			continue
 		}
 		l := sluice.TableLoad{Target: t.id, Table: t.shapeNow(), Mode: st.plan.Mode}
+		l.Counts, t.owed = t.owed, sluice.Counts{}
 		if tw != nil {
-			l.Counts = tw.counts
+			l.Counts = l.Counts.Add(tw.counts)
 			for _, s := range tw.parts {
 				l.Parts = append(l.Parts, s.staged)
 			}

@@ -18,7 +18,7 @@ type Queue struct {
 	mu      sync.Mutex
 	wake    chan struct{} // closed and renewed when something changes
 	waiting []item
-	idle    int64 // bytes of waiting
+	idle    int64 // bytes of waiting, which the budget takes for idle until pulled
 	spill   *spillFile
 	pulled  bool // someone pulls: pushes wait for the budget instead of spilling
 	closed  bool
@@ -57,6 +57,9 @@ func (q *Queue) Push(ctx context.Context, b sluice.Batch, bytes int64) error {
 	b.Rows.Retain()
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if !draining && (q.pulled || q.err != nil) {
+		q.budget.Activate(bytes)
+	}
 	if q.err != nil {
 		b.Rows.Release()
 		q.budget.Release(bytes)
@@ -127,7 +130,10 @@ func (q *Queue) Release() {
 func (q *Queue) Next(ctx context.Context) (sluice.Batch, error) {
 	for {
 		q.mu.Lock()
-		q.pulled = true
+		if !q.pulled {
+			q.pulled = true
+			q.budget.Activate(q.idle)
+		}
 		q.releaseLast()
 		b, ok, err := q.take()
 		wake := q.wake
@@ -177,6 +183,9 @@ func (q *Queue) releaseLast() {
 }
 
 func (q *Queue) drop() {
+	if !q.pulled {
+		q.budget.Activate(q.idle)
+	}
 	for _, it := range q.waiting {
 		it.batch.Rows.Release()
 		q.budget.Release(it.bytes)

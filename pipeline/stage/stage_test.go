@@ -7,8 +7,10 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -176,6 +178,57 @@ func TestBudgetHasACeiling(t *testing.T) {
 	if now, peak := b.Used(); now != 0 || peak > total*2 {
 		t.Errorf("used %d, peak %d", now, peak)
 	}
+}
+
+// TestNobodyWaitsForIdleBytes asks for more than is left next to bytes that the
+// asking goroutine itself may have to set free later.
+func TestNobodyWaitsForIdleBytes(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	for _, giant := range []int64{70, 1000} {
+		b := stage.NewBudget(100)
+		if !b.TryAcquire(50) {
+			t.Fatal("half of it was not given")
+		}
+		if err := b.Acquire(ctx, giant); err != nil {
+			t.Fatalf("%d bytes: %v", giant, err)
+		}
+		b.Activate(50)
+		b.Release(50)
+		b.Release(giant)
+		if now, _ := b.Used(); now != 0 {
+			t.Errorf("%d bytes are still held", now)
+		}
+	}
+}
+
+// TestALargeRequestIsNotStarved keeps small requests coming, which overlap so
+// that the budget is never unused.
+func TestALargeRequestIsNotStarved(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	b := stage.NewBudget(100)
+	if err := b.Acquire(ctx, 40); err != nil {
+		t.Fatal(err)
+	}
+	large := make(chan error)
+	go func() { large <- b.Acquire(ctx, 150) }()
+	for b.TryAcquire(0) { // until the large one waits
+		runtime.Gosched()
+	}
+	small := make(chan error)
+	go func() { small <- b.Acquire(ctx, 10) }()
+	b.Release(40)
+	if err := <-large; err != nil {
+		t.Fatal(err)
+	}
+	b.Release(150)
+	if err := <-small; err != nil {
+		t.Fatal(err)
+	}
+	b.Release(10)
 }
 
 func TestBudgetWaitEndsWithItsContext(t *testing.T) {
