@@ -31,7 +31,7 @@ type Config struct {
 	Tables           []string      `json:"tables" doc:"Tables and views to read, as globs on the name or on schema.name; a leading ! leaves out. Left empty, all." example:"[\"orders\", \"sales.*\", \"!*_old\"]"`
 	Numeric          string        `json:"numeric" enum:"string,decimal" default:"string" doc:"What becomes of numeric columns that declare no precision. string keeps every digit; decimal makes decimal(38,9), and values that do not fit are rejected."`
 	CursorLookback   spec.Duration `json:"cursor_lookback" default:"0s" doc:"How far before the last value an incremental read starts again, for rows whose transaction ends late. For cursors that are dates or times, of streams that have a key."`
-	ChunkSize        int           `json:"chunk_size" default:"16" min:"1" max:"1024" doc:"MiB of a table that are read between two checkpoints; what a killed read repeats at most, per reader."`
+	ChunkSize        int           `json:"chunk_size" default:"64" min:"1" max:"1024" doc:"MiB of a table that are read between two checkpoints. A killed read repeats about half of that, per reader; smaller ones than the windows of the destination gain nothing."`
 	StatementTimeout spec.Duration `json:"statement_timeout" default:"0s" doc:"Time after which the server ends a statement. A whole chunk, or view, is one statement. 0s: no limit."`
 	ConnectTimeout   spec.Duration `json:"connect_timeout" default:"15s" doc:"Time that connecting may take."`
 	ApplicationName  string        `json:"application_name" default:"sluice" doc:"Name that the server shows for the connections."`

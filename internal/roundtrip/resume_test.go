@@ -81,7 +81,7 @@ func (r *resumed) finish(rows int) {
 	const kills = 4
 	for {
 		before := r.wire.rows.Load()
-		target := before + int64(rows/4) + r.random.Int64N(int64(rows/4))
+		target := before + int64(rows/6) + r.random.Int64N(int64(rows/6))
 		if r.kills == kills {
 			target = 1 << 60
 		}
