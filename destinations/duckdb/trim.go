@@ -6,6 +6,16 @@ package duckdb
 #include <malloc.h>
 #endif
 
+// All threads of a program with this package share one heap of C, from before
+// any thread could have its own. GNU's C library would have a heap per thread and
+// keep what is free in each, and Go moves loads between threads: a sync held the
+// peak of one load several times over. It costs no time that could be measured.
+__attribute__((constructor)) static void one_heap(void) {
+#ifdef __GLIBC__
+	mallopt(M_ARENA_MAX, 1);
+#endif
+}
+
 static void trim(void) {
 #ifdef __GLIBC__
 	malloc_trim(0);
@@ -14,7 +24,5 @@ static void trim(void) {
 */
 import "C"
 
-// trim gives memory that DuckDB freed back to the system. GNU's C library has a
-// heap per thread and keeps what is free in each, and Go moves loads between
-// threads: without it a sync holds the peak of one load several times over.
+// trim gives memory that DuckDB freed back to the system.
 func trim() { C.trim() }
