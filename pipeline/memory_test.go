@@ -25,10 +25,11 @@ var errKilled = errors.New("killed")
 
 // fuse kills at the n-th step, counted over destination, journal and source.
 type fuse struct {
-	mu   sync.Mutex
-	n    int // 0: never
-	step int
-	dead bool
+	mu    sync.Mutex
+	n     int          // 0: never
+	flaky map[int]bool // steps that fail once, for a passing reason
+	step  int
+	dead  bool
 }
 
 // burn is called before and after the effect of every step.
@@ -43,6 +44,9 @@ func (f *fuse) burn() error {
 	}
 	if f.dead {
 		return errKilled
+	}
+	if f.flaky[f.step] {
+		return errNet
 	}
 	return nil
 }
