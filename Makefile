@@ -42,7 +42,7 @@ test: deps ## install what the tests need, and run them all with the race detect
 check: lint test ## all that CI does
 
 .PHONY: lint
-lint: $(TOOLS)/golangci-lint ## run the linters and see that files are formatted and generated
+lint: $(TOOLS)/golangci-lint ## run the linters and see that files are formatted
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not formatted (make fmt):'; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(TOOLS)/golangci-lint run --timeout 15m
 
