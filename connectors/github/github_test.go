@@ -402,17 +402,18 @@ func TestKilledAtEveryCheckpoint(t *testing.T) {
 			r.Touch(r.AddRun("completed"), githubtest.Object{"display_title": body})
 			r.Push(r.Commit(body, time.Date(2024, 1, 1, i, 0, 0, 0, time.UTC), r.Head()))
 		}
-		for range 900 { // more than one window lists
-			r.AddRun("completed")
-		}
+	}
+	r := f.AddRepo("octo/busy")
+	for range 1100 { // more than one window lists
+		r.Touch(r.AddRun("completed"), githubtest.Object{"display_title": body[:1000]})
 	}
 	for _, c := range []struct {
 		stream string
 		rows   int
-	}{{"issues", 920}, {"pull_requests", 460}, {"commits", 460}, {"workflow_runs", 2260}} {
+	}{{"issues", 920}, {"pull_requests", 460}, {"commits", 460}, {"workflow_runs", 1560}} {
 		for _, mode := range []sluice.ReadMode{sluice.Incremental, sluice.FullRefresh} {
 			kills := 0
-			for cut := 1; ; cut += 1 + cut/4 {
+			for cut := 1; ; cut += 1 + cut/2 {
 				w := newWarehouse("repository", "id", "sha")
 				w.cut = cut
 				err := f.run(t, w, c.stream, mode)

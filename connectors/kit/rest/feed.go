@@ -30,16 +30,16 @@ type Feed struct {
 	last    time.Time
 }
 
-// sentSink counts the batches since the last checkpoint, and notes which errors
-// are the sink's. It is used under the feed's lock.
+// sentSink notes whether there were batches since the last checkpoint, and which
+// errors are the sink's. It is used under the feed's lock.
 type sentSink struct {
 	sluice.Sink
-	sent   int
+	sent   bool
 	failed bool
 }
 
 func (s *sentSink) Send(ctx context.Context, b sluice.Batch) error {
-	s.sent++
+	s.sent = true
 	err := s.Sink.Send(ctx, b)
 	s.failed = s.failed || err != nil
 	return err
@@ -53,11 +53,9 @@ func (s *sentSink) Reject(ctx context.Context, r sluice.Rejected) error {
 
 // A checkpoint needs the builder empty. So that batches are well filled, one is
 // made where a page ends and the builder holds about a batch; the builder sends
-// by itself only in the middle of pages that are larger. No more than maxSent of
-// such batches, and no more than checkpointEvery, pass without a checkpoint.
+// by itself only in the middle of pages that are larger than two.
 const (
-	checkpointEvery = 10 * time.Second
-	maxSent         = 8
+	checkpointEvery = 10 * time.Second // at most, while pages come
 	fullEnough      = sluice.BatchBytes * 3 / 4
 )
 
@@ -141,7 +139,7 @@ func (f *Feed) adder(ctx context.Context) Adder {
 
 // due reports whether it is time for a checkpoint.
 func (f *Feed) due() bool {
-	return f.builder.Size() >= fullEnough || f.to.sent >= maxSent || f.moved && f.clock.Now().Sub(f.last) >= checkpointEvery
+	return f.builder.Size() >= fullEnough || f.to.sent || f.moved && f.clock.Now().Sub(f.last) >= checkpointEvery
 }
 
 // settle makes a checkpoint when it is due and possible.
@@ -165,7 +163,7 @@ func (f *Feed) checkpoint(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	f.to.sent, f.moved, f.last = 0, false, f.clock.Now()
+	f.to.sent, f.moved, f.last = false, false, f.clock.Now()
 	return f.to.Checkpoint(ctx, f.lane, raw)
 }
 

@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math"
 	"net/url"
 )
@@ -129,16 +130,16 @@ func (s *sliceReader) roll(ctx context.Context, r Request) error {
 
 // disperse reads a crowd again until it is known to be complete.
 func (s *sliceReader) disperse(ctx context.Context, c *crowd) error {
-	known := s.known
-	if s.e.Conditional {
-		known = s.tags
-	}
 	for pass := 1; c.fresh > 0; pass++ {
 		if pass == maxPasses {
 			slog.Warn("records differ each time they are read", "connector", s.Client.o.Name, "stream", s.e.Table.Name.Name, "slice", s.Slice.Name)
 			return nil
 		}
 		c.fresh, c.beyond = 0, false
+		known := s.known
+		if s.e.Conditional {
+			known = maps.Clone(s.tags) // this pass writes them anew, while pages are fetched ahead
+		}
 		if err := s.pass(ctx, c.from, known); err != nil {
 			return err
 		}
