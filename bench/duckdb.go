@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"context"
 	"database/sql"
 	"fmt"
 	"io"
