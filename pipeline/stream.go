@@ -172,6 +172,12 @@ func (st *streamRun) normalizer() (*normalize.Normalizer, error) {
 	})
 }
 
+// nests reports whether the stream may come to have child tables.
+func (st *streamRun) nests() bool {
+	columns := st.spec.Selection.Stream.Columns
+	return st.spec.NestedTables && (len(columns) == 0 || slices.ContainsFunc(columns, func(c sluice.Column) bool { return c.Type.Kind == sluice.JSON }))
+}
+
 // target returns what is known of a table, describing it when first asked for.
 func (st *streamRun) target(ctx context.Context, shape *sluice.Table) (*target, error) {
 	st.mu.Lock()

@@ -248,7 +248,7 @@ func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
 	tw.endSegment()
 	q := stage.NewQueue(w.lane.group.sync.budget, w.lane.group.sync.Limits.SpillDir)
 	s := &segment{queue: q, done: make(chan struct{}), in: sluice.Segment{Load: w.load, Seq: len(w.segments),
-		Target: tw.target.id, Table: b.Table, Mode: tw.stream.plan.Mode, Inserts: inserts, Nested: tw.stream.spec.NestedTables, Next: q.Next}}
+		Target: tw.target.id, Table: b.Table, Mode: tw.stream.plan.Mode, Inserts: inserts, Nested: tw.stream.nests(), Next: q.Next}}
 	s.after, w.last[tw.target] = w.last[tw.target], s
 	w.segments = append(w.segments, s)
 	tw.parts = append(tw.parts, s)
