@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"context"
 	"database/sql"
 	"fmt"
 	"io"
