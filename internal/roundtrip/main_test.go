@@ -180,9 +180,6 @@ func tail(text string) string {
 	return text
 }
 
-// null stands for a null in what ask and psql return.
-const null = "\x00null"
-
 // ask runs a query in the destination. The query has to make every column text
 // that differs from null.
 func (p *pipe) ask(query string) [][]string {
