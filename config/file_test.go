@@ -82,6 +82,37 @@ func TestErrorsNamePlaceAndRemedy(t *testing.T) {
 	}
 }
 
+func TestLinesOfFields(t *testing.T) {
+	t.Parallel()
+	text := "source:\n  connector: a\n  config:\n    url: x\n    files:\n      - {name: one}\n      - name: two\n        auth: {token: t}\ndestination: {connector: b}\n"
+	f, err := config.Parse("p.yaml", []byte(text), lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for message, want := range map[string]int{
+		"url is required": 4, "files[1].auth.token must be a text": 8, "files[0].path is required": 6, "files[1].nothing is not known": 7,
+		"password is required": 4, "all is wrong": 4,
+	} {
+		if got := f.Source.LineOf(message); got != want {
+			t.Errorf("%s: line %d, want %d", message, got, want)
+		}
+	}
+	if f.Source.KindLine != 2 || f.Destination.LineOf("path is required") != 9 {
+		t.Errorf("%+v, %+v", f.Source, f.Destination)
+	}
+}
+
+func TestVariables(t *testing.T) {
+	t.Parallel()
+	f, err := config.Parse("p.yaml", []byte("source: {connector: a, config: {x: \"$${PG_URL} ${PG_URL}\", y: }}\ndestination: {connector: b, config: }\n"), lookup)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"x":"${PG_URL} postgres://u:p@h/db","y":null}`; string(f.Source.Config) != want || string(f.Destination.Config) != "{}" {
+		t.Errorf("%s, %s", f.Source.Config, f.Destination.Config)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add(full)
 	f.Add("source: &a {connector: a}\ndestination: *a")
