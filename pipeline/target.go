@@ -22,7 +22,7 @@ type target struct {
 	have   *sluice.Table // the target as it is now; nil: none
 	key    []string      // of its rows; a destination need not remember it
 	shapes map[shapeKey]*sluice.Table
-	owed   sluice.Counts // of loads committed before the target was there; used by the stream's commits
+	owed   sluice.Counts // of loads committed before the target was there: rejected rows
 }
 
 // shapeKey identifies the shape that rows of one table have after the cast to
@@ -34,6 +34,19 @@ func (t *target) exists() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.have != nil
+}
+
+// settleCounts returns what a load that brings counts is to count: they, and
+// those of loads before there was a target. Without one yet, a later load does.
+func (t *target) settleCounts(counts sluice.Counts) (all sluice.Counts, exists bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	all, t.owed = t.owed.Add(counts), sluice.Counts{}
+	if t.have == nil {
+		t.owed = all
+		return sluice.Counts{}, false
+	}
+	return all, true
 }
 
 // shapeNow returns the whole target as it is now, with its key and parent.

@@ -403,16 +403,17 @@ func tableLoads(st *streamRun, layer []*tableWindow, finish bool) []sluice.Table
 		if tw == nil && !finish && !(rows && t.parent != nil) {
 			continue
 		}
-		if !t.exists() {
-			if tw != nil {
-				t.owed = t.owed.Add(tw.counts) // rejected rows; a later load counts them
-			}
+		var counts sluice.Counts
+		if tw != nil {
+			counts = tw.counts
+		}
+		counts, exists := t.settleCounts(counts)
+		if !exists {
 			continue
 		}
 		l := sluice.TableLoad{Target: t.id, Table: t.shapeNow(), Mode: st.plan.Mode}
-		l.Counts, t.owed = t.owed, sluice.Counts{}
+		l.Counts = counts
 		if tw != nil {
-			l.Counts = l.Counts.Add(tw.counts)
 			for _, s := range tw.parts {
 				l.Parts = append(l.Parts, s.staged)
 			}
