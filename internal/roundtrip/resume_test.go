@@ -29,7 +29,7 @@ const lineitemSum = `SELECT count(*), sum(l_orderkey * 31 + l_linenumber), CAST(
 // is on the wire and in buffers is larger than they are.
 func TestResume(t *testing.T) {
 	t.Parallel()
-	rows, chunk, settings, most := 300_000, 2, "window_mb: 2, ", 2.5
+	rows, chunk, settings, most := 500_000, 8, "window_mb: 8, ", 2.5
 	if text := os.Getenv("SLUICE_RESUME_ROWS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil {
@@ -59,7 +59,7 @@ func TestResume(t *testing.T) {
 			perChunk := float64(rows) / float64(pages) * float64(chunk)
 			again := (float64(r.wire.rows.Load()) - float64(rows)) / perChunk / 2 / float64(r.kills)
 			t.Logf("%d rows, chunks of %.0f, killed %d times: %.2f chunks a reader and kill were read again", rows, perChunk, r.kills, again)
-			if r.kills < 3 || again > most {
+			if r.kills < 2 || again > most {
 				t.Errorf("%.2f chunks of a reader were read again in each of %d kills", again, r.kills)
 			}
 			p.sound()
@@ -78,10 +78,10 @@ type resumed struct {
 // read a random share of what is left.
 func (r *resumed) finish(rows int) {
 	r.t.Helper()
-	const kills = 4
+	const kills = 3
 	for {
 		before := r.wire.rows.Load()
-		target := before + int64(rows/6) + r.random.Int64N(int64(rows/6))
+		target := before + int64(rows/4) + r.random.Int64N(int64(rows/6))
 		if r.kills == kills {
 			target = 1 << 60
 		}
