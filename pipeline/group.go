@@ -29,7 +29,9 @@ type group struct {
 	commits context.Context // of commits; ends with the run
 	work    sync.WaitGroup  // segments being staged, windows being committed
 
-	barrier atomic.Bool // a checkpoint on the whole stream waits in the open window of its lane
+	alive   atomic.Int64 // changes with all progress
+	merging atomic.Int64 // loads
+	barrier atomic.Bool  // a checkpoint on the whole stream waits in the open window of its lane
 
 	mu    sync.Mutex
 	lanes map[int]*lane
@@ -99,9 +101,10 @@ func (g *group) readAll() error {
 			return err
 		}
 	}
-	stop := g.watchDrain()
+	stop, stopWatch := g.watchDrain(), g.watchStall()
 	err := g.source.Read(g.ctx, g.request(), g)
 	stop()
+	stopWatch()
 	if failure := g.failure(); failure != nil {
 		return failure
 	}
@@ -249,6 +252,7 @@ func (g *group) enter(part int) (*lane, error) {
 	}
 	l := g.lane(part)
 	l.calls.Lock()
+	g.alive.Add(1)
 	return l, nil
 }
 

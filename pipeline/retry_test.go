@@ -328,3 +328,37 @@ func TestSmallBatchesCountForWhatTheyTake(t *testing.T) {
 		t.Errorf("%v, peak %d bytes", err, s.PeakBytes())
 	}
 }
+
+// TestAReadWithoutProgressIsEndedAndTriedAgain has one read wait for ever; the
+// next one is slow but gets on, with merges that take long.
+func TestAReadWithoutProgressIsEndedAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		src := &scripted{read: func(ctx context.Context, try int, _ sluice.ReadRequest, to sluice.Sink) error {
+			if try == 1 {
+				<-ctx.Done()
+				return context.Cause(ctx)
+			}
+			for id := int64(1); id <= 5; id++ {
+				time.Sleep(50 * time.Second)
+				if err := sendRow(ctx, to, id, "x"); err != nil {
+					return err
+				}
+			}
+			return nil
+		}}
+		dest := newMemory()
+		dest.beforeMerge = func(sluice.Load) error { time.Sleep(10 * time.Minute); return nil }
+		c := config(src, dest)
+		c.Limits.Stall = time.Minute
+		var retried string
+		c.Observe = func(e pipeline.Event) {
+			if e.Phase == pipeline.Retrying {
+				retried += e.Err.Code
+			}
+		}
+		if err := pipeline.New(c).Run(context.Background()); err != nil || src.try != 2 || rowsOf(dest) != 5 || retried != "stalled" {
+			t.Errorf("%v after %d tries for %q, %d rows", err, src.try, retried, rowsOf(dest))
+		}
+	})
+}

@@ -56,6 +56,7 @@ type Limits struct {
 	SpillDir     string                           // default: the system's temporary folder
 	MaxRejected  int64                            // rejected records that end the sync; default 10,000
 	Tries        int                              // tries in a row that fail before any cursor moves; default 5
+	Stall        time.Duration                    // without any progress until a read is ended and tried again; default 30 min
 	DrainTimeout time.Duration                    // from Drain to the end of reads without a checkpoint; default 8 s
 	Backoff      func(failures int) time.Duration // pause after the n-th failure in a row, from 1; default Backoff
 }
@@ -156,6 +157,7 @@ func (l *Limits) setDefaults(t sluice.Traits) {
 	l.WindowTime = orDefault(l.WindowTime, 15*time.Second)
 	l.MaxRejected = orDefault(l.MaxRejected, 10_000)
 	l.Tries = orDefault(l.Tries, 5)
+	l.Stall = orDefault(l.Stall, 30*time.Minute)
 	l.DrainTimeout = orDefault(l.DrainTimeout, 8*time.Second)
 	if l.Backoff == nil {
 		l.Backoff = Backoff

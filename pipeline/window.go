@@ -248,13 +248,21 @@ func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
 	tw.endSegment()
 	q := stage.NewQueue(w.lane.group.sync.budget, w.lane.group.sync.Limits.SpillDir)
 	s := &segment{queue: q, done: make(chan struct{}), in: sluice.Segment{Load: w.load, Seq: len(w.segments),
-		Target: tw.target.id, Table: b.Table, Mode: tw.stream.plan.Mode, Inserts: inserts, Nested: tw.stream.nests(), Next: q.Next}}
+		Target: tw.target.id, Table: b.Table, Mode: tw.stream.plan.Mode, Inserts: inserts, Nested: tw.stream.nests(), Next: w.lane.group.watched(q)}}
 	s.after, w.last[tw.target] = w.last[tw.target], s
 	w.segments = append(w.segments, s)
 	tw.parts = append(tw.parts, s)
 	tw.current = s
 	w.lane.group.work.Go(func() { w.stage(s) })
 	return s
+}
+
+// watched returns q's Next, whose calls are progress.
+func (g *group) watched(q *stage.Queue) func(context.Context) (sluice.Batch, error) {
+	return func(ctx context.Context) (sluice.Batch, error) {
+		g.alive.Add(1)
+		return q.Next(ctx)
+	}
 }
 
 func allInserts(b sluice.Batch) bool {
@@ -363,6 +371,11 @@ func (w *window) commit(ctx context.Context) error {
 	close(w.staged)
 	g := w.lane.group
 	load, owners := w.manifest()
+	g.merging.Add(1)
+	defer func() {
+		g.alive.Add(1)
+		g.merging.Add(-1)
+	}()
 	counts, err := transact.Do(ctx, g.sync.Destination, g.sync.Journal, load)
 	if err != nil {
 		return err
