@@ -65,6 +65,8 @@ type Client struct {
 	http *http.Client
 	skew atomic.Int64 // nanoseconds that the server's clock is ahead of ours
 	met  atomic.Bool  // the server has answered before
+
+	refusing atomic.Int64 // Unix time, in nanoseconds, since when nothing listens; 0: it did, or was not tried
 }
 
 // ServerTime is the time by the server's clock, as far as its answers tell.
@@ -238,7 +240,7 @@ func (a *attempts) again(ctx context.Context, err error) error {
 		return a.throttled(ctx, e)
 	case sluice.Transient:
 		wait := a.retry.NextBackOff()
-		if wait == backoff.Stop || a.stranger(err) && a.retry.GetElapsedTime()+wait > maxFirstContact {
+		if wait == backoff.Stop || a.client.stranger(err, wait) {
 			return err
 		}
 		if e.RetryAfter > a.client.o.MaxWait {
@@ -264,12 +266,19 @@ func (a *attempts) again(ctx context.Context, err error) error {
 }
 
 // maxFirstContact is how long a server that has never answered, and at whose
-// address nothing listens, is tried: more likely the address is wrong, or the
-// server was not started, than that it is back in a moment.
+// address nothing listens, is tried, over all requests of a client: more likely
+// the address is wrong, or the server was not started, than that it is back in a
+// moment.
 const maxFirstContact = 15 * time.Second
 
-func (a *attempts) stranger(err error) bool {
-	return !a.client.met.Load() && errors.Is(err, syscall.ECONNREFUSED)
+// stranger reports whether err, and a wait that would follow, are past that time.
+func (c *Client) stranger(err error, wait time.Duration) bool {
+	if c.met.Load() || !errors.Is(err, syscall.ECONNREFUSED) {
+		return false
+	}
+	now := c.o.Clock.Now().UnixNano()
+	c.refusing.CompareAndSwap(0, now)
+	return now+int64(wait)-c.refusing.Load() > int64(maxFirstContact)
 }
 
 func (a *attempts) throttled(ctx context.Context, e *sluice.Error) error {

@@ -131,6 +131,10 @@ func TestRefusedConnections(t *testing.T) {
 		if soon := clock.total() <= 15*time.Second; soon == met || clock.total() == 0 {
 			t.Errorf("answered before: %t: given up after %s", met, clock.total())
 		}
+		before := clock.total()
+		if _, e := get(t, c); !met && (e == nil || clock.total()-before > time.Second) {
+			t.Errorf("the next request was tried for another %s", clock.total()-before)
+		}
 	}
 }
 
