@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -48,7 +49,7 @@ type Stream struct {
 // Limits bound a sync. Zero fields take the defaults.
 type Limits struct {
 	Streams      int                              // streams read at once; default 4
-	Parts        int                              // parts of one stream read at once; default 2
+	Parts        int                              // parts of one stream read at once; default half the processors, from 1 to 4
 	MemoryBytes  int64                            // of rows in memory, in this process; default 64 MiB
 	WindowBytes  int64                            // a window is sealed at the first checkpoint past it; default the destination's wish, or 32 MiB
 	WindowRows   int64                            // likewise; default 2,000,000
@@ -150,7 +151,9 @@ func (s *Sync) claim(st *streamRun, name sluice.TableName) error {
 
 func (l *Limits) setDefaults(t sluice.Traits) {
 	l.Streams = orDefault(l.Streams, 4)
-	l.Parts = orDefault(l.Parts, 2)
+	// Two cores are busy with one reader and one writer: a second reader would only
+	// take turns with them.
+	l.Parts = orDefault(l.Parts, min(max(runtime.NumCPU()/2, 1), 4))
 	l.MemoryBytes = orDefault(l.MemoryBytes, 32<<20)
 	l.WindowBytes = orDefault(l.WindowBytes, orDefault(t.WindowBytes, 32<<20))
 	l.WindowRows = orDefault(l.WindowRows, 2_000_000)

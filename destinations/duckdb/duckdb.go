@@ -23,7 +23,7 @@ import (
 // Config is what a user says of the file.
 type Config struct {
 	Path        string `json:"path" required:"true" doc:"The DuckDB file. It and its folder are created where they are missing." example:"warehouse.duckdb"`
-	MemoryLimit string `json:"memory_limit" default:"96MB" doc:"How much memory DuckDB may use for the file; what needs more is kept in a folder beside it. Larger helps merges into large tables." example:"1GB"`
+	MemoryLimit string `json:"memory_limit" default:"64MB" doc:"How much memory DuckDB may use for the file; what needs more is kept in a folder beside it. Larger helps merges into large tables." example:"1GB"`
 	Threads     int    `json:"threads" default:"1" min:"1" max:"256" doc:"How many threads DuckDB may use besides the streams' own. Streams load in parallel with 1 as well; more help merges into large tables, and cost memory."`
 }
 
