@@ -6,7 +6,7 @@ BIN       := bin/sluice
 TOOLS     := $(CURDIR)/bin/tools
 LINTER    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run against, as Debian and Ubuntu name it.
-PACKAGES  := postgresql postgresql-contrib iso-codes tzdata
+PACKAGES  := postgresql postgresql-contrib iso-codes tzdata distro-info-data
 FUZZTIME  ?= 20s
 CHAOSTIME ?= 10m
 DEMO_DIR  ?= demo-data

@@ -191,18 +191,17 @@ func (st *streamRun) target(ctx context.Context, shape *sluice.Table) (*target, 
 		return nil, err
 	}
 	t := &target{stream: st, id: sluice.Target{Name: shape.Name}, parent: shape.Parent, key: shape.Key, shapes: map[shapeKey]*sluice.Table{}}
-	if st.plan.Shadow() {
-		t.id.Refresh = st.plan.Refresh
-	}
-	have, err := describe(ctx, st.sync.Destination, t.id)
+	live, err := describe(ctx, st.sync.Destination, t.id)
 	if err != nil {
 		return nil, err
 	}
-	t.have = have
-	if t.live = have; t.id.Refresh != "" {
-		// A shadow starts with every column that the table has (invariant 4).
-		if t.live, err = describe(ctx, st.sync.Destination, sluice.Target{Name: shape.Name}); err != nil {
-			return nil, err
+	t.live, t.have = live, live
+	if st.plan.Shadow() { // which starts with every column that the table has (invariant 4)
+		t.id.Refresh, t.have = st.plan.Refresh, nil
+		if !st.plan.Fresh {
+			if t.have, err = describe(ctx, st.sync.Destination, t.id); err != nil {
+				return nil, err
+			}
 		}
 	}
 	t.drifts = t.live != nil || t.parent != nil && len(st.targets) > 0 && st.targets[0].drifts

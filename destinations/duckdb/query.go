@@ -7,6 +7,10 @@ import (
 	"strings"
 )
 
+// queryBytes is what a question may take beyond what loads may: memory_limit is
+// for loads, which go on for hours beside others, and a person is waiting.
+const queryBytes = 1 << 30
+
 // Query implements sluice.Querier. It runs in a transaction that can only read;
 // values are as DuckDB writes them, timestamps in ISO form and UTC.
 func (h *Handle) Query(ctx context.Context, query string, columns func([]string) error, row func([]*string) error) (err error) {
@@ -14,6 +18,8 @@ func (h *Handle) Query(ctx context.Context, query string, columns func([]string)
 	if err != nil {
 		return err
 	}
+	db.makeRoom(queryBytes)
+	defer db.makeRoom(-queryBytes)
 	conn, err := db.sql.Conn(ctx)
 	if err != nil {
 		return classify(ctx, "query", err)

@@ -168,8 +168,8 @@ func (m *merger) createIndex(ctx context.Context, tx sqlTx, p *sqlload.Plan, i i
 }
 
 // indexMemory raises the memory of the one index build of a first read, where
-// the server has the default: with 64 MB the sort of some million keys spills.
-const indexMemory = "SELECT set_config('maintenance_work_mem', '256MB', true) FROM pg_settings WHERE name = 'maintenance_work_mem' AND source = 'default'"
+// the server has the default, 64 MB: with it the sort of some million keys spills.
+const indexMemory = "SELECT set_config('maintenance_work_mem', '256MB', true) WHERE current_setting('maintenance_work_mem') = '64MB'"
 
 // dedupe keeps the latest row of each key, and only the children that came with
 // it.

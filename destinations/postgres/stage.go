@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"sync"
 
@@ -280,12 +282,47 @@ func columnNames(t *sluice.Table) []string {
 	return names
 }
 
+// errCopyEnded ends what the driver still reads for a COPY that is over.
+var errCopyEnded = errors.New("the copy has ended")
+
 // copyIn runs the COPY. The error of the segment's source comes back as it was,
-// not as the server repeats it.
+// not as the server repeats it. When it returns, nobody reads the segment any
+// more: after an error of the server, the driver does not wait for its reader.
 func copyIn(ctx context.Context, conn *pgx.Conn, e *encoder, table string, columns []string) error {
-	_, err := conn.PgConn().CopyFrom(ctx, e, "COPY "+table+" ("+quoteAll(columns)+") FROM STDIN (FORMAT binary)")
-	if e.err != nil {
+	reading, end := context.WithCancelCause(e.ctx)
+	defer end(nil)
+	e.ctx = reading
+	r := &exclusive{r: e}
+	_, err := conn.PgConn().CopyFrom(ctx, r, "COPY "+table+" ("+quoteAll(columns)+") FROM STDIN (FORMAT binary)")
+	end(errCopyEnded)
+	r.close()
+	ours := errors.Is(e.err, errCopyEnded) || errors.Is(e.err, context.Canceled) && ctx.Err() == nil
+	if e.err != nil && !ours {
 		return e.err
 	}
 	return err
+}
+
+// exclusive is a reader that can be closed while it is being read: close waits
+// for the Read under way, and later ones end at once.
+type exclusive struct {
+	mu     sync.Mutex
+	r      io.Reader
+	closed bool
+}
+
+// Read implements io.Reader.
+func (x *exclusive) Read(p []byte) (int, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.closed {
+		return 0, errCopyEnded
+	}
+	return x.r.Read(p)
+}
+
+func (x *exclusive) close() {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.closed = true
 }

@@ -22,12 +22,13 @@ func (m *merger) swap(ctx context.Context, stx sqlload.Tx, t *sqlload.Table) err
 		return err
 	}
 	rename := "ALTER TABLE " + m.d.dialect.Table(t.Name) + " RENAME TO " + quote(old.Name)
-	_, err := describe(ctx, tx, old)
-	switch {
-	case isNotFound(err):
+	there := false
+	err := tx.Query(ctx, "SELECT to_regclass($1) IS NOT NULL", []any{m.d.dialect.Table(old)}, func(scan func(...any) error) error { return scan(&there) })
+	if err != nil {
+		return err
+	}
+	if !there {
 		return simple(ctx, tx.conn, rename)
-	case err != nil && sluice.ClassOf(err) != sluice.Config:
-		return err // a column of a foreign type does not matter: the table goes
 	}
 	views, err := dependents(ctx, tx, old)
 	if err != nil {

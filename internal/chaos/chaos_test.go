@@ -178,6 +178,8 @@ func children(pid int) (found []int) {
 
 // live syncs while the source is being written to, killed or not.
 func (w *world) live(kill time.Duration) {
+	random := w.random
+	w.random = rand.New(rand.NewPCG(random.Uint64(), 1)) // the writer's own
 	stop := make(chan struct{})
 	var writer sync.WaitGroup
 	writer.Go(func() {
@@ -190,8 +192,6 @@ func (w *world) live(kill time.Duration) {
 			}
 		}
 	})
-	random := w.random
-	w.random = rand.New(rand.NewPCG(random.Uint64(), 1)) // the writer's own
 	victim := &world{t: w.t, random: random, file: w.file}
 	victim.sync(kill)
 	close(stop)

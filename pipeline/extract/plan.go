@@ -20,6 +20,7 @@ type Plan struct {
 	Done     bool                // a full or first read was completed before
 	Children []sluice.ChildTable // tables of nested arrays known so far
 	Resumed  bool                // an unfinished read is carried on
+	Fresh    bool                // the full read begins now: its shadow does not exist yet
 }
 
 // Shadow reports whether rows go to a shadow table until the read is complete.
@@ -42,11 +43,11 @@ func New(sel sluice.Selection, mode sluice.WriteMode, positions []sluice.Positio
 	p := fromPositions(sel, positions)
 	switch {
 	case resync:
-		p = Plan{Refresh: refreshID(now) + swap, Since: now, Children: p.Children}
+		p = Plan{Refresh: refreshID(now) + swap, Since: now, Children: p.Children, Fresh: true}
 	case p.Refresh != "" && !p.Done:
 		p.Resumed = len(p.State) > 0
 	case sel.Mode == sluice.FullRefresh:
-		p = Plan{Refresh: refreshID(now), Since: now, Children: p.Children}
+		p = Plan{Refresh: refreshID(now), Since: now, Children: p.Children, Fresh: true}
 	default: // incremental and log reads go on from their cursor
 		p.Refresh, p.Since = "", time.Time{}
 	}

@@ -1,6 +1,7 @@
 package extract_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func TestNew(t *testing.T) {
 			c.positions[i].Since = then
 		}
 		p := extract.New(sel, c.mode, c.positions, c.resync, now)
-		if p.Refresh != c.refresh || p.Mode != c.want || len(p.State) != c.cursors || p.Resumed != c.resumed {
+		if p.Refresh != c.refresh || p.Mode != c.want || len(p.State) != c.cursors || p.Resumed != c.resumed || p.Fresh != strings.HasPrefix(c.refresh, id) {
 			t.Errorf("%s: %+v", what, p)
 		}
 		if p.Refresh != "" && !p.Since.Equal(map[bool]time.Time{true: then, false: now}[c.resumed]) {
