@@ -340,7 +340,7 @@ func TestAReadWithoutProgressIsEndedAndTriedAgain(t *testing.T) {
 				return context.Cause(ctx)
 			}
 			for id := int64(1); id <= 5; id++ {
-				time.Sleep(50 * time.Second)
+				time.Sleep(50 * time.Second) //nolint:forbidigo // on a fake clock
 				if err := sendRow(ctx, to, id, "x"); err != nil {
 					return err
 				}
@@ -348,7 +348,7 @@ func TestAReadWithoutProgressIsEndedAndTriedAgain(t *testing.T) {
 			return nil
 		}}
 		dest := newMemory()
-		dest.beforeMerge = func(sluice.Load) error { time.Sleep(10 * time.Minute); return nil }
+		dest.beforeMerge = func(sluice.Load) error { time.Sleep(10 * time.Minute); return nil } //nolint:forbidigo // on a fake clock
 		c := config(src, dest)
 		c.Limits.Stall = time.Minute
 		var retried string
