@@ -302,3 +302,15 @@ func (s *server) close(context.Context, []byte) (any, error) {
 	}
 	return nil, nil
 }
+
+// receiveRequest reads the first frame of a stream: what the host asks for.
+func receiveRequest(stream grpc.ServerStream, request any) error {
+	var first message
+	if err := stream.RecvMsg(&first); err != nil {
+		return err
+	}
+	if len(first.data) == 0 || first.data[0] != frameRequest {
+		return errFrame
+	}
+	return json.Unmarshal(first.data[1:], request)
+}

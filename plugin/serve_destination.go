@@ -50,15 +50,8 @@ func (s *server) stage(stream grpc.ServerStream) error {
 	}
 	ctx, end := s.running(stream.Context())
 	defer end()
-	var first message
-	if err := stream.RecvMsg(&first); err != nil {
-		return err
-	}
 	var f segmentFrame
-	if len(first.data) == 0 || first.data[0] != frameRequest {
-		return errFrame
-	}
-	if err := json.Unmarshal(first.data[1:], &f); err != nil {
+	if err := receiveRequest(stream, &f); err != nil {
 		return err
 	}
 	rows := &remoteRows{stream: stream, decoder: newBatchDecoder()}

@@ -40,15 +40,8 @@ func (s *server) read(stream grpc.ServerStream) error {
 	}
 	ctx, end := s.running(stream.Context())
 	defer end()
-	var first message
-	if err := stream.RecvMsg(&first); err != nil {
-		return err
-	}
 	var req readRequest
-	if len(first.data) == 0 || first.data[0] != frameRequest {
-		return errFrame
-	}
-	if err := json.Unmarshal(first.data[1:], &req); err != nil {
+	if err := receiveRequest(stream, &req); err != nil {
 		return err
 	}
 	sink := newRemoteSink(stream, req)

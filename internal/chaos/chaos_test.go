@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -18,24 +17,16 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/pgtest"
+	"github.com/sluicehq/sluice/internal/realbinary"
 )
 
 var binary string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "sluice-chaos-")
-	if err != nil {
-		panic(err)
-	}
-	binary = filepath.Join(dir, "sluice")
-	build := exec.Command("go", "build", "-tags", "duckdb_arrow", "-o", binary, "github.com/sluicehq/sluice/cmd/sluice")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := pgtest.Wrap(m).Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	realbinary.Main(func(path string) int {
+		binary = path
+		return pgtest.Wrap(m).Run()
+	})
 }
 
 // A stream is one way to sync a table that is a copy of all the others.
@@ -149,31 +140,11 @@ func (w *world) sync(kill time.Duration) {
 	case 1:
 		cmd.Process.Kill()
 	case 2:
-		for _, child := range children(cmd.Process.Pid) {
+		for _, child := range realbinary.Children(cmd.Process.Pid) {
 			syscall.Kill(child, syscall.SIGKILL)
 		}
 	}
 	<-done // after the death of its connector the host ends by itself, or tries again
-}
-
-// children returns the processes whose parent is pid.
-func children(pid int) (found []int) {
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		id, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
-		if err != nil {
-			continue
-		}
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
-			found = append(found, id)
-		}
-	}
-	return found
 }
 
 // live syncs while the source is being written to, killed or not.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/pgtest"
+	"github.com/sluicehq/sluice/internal/realbinary"
 )
 
 const ledgerRows = 60_000
@@ -184,7 +185,7 @@ func TestStoppedConnector(t *testing.T) {
 			if !strings.Contains(line, `"event":"commit"`) || len(stopped) > 0 {
 				return
 			}
-			stopped = children(pid)
+			stopped = realbinary.Children(pid)
 			for _, child := range stopped {
 				syscall.Kill(child, syscall.SIGSTOP)
 			}
@@ -265,7 +266,7 @@ func TestSourceChangesWhileRead(t *testing.T) {
 				o := p.watched(func(line string, pid int) {
 					if !started && strings.Contains(line, `"event":"commit"`) {
 						started = true
-						for _, child := range children(pid) { // dies with what it has read, and its lock on the table
+						for _, child := range realbinary.Children(pid) { // dies with what it has read, and its lock on the table
 							syscall.Kill(child, syscall.SIGKILL)
 						}
 						go func() {

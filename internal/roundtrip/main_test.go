@@ -9,30 +9,21 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
 	"github.com/sluicehq/sluice/internal/pgtest"
+	"github.com/sluicehq/sluice/internal/realbinary"
 )
 
 var binary string
 
 func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "sluice-roundtrip-")
-	if err != nil {
-		panic(err)
-	}
-	binary = filepath.Join(dir, "sluice")
-	build := exec.Command("go", "build", "-tags", "duckdb_arrow", "-o", binary, "github.com/sluicehq/sluice/cmd/sluice")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build: %v\n%s", err, out)
-		os.Exit(1)
-	}
-	code := pgtest.Wrap(m).Run()
-	os.RemoveAll(dir)
-	os.Exit(code)
+	realbinary.Main(func(path string) int {
+		binary = path
+		return pgtest.Wrap(m).Run()
+	})
 }
 
 // both are the destinations that every proof is for.
@@ -263,24 +254,4 @@ func (p *pipe) sound() {
 	if n := p.one("SELECT count(*) FROM _sluice.loads WHERE rows_extracted <> rows_loaded + rows_rejected + rows_filtered"); n != "0" {
 		p.t.Errorf("%s loads do not add up", n)
 	}
-}
-
-// children returns the processes whose parent is pid.
-func children(pid int) (found []int) {
-	entries, _ := os.ReadDir("/proc")
-	for _, e := range entries {
-		id, err := strconv.Atoi(e.Name())
-		if err != nil {
-			continue
-		}
-		stat, err := os.ReadFile(filepath.Join("/proc", e.Name(), "stat"))
-		if err != nil {
-			continue
-		}
-		fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
-		if len(fields) > 1 && fields[1] == strconv.Itoa(pid) {
-			found = append(found, id)
-		}
-	}
-	return found
 }

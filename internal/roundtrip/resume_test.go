@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice/internal/pgtest"
+	"github.com/sluicehq/sluice/internal/realbinary"
 )
 
 const lineitem = `CREATE TABLE lineitem (l_orderkey bigint NOT NULL, l_partkey bigint, l_suppkey bigint, l_linenumber int NOT NULL, l_quantity numeric(15,2),
@@ -107,7 +108,7 @@ func (r *resumed) finish(rows int) {
 		}
 		tick.Stop()
 		if killed {
-			for _, child := range children(cmd.Process.Pid) {
+			for _, child := range realbinary.Children(cmd.Process.Pid) {
 				syscall.Kill(child, syscall.SIGKILL)
 			}
 			r.kills++
