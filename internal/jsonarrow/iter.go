@@ -18,7 +18,6 @@ type Iter struct {
 	s       scanner
 	pos     int
 	opening byte
-	alone   bool // only blanks may follow
 	started bool
 	done    bool
 	failed  bool
@@ -26,18 +25,12 @@ type Iter struct {
 
 // Members walks the members of the object that data is, in order.
 func Members(data []byte) Iter {
-	return Iter{s: scanner{data: data}, opening: '{', alone: true}
+	return Iter{s: scanner{data: data}, opening: '{'}
 }
 
 // Elements walks the elements of the array that data is.
 func Elements(data []byte) Iter {
-	return Iter{s: scanner{data: data}, opening: '[', alone: true}
-}
-
-// MembersAt walks the members of the object that starts at data[pos], after
-// blanks; anything may follow it.
-func MembersAt(data []byte, pos int) Iter {
-	return Iter{s: scanner{data: data}, pos: pos, opening: '{'}
+	return Iter{s: scanner{data: data}, opening: '['}
 }
 
 // Next moves to the next member or element; false at the end and after an error.
@@ -51,7 +44,7 @@ func (it *Iter) Next() bool {
 	} else {
 		it.pos, it.done = it.s.separator(it.pos, it.opening+2) // '{'+2 is '}', '['+2 is ']'
 	}
-	if it.done && it.alone {
+	if it.done {
 		it.trailing()
 	}
 	if it.pos >= 0 && !it.done {
@@ -99,10 +92,6 @@ func (it *Iter) trailing() {
 		it.pos = it.s.fail(it.pos, "more bytes after the value")
 	}
 }
-
-// End returns the position after the closing bracket, once Next has returned
-// false and Err nil.
-func (it *Iter) End() int { return it.pos }
 
 // Err returns the *SyntaxError that ended the walk, or nil.
 func (it *Iter) Err() error {

@@ -77,15 +77,11 @@ func Shared(t testing.TB) *Server {
 	return shared.server
 }
 
-// Main runs the tests, stops the shared server and exits. Write
-// `func TestMain(m *testing.M) { pgtest.Main(m) }`, or, with goleak,
-// `goleak.VerifyTestMain(pgtest.Wrap(m))`.
-func Main(m *testing.M) { os.Exit(Wrap(m).Run()) }
-
 // Wrapped is a testing.M that stops the shared server after the tests.
 type Wrapped struct{ m *testing.M }
 
-// Wrap returns m with the end of the shared server added to Run.
+// Wrap returns m with the end of the shared server added to Run, as in
+// `goleak.VerifyTestMain(pgtest.Wrap(m))`.
 func Wrap(m *testing.M) Wrapped { return Wrapped{m} }
 
 // Run runs the tests and returns their exit code.
