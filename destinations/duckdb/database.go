@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -140,13 +139,32 @@ func refuseOther(path string) error {
 	return errors.New("the file exists, but it is not a valid DuckDB database file")
 }
 
+// replayBytes is what an open may take that cannot do with memory_limit: DuckDB
+// has the tables of a killed process's log in memory all at once.
+const replayBytes = 1 << 30
+
 func openFile(ctx context.Context, path string, c Config) (*database, error) {
 	if err := refuseOther(path); err != nil {
 		return nil, err
 	}
-	spill := path + ".tmp"
+	limit := parseSize(c.MemoryLimit)
+	db, err := openWithin(ctx, path, c, limit)
+	if e, ok := errors.AsType[*sluice.Error](classify(ctx, "open", err)); ok && e.Code == "duckdb_memory" && limit < replayBytes {
+		db, err = openWithin(ctx, path, c, replayBytes)
+	}
+	if err != nil {
+		return nil, err
+	}
+	db.limit = limit
+	db.makeRoom(0)
+	return db, nil
+}
+
+// openWithin opens the file with that many bytes of memory.
+func openWithin(ctx context.Context, path string, c Config, limit int64) (*database, error) {
+	spill := spillFolder(path)
 	settings := url.Values{
-		"memory_limit": {strings.TrimSpace(c.MemoryLimit)}, "threads": {strconv.Itoa(c.Threads)}, "temp_directory": {spill},
+		"memory_limit": {fmt.Sprintf("%dKiB", limit>>10)}, "threads": {strconv.Itoa(c.Threads)}, "temp_directory": {spill},
 		"preserve_insertion_order": {"false"}, "autoinstall_known_extensions": {"false"}, "autoload_known_extensions": {"false"},
 	}
 	connector, err := duckdb.NewConnector("?"+settings.Encode(), func(conn driver.ExecerContext) error {
@@ -161,29 +179,13 @@ func openFile(ctx context.Context, path string, c Config) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	db := &database{path: path, sql: sql.OpenDB(connector), epochs: map[string]int64{}, sessions: map[*session]struct{}{}, staged: map[string]*segment{}, merging: newSemaphore()}
+	db := &database{path: path, room: limit, sql: sql.OpenDB(connector), epochs: map[string]int64{}, sessions: map[*session]struct{}{}, staged: map[string]*segment{}, merging: newSemaphore()}
 	db.sql.SetMaxIdleConns(8)
 	if err := db.sql.PingContext(ctx); err != nil {
 		return nil, errors.Join(err, db.sql.Close())
 	}
-	db.limit = parseSize(c.MemoryLimit)
-	db.room = db.limit
-	removeSpilled(spill)
+	removeSpilled(path, spill)
 	return db, nil
-}
-
-// removeSpilled removes what a killed process left in its folder for what does
-// not fit in memory. The file's lock is ours, so nobody uses it.
-func removeSpilled(folder string) {
-	left, err := filepath.Glob(filepath.Join(folder, "duckdb_temp_*"))
-	if err != nil {
-		return
-	}
-	for _, f := range left {
-		if err := os.Remove(f); err != nil {
-			slog.Warn("cannot remove a file of an ended process", "file", f, "error", err)
-		}
-	}
 }
 
 // tx is a transaction on a connection; it implements sqlload.Tx.

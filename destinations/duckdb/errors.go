@@ -29,6 +29,7 @@ var failures = []struct {
 	{"failed to pin block", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
 	{"failed to allocate data", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
 	{"could not allocate block", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
+	{"duckdb_temp_", "duckdb_spilled", "something else removes or changes files beside the database file, in the folders whose names begin like it and go on with .tmp: keep it away from them; it is tried again", sluice.Transient},
 	{"Transaction conflict", "duckdb_conflict", "another sync changed the same table at the same time; it is tried again", sluice.Transient},
 	{"write-write conflict", "duckdb_conflict", "another sync changed the same table at the same time; it is tried again", sluice.Transient},
 	{"Conflict on", "duckdb_conflict", "another sync changed the same table at the same time; it is tried again", sluice.Transient},
