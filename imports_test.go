@@ -26,11 +26,12 @@ var layers = map[string][]string{
 	"destinations/*": {".", "spec", "destinations/kit", "destinations/destinationtest"},
 	"pipeline":       {".", "pipeline/*"}, // the only one that sees all steps
 	"pipeline/*":     {"."},
+	"job":            {".", "spec", "config", "pipeline", "destinations/kit"},
 	"plugin":         {".", "spec"},
 	"plugin/*":       {".", "spec", "plugin", "connectors/connectortest"},
 	"internal/*":     {"."},
 	"bench":          {"."},
-	"cmd/*":          {".", "spec", "config", "connectors", "destinations", "pipeline", "plugin"},
+	"cmd/*":          {".", "spec", "config", "connectors", "destinations", "job", "pipeline", "plugin"},
 }
 
 // foreign lists who may use a heavyweight dependency.

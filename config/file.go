@@ -79,12 +79,15 @@ type Limits struct {
 
 // An Error is what is wrong with a file, with its place.
 type Error struct {
-	Path   string
-	Line   int // 0: the file as a whole
+	Path   string // empty: no file, but a stored connection
+	Line   int    // 0: the file as a whole
 	Reason string
 }
 
 func (e *Error) Error() string {
+	if e.Path == "" {
+		return e.Reason
+	}
 	if e.Line == 0 {
 		return e.Path + ": " + e.Reason
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/job"
 	"github.com/sluicehq/sluice/pipeline"
 )
 
@@ -46,13 +47,13 @@ func (a *app) check(ctx context.Context, path string) error {
 	}
 	started := time.Now()
 	offered, sourceErr := a.checkSource(i.now, j)
-	report("source "+j.source.Name, started, sourceErr)
+	report("source "+j.Connector.Name, started, sourceErr)
 	started = time.Now()
 	traits, destErr := a.checkDestination(i.now, j)
-	report("destination "+j.destination.Name, started, destErr)
+	report("destination "+j.Target.Name, started, destErr)
 	if sourceErr == nil && destErr == nil {
 		started = time.Now()
-		streams, err := j.choose(offered, traits, nil)
+		streams, err := j.Choose(offered, traits)
 		report(fmt.Sprintf("streams: %s of %s", count(int64(len(streams))), count(int64(len(offered)))), started, err)
 		a.listChosen(streams)
 	}
@@ -78,8 +79,8 @@ func (a *app) listChosen(streams []pipeline.Stream) {
 	t.write(a.out, a.style(a.out))
 }
 
-func (a *app) checkSource(ctx context.Context, j *job) ([]sluice.Stream, error) {
-	src, err := j.openSource(ctx)
+func (a *app) checkSource(ctx context.Context, j *job.Job) ([]sluice.Stream, error) {
+	src, err := j.OpenSource(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -90,8 +91,8 @@ func (a *app) checkSource(ctx context.Context, j *job) ([]sluice.Stream, error) 
 	return src.Discover(ctx)
 }
 
-func (a *app) checkDestination(ctx context.Context, j *job) (sluice.Traits, error) {
-	dest, err := j.openDestination(ctx)
+func (a *app) checkDestination(ctx context.Context, j *job.Job) (sluice.Traits, error) {
+	dest, err := j.OpenDestination(ctx)
 	if err != nil {
 		return sluice.Traits{}, err
 	}
@@ -121,7 +122,7 @@ func (a *app) discover(ctx context.Context, path string, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	src, err := j.openSource(i.now)
+	src, err := j.OpenSource(i.now)
 	if err != nil {
 		return err
 	}
@@ -142,7 +143,7 @@ func (a *app) discover(ctx context.Context, path string, asJSON bool) error {
 		if s.RowCount > 0 {
 			rows = count(s.RowCount)
 		}
-		t.add(s.Name.String(), columns, rows, dash(strings.Join(s.Key, ", ")), joinModes(s.Modes), dash(some(s.Cursors)))
+		t.add(s.Name.String(), columns, rows, dash(strings.Join(s.Key, ", ")), job.JoinModes(s.Modes), dash(some(s.Cursors)))
 	}
 	t.write(a.out, a.style(a.out))
 	fmt.Fprintln(a.out, plural(int64(len(streams)), "stream"))
@@ -154,14 +155,6 @@ func some(names []string) string {
 	const most = 4
 	if len(names) > most {
 		return strings.Join(names[:most], ", ") + ", …"
-	}
-	return strings.Join(names, ", ")
-}
-
-func joinModes[M ~string](modes []M) string {
-	names := make([]string, len(modes))
-	for i, m := range modes {
-		names[i] = string(m)
 	}
 	return strings.Join(names, ", ")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/job"
 )
 
 func (a *app) sqlCommand() *cobra.Command {
@@ -75,23 +76,23 @@ func (a *app) sql(ctx context.Context, path, query, format string) error {
 	if err != nil {
 		return err
 	}
-	if err := j.exists(); err != nil {
+	if err := missing(j); err != nil {
 		return err
 	}
-	dest, err := j.openDestination(i.now)
+	dest, err := j.OpenDestination(i.now)
 	if err != nil {
 		return err
 	}
 	defer a.close("the destination", dest)
 	q, ok := dest.(sluice.Querier)
 	if !ok {
-		return sluice.Errorf(sluice.Config, "no_queries", "query", "use the destination's own tools", "the destination %s answers no queries", j.destination.Name)
+		return sluice.Errorf(sluice.Config, "no_queries", "query", "use the destination's own tools", "the destination %s answers no queries", j.Target.Name)
 	}
 	if query != tablesQuery {
 		return write(i.now, q, query)
 	}
 	found := false
-	if err := eachRow(i.now, q, query, func([]*string) error { found = true; return nil }); err != nil {
+	if err := q.Query(i.now, query, func([]string) error { return nil }, func([]*string) error { found = true; return nil }); err != nil {
 		return err
 	}
 	if !found && format == "table" {
@@ -101,10 +102,10 @@ func (a *app) sql(ctx context.Context, path, query, format string) error {
 	return write(i.now, q, query)
 }
 
-// exists refuses to make an empty DuckDB file only to find nothing in it.
-func (j *job) exists() error {
+// missing refuses to make an empty DuckDB file only to find nothing in it.
+func missing(j *job.Job) error {
 	var c struct{ Path string }
-	if j.destination.Name != "duckdb" || json.Unmarshal(j.Destination.Config, &c) != nil || c.Path == "" {
+	if j.Target.Name != "duckdb" || json.Unmarshal(j.Destination.Config, &c) != nil || c.Path == "" {
 		return nil //nolint:nilerr // what else is wrong with it, opening it says better
 	}
 	if _, err := os.Stat(c.Path); errors.Is(err, fs.ErrNotExist) {

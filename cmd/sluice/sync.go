@@ -5,12 +5,12 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/job"
 	"github.com/sluicehq/sluice/pipeline"
 )
 
@@ -94,12 +94,12 @@ func (a *app) syncOnce(i *interrupts, path string, f syncFlags) error {
 	if err != nil {
 		return err
 	}
-	dest, err := j.openDestination(i.now)
+	dest, err := j.OpenDestination(i.now)
 	if err != nil {
 		return err
 	}
 	defer a.close("the destination", dest)
-	src := &reusedSource{open: j.openSource}
+	src := &reusedSource{open: j.OpenSource}
 	defer a.close("the source", src)
 	streams, err := a.plan(i.now, j, src, dest, f)
 	if err != nil {
@@ -107,8 +107,8 @@ func (a *app) syncOnce(i *interrupts, path string, f syncFlags) error {
 	}
 	show := a.display(f.json, path)
 	s := pipeline.New(pipeline.Config{
-		Connection: j.Name, Owner: j.owner(), Run: runID(started), Open: src.get, Destination: dest,
-		Streams: streams, Limits: j.limits(), Observe: show.event, Drain: i.drain,
+		Connection: j.Name, Owner: j.Owner(), Run: runID(started), Open: src.get, Destination: dest,
+		Streams: streams, Limits: j.EngineLimits(), Observe: show.event, Drain: i.drain,
 	})
 	a.repeated.Store(0)
 	i.drainable.Store(true)
@@ -119,7 +119,7 @@ func (a *app) syncOnce(i *interrupts, path string, f syncFlags) error {
 	return show.end(s, err, time.Since(started))
 }
 
-func (a *app) plan(ctx context.Context, j *job, src *reusedSource, dest sluice.Destination, f syncFlags) ([]pipeline.Stream, error) {
+func (a *app) plan(ctx context.Context, j *job.Job, src *reusedSource, dest sluice.Destination, f syncFlags) ([]pipeline.Stream, error) {
 	source, err := src.peek(ctx)
 	if err != nil {
 		return nil, err
@@ -128,8 +128,11 @@ func (a *app) plan(ctx context.Context, j *job, src *reusedSource, dest sluice.D
 	if err != nil {
 		return nil, fmt.Errorf("discover: %w", err)
 	}
-	streams, err := j.choose(offered, dest.Traits(), f.streams)
+	streams, err := j.Choose(offered, dest.Traits())
 	if err != nil {
+		return nil, err
+	}
+	if streams, err = restrict(streams, f.streams); err != nil {
 		return nil, err
 	}
 	if q, ok := dest.(sluice.Querier); ok {
@@ -146,15 +149,15 @@ func (a *app) plan(ctx context.Context, j *job, src *reusedSource, dest sluice.D
 
 // compare looks at what the destination remembers before a sync begins: which
 // streams are new, and which tables another pipeline loads.
-func (a *app) compare(ctx context.Context, j *job, q sluice.Querier, streams []pipeline.Stream) ([]pipeline.Stream, error) {
-	streams, left, err := j.withoutNew(ctx, q, streams)
+func (a *app) compare(ctx context.Context, j *job.Job, q sluice.Querier, streams []pipeline.Stream) ([]pipeline.Stream, error) {
+	streams, left, err := j.WithoutNew(ctx, q, streams)
 	if err != nil {
 		return nil, err
 	}
 	if len(left) > 0 {
 		a.note(fmt.Sprintf("New in the source, and left out by drift: %s: %s. Name them in streams to bring them in.", j.Drift, few(left)))
 	}
-	tables, by, err := j.shared(ctx, q, streams)
+	tables, by, err := j.Shared(ctx, q, streams)
 	if err != nil {
 		return nil, err
 	}
@@ -162,13 +165,6 @@ func (a *app) compare(ctx context.Context, j *job, q sluice.Querier, streams []p
 		a.note(fmt.Sprintf("Warning: the pipeline %s loads %s, too: the rows of both will meet there. To keep them apart, give this one another schema.", by, few(tables)))
 	}
 	return streams, nil
-}
-
-// limits returns the file's limits; zeros stand for the defaults.
-func (j *job) limits() pipeline.Limits {
-	return pipeline.Limits{Streams: j.Limits.Streams, Parts: j.Limits.Parts, MaxRejected: j.Limits.MaxRejected,
-		MemoryBytes: j.Limits.MemoryMB << 20,
-		WindowBytes: j.Limits.WindowMB << 20, WindowRows: j.Limits.WindowRows, SpillDir: os.TempDir()}
 }
 
 func runID(at time.Time) string {

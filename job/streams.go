@@ -1,4 +1,4 @@
-package main
+package job
 
 import (
 	"context"
@@ -14,8 +14,9 @@ import (
 	"github.com/sluicehq/sluice/spec"
 )
 
-// choose joins the file's streams with those that the source offers.
-func (j *job) choose(offered []sluice.Stream, traits sluice.Traits, only []string) ([]pipeline.Stream, error) {
+// Choose joins the streams that the job names, all where it names none, with
+// those that the source offers. Its errors say the place in the file.
+func (j *Job) Choose(offered []sluice.Stream, traits sluice.Traits) ([]pipeline.Stream, error) {
 	var chosen []pipeline.Stream
 	wanted := j.Streams
 	if len(wanted) == 0 {
@@ -37,19 +38,16 @@ func (j *job) choose(offered []sluice.Stream, traits sluice.Traits, only []strin
 			chosen = append(chosen, p)
 		}
 	}
-	if err := collisions(chosen, traits); err != nil {
-		return nil, err
-	}
-	return restrict(chosen, only)
+	return chosen, collisions(chosen, traits)
 }
 
-// withoutNew leaves out, under a drift policy that wants it so, the streams that
+// WithoutNew leaves out, under a drift policy that wants it so, the streams that
 // came into being since the first sync and that the file does not name in full.
-func (j *job) withoutNew(ctx context.Context, q sluice.Querier, streams []pipeline.Stream) (kept []pipeline.Stream, left []string, err error) {
+func (j *Job) WithoutNew(ctx context.Context, q sluice.Querier, streams []pipeline.Stream) (kept []pipeline.Stream, left []string, err error) {
 	if pipeline.Drift(j.Drift) == pipeline.AllowAll {
 		return streams, nil, nil
 	}
-	positions, err := j.positions(ctx, q)
+	positions, err := j.Positions(ctx, q)
 	if err != nil || len(positions) == 0 {
 		return streams, nil, err
 	}
@@ -70,30 +68,38 @@ func (j *job) withoutNew(ctx context.Context, q sluice.Querier, streams []pipeli
 }
 
 // match returns the offered streams that a line of the file names.
-func (j *job) match(w config.Stream, offered []sluice.Stream) ([]sluice.Stream, error) {
+func (j *Job) match(w config.Stream, offered []sluice.Stream) ([]sluice.Stream, error) {
 	var found []sluice.Stream
 	var names []string
 	for _, s := range offered {
 		name := s.Name.String()
 		names = append(names, name, s.Name.Name)
-		excluded := slices.ContainsFunc(j.Exclude, func(p string) bool { return matches(p, s.Name) })
-		if matches(w.Name, s.Name) && (!excluded || w.Name == name) {
+		excluded := slices.ContainsFunc(j.Exclude, func(p string) bool { return Matches(p, s.Name) })
+		if Matches(w.Name, s.Name) && (!excluded || w.Name == name) {
 			found = append(found, s)
 		}
 	}
 	if len(found) == 0 && w.Name != "*" {
 		return nil, j.fault(w.Line, "stream_not_found", fmt.Sprintf("the source has no stream %q%s", w.Name, spec.DidYouMean(w.Name, names)),
-			"`sluice discover "+j.Path+"` lists the streams that the source offers; what its user may not read is not among them")
+			j.discovery()+" lists the streams that the source offers; what its user may not read is not among them")
 	}
 	return found, nil
 }
 
-func (j *job) fault(line int, code, reason, hint string) error {
+// discovery is how people list what the source offers.
+func (j *Job) discovery() string {
+	if j.Path == "" {
+		return "discovering the source again"
+	}
+	return "`sluice discover " + j.Path + "`"
+}
+
+func (j *Job) fault(line int, code, reason, hint string) error {
 	return &sluice.Error{Class: sluice.Config, Code: code, Err: &config.Error{Path: j.Path, Line: line, Reason: reason}, Hint: hint}
 }
 
-// matches reports whether a pattern names a stream, with its schema or without.
-func matches(pattern string, name sluice.TableName) bool {
+// Matches reports whether a pattern names a stream, with its schema or without.
+func Matches(pattern string, name sluice.TableName) bool {
 	// A slash is a character of a name like any other, but path.Match stops at it.
 	flat := func(s string) string { return strings.ReplaceAll(s, "/", "\x00") }
 	full, _ := path.Match(flat(pattern), flat(name.String()))
@@ -102,7 +108,7 @@ func matches(pattern string, name sluice.TableName) bool {
 }
 
 // stream fills in what a line of the file leaves out.
-func (j *job) stream(w config.Stream, s sluice.Stream, traits sluice.Traits) (pipeline.Stream, error) {
+func (j *Job) stream(w config.Stream, s sluice.Stream, traits sluice.Traits) (pipeline.Stream, error) {
 	if len(w.PrimaryKey) > 0 {
 		s.Key = w.PrimaryKey
 	}
@@ -134,7 +140,7 @@ func orText(v, other string) string {
 }
 
 // columns returns the columns that a line selects.
-func (j *job) columns(w config.Stream, s sluice.Stream) ([]sluice.Column, error) {
+func (j *Job) columns(w config.Stream, s sluice.Stream) ([]sluice.Column, error) {
 	if len(s.Columns) == 0 {
 		return nil, nil
 	}
@@ -145,7 +151,7 @@ func (j *job) columns(w config.Stream, s sluice.Stream) ([]sluice.Column, error)
 	for _, name := range slices.Concat(w.Columns, w.Exclude, w.PrimaryKey, []string{w.Cursor}) {
 		if name != "" && !slices.Contains(names, name) {
 			return nil, j.fault(w.Line, "column_not_found", fmt.Sprintf("%s has no column %q%s", s.Name, name, spec.DidYouMean(name, names)),
-				"`sluice discover "+j.Path+"` lists the columns")
+				j.discovery()+" lists the columns")
 		}
 	}
 	var columns []sluice.Column
@@ -161,7 +167,7 @@ func (j *job) columns(w config.Stream, s sluice.Stream) ([]sluice.Column, error)
 // readMode fills in how a stream is read: as the file says, and else as the source
 // prefers. A source that would need to be told the right cursor prefers a full
 // refresh: a wrong one misses changes, and nobody would notice.
-func (j *job) readMode(w config.Stream, p *pipeline.Stream) error {
+func (j *Job) readMode(w config.Stream, p *pipeline.Stream) error {
 	sel := &p.Selection
 	s := sel.Stream
 	if sel.Mode == "" && sel.Cursor != "" {
@@ -171,7 +177,7 @@ func (j *job) readMode(w config.Stream, p *pipeline.Stream) error {
 		sel.Mode = s.Modes[0]
 	}
 	if !slices.Contains(s.Modes, sel.Mode) {
-		return j.fault(w.Line, "mode_unsupported", fmt.Sprintf("%s cannot be read in mode %s; it offers %s", s.Name, sel.Mode, joinModes(s.Modes)), "choose one of the modes offered")
+		return j.fault(w.Line, "mode_unsupported", fmt.Sprintf("%s cannot be read in mode %s; it offers %s", s.Name, sel.Mode, JoinModes(s.Modes)), "choose one of the modes offered")
 	}
 	if sel.Cursor != "" && sel.Mode != sluice.Incremental {
 		return j.fault(w.Line, "cursor_unused", fmt.Sprintf("%s is read in mode %s, which needs no cursor", s.Name, sel.Mode), "remove `cursor:`, or choose mode: incremental")
@@ -198,7 +204,7 @@ func defaultWrite(sel sluice.Selection) sluice.WriteMode {
 	return sluice.Merge
 }
 
-func (j *job) checkWrite(w config.Stream, p pipeline.Stream, traits sluice.Traits) error {
+func (j *Job) checkWrite(w config.Stream, p pipeline.Stream, traits sluice.Traits) error {
 	s := p.Selection.Stream
 	if p.Mode.Keyed() && len(s.Key) == 0 {
 		return j.fault(w.Line, "key_missing", fmt.Sprintf("%s has no key, which write: %s needs", s.Name, p.Mode), "add `primary_key: [columns]`, or choose write: append or replace")
@@ -207,7 +213,7 @@ func (j *job) checkWrite(w config.Stream, p pipeline.Stream, traits sluice.Trait
 		return j.fault(w.Line, "write_unfit", fmt.Sprintf("%s is read in mode %s, which brings only changes: write: replace would lose the rest", s.Name, p.Selection.Mode), "choose mode: full_refresh, or write: merge")
 	}
 	if !slices.Contains(traits.Modes, p.Mode) {
-		return j.fault(w.Line, "write_unsupported", fmt.Sprintf("the destination cannot write: %s; it offers %s", p.Mode, joinModes(traits.Modes)), "choose one of the modes offered")
+		return j.fault(w.Line, "write_unsupported", fmt.Sprintf("the destination cannot write: %s; it offers %s", p.Mode, JoinModes(traits.Modes)), "choose one of the modes offered")
 	}
 	return nil
 }
@@ -229,38 +235,11 @@ func collisions(streams []pipeline.Stream, traits sluice.Traits) error {
 	return nil
 }
 
-// restrict keeps the streams that --streams names.
-func restrict(streams []pipeline.Stream, only []string) ([]pipeline.Stream, error) {
-	if len(only) == 0 {
-		return streams, nil
+// JoinModes lists modes for people.
+func JoinModes[M ~string](modes []M) string {
+	names := make([]string, len(modes))
+	for i, m := range modes {
+		names[i] = string(m)
 	}
-	var kept []pipeline.Stream
-	for _, pattern := range only {
-		before := len(kept)
-		for _, s := range streams {
-			if matches(pattern, s.Selection.Stream.Name) {
-				kept = append(kept, s)
-			}
-		}
-		if len(kept) == before {
-			return nil, usageError{fmt.Errorf("the pipeline has no stream %q", pattern)}
-		}
-	}
-	return kept, nil
-}
-
-// resync marks the streams that --full-refresh names.
-func resync(streams []pipeline.Stream, patterns []string) error {
-	for _, pattern := range patterns {
-		found := false
-		for i := range streams {
-			if matches(pattern, streams[i].Selection.Stream.Name) {
-				streams[i].Resync, found = true, true
-			}
-		}
-		if !found {
-			return usageError{fmt.Errorf("--full-refresh: the pipeline has no stream %q", pattern)}
-		}
-	}
-	return nil
+	return strings.Join(names, ", ")
 }

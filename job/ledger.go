@@ -1,4 +1,4 @@
-package main
+package job
 
 import (
 	"context"
@@ -11,32 +11,14 @@ import (
 	"github.com/sluicehq/sluice/pipeline"
 )
 
-// remembered opens the destination for a look at the pipeline's positions. A
-// DuckDB file that is not there yet is not made.
-func (a *app) remembered(ctx context.Context, j *job) ([]sluice.Position, error) {
-	if j.exists() != nil {
-		return nil, nil //nolint:nilerr // nothing was loaded yet: nothing is remembered
-	}
-	dest, err := j.openDestination(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer a.close("the destination", dest)
-	q, ok := dest.(sluice.Querier)
-	if !ok {
-		return nil, sluice.Errorf(sluice.Config, "no_queries", "read the ledger", "look into its table _sluice.loads with the destination's own tools", "the destination %s answers no queries", j.destination.Name)
-	}
-	return j.positions(ctx, q)
-}
-
 // ofConnection is the condition that chooses the pipeline's rows of the ledger.
-func (j *job) ofConnection() string {
+func (j *Job) ofConnection() string {
 	return fmt.Sprintf("connection = '%s'", strings.ReplaceAll(j.Name, "'", "''"))
 }
 
-// positions reads where the pipeline's streams stand, by queries that disturb no
+// Positions reads where the pipeline's streams stand, by queries that disturb no
 // sync.
-func (j *job) positions(ctx context.Context, q sluice.Querier) ([]sluice.Position, error) {
+func (j *Job) Positions(ctx context.Context, q sluice.Querier) ([]sluice.Position, error) {
 	if known, err := hasLedger(ctx, q); err != nil || !known {
 		return nil, err
 	}
@@ -74,9 +56,9 @@ func eachRow(ctx context.Context, q sluice.Querier, query string, row func([]*st
 	return q.Query(ctx, query, func([]string) error { return nil }, row)
 }
 
-// shared returns the tables that a pipeline which was never synced before would
+// Shared returns the tables that a pipeline which was never synced before would
 // load, and that another one has loaded: its rows would meet with theirs.
-func (j *job) shared(ctx context.Context, q sluice.Querier, streams []pipeline.Stream) (tables []string, by string, err error) {
+func (j *Job) Shared(ctx context.Context, q sluice.Querier, streams []pipeline.Stream) (tables []string, by string, err error) {
 	if known, err := hasLedger(ctx, q); err != nil || !known {
 		return nil, "", err
 	}
