@@ -6,15 +6,13 @@ import "github.com/apache/arrow-go/v18/arrow"
 type Op uint8
 
 const (
-	// Upsert inserts the row, or replaces the row with the same key.
-	Upsert Op = iota
+	Upsert Op = iota // insert the row, or replace the row with the same key
 	// Insert is an Upsert with a promise that lets a destination load faster: no
 	// other row of this read has the same key. Sources may promise it only where
 	// the system itself guarantees it (a primary key under one snapshot). Rows of
 	// streams without a key are always Insert.
 	Insert
-	// Delete removes the row with the same key; only key columns need values.
-	Delete
+	Delete // remove the row with the same key; only key columns need values
 )
 
 // A Batch is rows of one stream, in the order in which they happened.

@@ -197,11 +197,7 @@ type Querier interface {
 }
 
 var (
-	// ErrNotFound is returned by Describe for a table that does not exist.
-	ErrNotFound = errors.New("table not found")
-	// ErrFenced is returned where another run has taken the connection over.
-	ErrFenced = errors.New("another run of this connection has taken over")
-	// ErrStagedLost is returned by Merge where a staged segment no longer exists;
-	// the window is read again.
-	ErrStagedLost = errors.New("staged rows are gone")
+	ErrNotFound   = errors.New("table not found")                               // of Describe
+	ErrFenced     = errors.New("another run of this connection has taken over") // of whatever the epoch guards
+	ErrStagedLost = errors.New("staged rows are gone")                          // of Merge; the window is read again
 )

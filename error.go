@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -37,12 +38,7 @@ func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // UnmarshalText reads what MarshalText writes; an unknown class is Bug.
 func (c *Class) UnmarshalText(b []byte) error {
-	*c = Bug
-	for i, n := range classNames {
-		if n == string(b) {
-			*c = Class(i)
-		}
-	}
+	*c = Class(max(int(Bug), slices.Index(classNames[:], string(b))))
 	return nil
 }
 

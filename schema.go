@@ -28,19 +28,35 @@ const (
 	JSON // one JSON text, UTF-8
 )
 
-var kindNames = [...]string{"", "bool", "int16", "int32", "int64", "float32", "float64", "decimal",
-	"date", "time", "timestamp", "timestamptz", "string", "binary", "json"}
+// kinds holds, by Kind, its name and the one Arrow type that carries it in
+// batches; Decimal's depends on its parameters.
+var kinds = [...]struct {
+	name  string
+	arrow arrow.DataType
+}{
+	Bool: {"bool", arrow.FixedWidthTypes.Boolean}, Int16: {"int16", arrow.PrimitiveTypes.Int16},
+	Int32: {"int32", arrow.PrimitiveTypes.Int32}, Int64: {"int64", arrow.PrimitiveTypes.Int64},
+	Float32: {"float32", arrow.PrimitiveTypes.Float32}, Float64: {"float64", arrow.PrimitiveTypes.Float64},
+	Decimal: {name: "decimal"},
+	Date:    {"date", arrow.FixedWidthTypes.Date32}, Time: {"time", arrow.FixedWidthTypes.Time64us},
+	Timestamp:   {"timestamp", &arrow.TimestampType{Unit: arrow.Microsecond}},
+	TimestampTZ: {"timestamptz", &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}},
+	String:      {"string", arrow.BinaryTypes.String}, Binary: {"binary", arrow.BinaryTypes.Binary}, JSON: {"json", arrow.BinaryTypes.String},
+}
 
 func (k Kind) String() string {
-	if int(k) < len(kindNames) && k > 0 {
-		return kindNames[k]
+	if int(k) < len(kinds) && k > 0 {
+		return kinds[k].name
 	}
 	return fmt.Sprintf("kind(%d)", uint8(k))
 }
 
 // Kinds lists every Kind, in order.
-func Kinds() []Kind {
-	return []Kind{Bool, Int16, Int32, Int64, Float32, Float64, Decimal, Date, Time, Timestamp, TimestampTZ, String, Binary, JSON}
+func Kinds() (all []Kind) {
+	for k := Bool; k <= JSON; k++ {
+		all = append(all, k)
+	}
+	return all
 }
 
 // MaxPrecision is the number of digits that a Decimal holds at most.
@@ -84,10 +100,10 @@ func ParseType(s string) (Type, error) {
 			return T(k), nil
 		}
 	}
-	return Type{}, fmt.Errorf("unknown type %q: want one of %s", s, strings.Join(kindNames[1:], ", "))
+	return Type{}, fmt.Errorf("unknown type %q: want one of %v", s, Kinds())
 }
 
-// MarshalText and UnmarshalText write and read the form of String.
+// MarshalText writes the form of String.
 func (t Type) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
 // UnmarshalText reads what MarshalText writes.
@@ -96,37 +112,12 @@ func (t *Type) UnmarshalText(b []byte) (err error) {
 	return err
 }
 
-// Arrow returns the one Arrow type that carries t in batches.
+// Arrow returns the one Arrow type that carries t in batches; t must be known.
 func (t Type) Arrow() arrow.DataType {
-	switch t.Kind {
-	case Bool:
-		return arrow.FixedWidthTypes.Boolean
-	case Int16:
-		return arrow.PrimitiveTypes.Int16
-	case Int32:
-		return arrow.PrimitiveTypes.Int32
-	case Int64:
-		return arrow.PrimitiveTypes.Int64
-	case Float32:
-		return arrow.PrimitiveTypes.Float32
-	case Float64:
-		return arrow.PrimitiveTypes.Float64
-	case Decimal:
+	if t.Kind == Decimal {
 		return &arrow.Decimal128Type{Precision: t.Precision, Scale: t.Scale}
-	case Date:
-		return arrow.FixedWidthTypes.Date32
-	case Time:
-		return arrow.FixedWidthTypes.Time64us
-	case Timestamp:
-		return &arrow.TimestampType{Unit: arrow.Microsecond}
-	case TimestampTZ:
-		return &arrow.TimestampType{Unit: arrow.Microsecond, TimeZone: "UTC"}
-	case String, JSON:
-		return arrow.BinaryTypes.String
-	case Binary:
-		return arrow.BinaryTypes.Binary
 	}
-	panic("sluice: no Arrow type for " + t.String())
+	return kinds[t.Kind].arrow
 }
 
 // Column is a column of a stream or table.
@@ -205,9 +196,8 @@ func (c Change) String() string {
 		return "add " + c.Add.Name + " " + c.Add.Type.String()
 	case c.Widen != nil:
 		return "widen " + c.Widen.Name + " to " + c.Widen.Type.String()
-	default:
-		return "relax " + c.Relax
 	}
+	return "relax " + c.Relax
 }
 
 // Diff returns what turns have (nil: no table) into a table that can hold rows

@@ -6,12 +6,9 @@ import "context"
 type ReadMode string
 
 const (
-	// FullRefresh reads every row, each time.
-	FullRefresh ReadMode = "full_refresh"
-	// Incremental reads rows whose cursor column is at or past the last value.
-	Incremental ReadMode = "incremental"
-	// CDC reads the system's log of changes, on the SharedLane.
-	CDC ReadMode = "cdc"
+	FullRefresh ReadMode = "full_refresh" // every row, each time
+	Incremental ReadMode = "incremental"  // rows whose cursor column is at or past the last value
+	CDC         ReadMode = "cdc"          // the system's log of changes, on the SharedLane
 )
 
 // A Stream is what a source offers to read. With no Columns its shape is
