@@ -166,7 +166,7 @@ func (st *streamRun) prepareKnown(ctx context.Context) error {
 func (st *streamRun) normalizer() (*normalize.Normalizer, error) {
 	traits := st.sync.Destination.Traits()
 	return normalize.New(normalize.Options{
-		Selection: st.spec.Selection, Table: st.spec.Table, Mode: st.plan.Mode,
+		Selection: st.spec.Selection, Table: st.spec.Table, Mode: st.plan.Mode, Mask: st.spec.Mask,
 		NestedTables: st.spec.NestedTables, SourceNames: st.spec.SourceNames,
 		MaxIdentifier: traits.MaxIdentifier, MaxColumns: traits.MaxColumns, IgnoreCase: traits.IgnoresCase,
 	})

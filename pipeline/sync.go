@@ -44,7 +44,12 @@ type Stream struct {
 	SourceNames  bool // column names are kept verbatim
 	Drift        Drift
 	Resync       bool // start a new full read, whatever the state
+	Mask         Mask // columns that are left out or hashed
 }
+
+// Mask takes columns out of a stream's rows and hashes others, before anything
+// else sees them.
+type Mask = normalize.Mask
 
 // Limits bound a sync. Zero fields take the defaults.
 type Limits struct {

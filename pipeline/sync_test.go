@@ -373,3 +373,34 @@ func TestMemoryStaysUnderTheBudget(t *testing.T) {
 		t.Errorf("peak %d, %d rows", s.PeakBytes(), rowsOf(dest))
 	}
 }
+
+// Whatever way a value takes, rows or rejected records, a mask is before it.
+func TestMaskedValuesNeverReachTheDestination(t *testing.T) {
+	t.Parallel()
+	src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+		for _, r := range []sluice.Rejected{
+			{Stream: streamName, Column: "v", Key: "7", Value: "marker", Reason: "marker is odd"},
+			{Stream: streamName, Row: true, Key: "8", Value: "marker", Reason: "too short"},
+		} {
+			if err := to.Reject(ctx, r); err != nil {
+				return err
+			}
+		}
+		return errors.Join(sendRow(ctx, to, 1, "marker"), sendRow(ctx, to, 2, "marker"))
+	}}
+	dest := newMemory()
+	c := config(src, dest)
+	c.Streams[0].NestedTables = true
+	c.Streams[0].Mask = pipeline.Mask{Hash: []string{"v"}, Exclude: []string{"doc"}, Salt: []byte("s")}
+	s := pipeline.New(c)
+	if err := s.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	all := fmt.Sprintf("%+v", dest.rejected)
+	for target, table := range dest.tables {
+		all += fmt.Sprintf("%v %v %v", target, table.shape, table.rows)
+	}
+	if strings.Contains(all, "marker") || strings.Contains(all, "doc") || len(dest.rejected) != 2 || rowsOf(dest) != 2 {
+		t.Errorf("%d rows: %s", rowsOf(dest), all)
+	}
+}

@@ -336,6 +336,9 @@ func (w *window) reject(ctx context.Context, st *streamRun, records []sluice.Rej
 	tw := w.table(st, st.tables()[0])
 	for _, r := range records {
 		r.Stream = st.spec.Selection.Stream.Name
+		if unsent { // what the engine itself made is masked
+			r = st.spec.Mask.Reject(r, st.spec.Selection.Stream.Key)
+		}
 		if len(r.Value) > sluice.MaxRejectedValue {
 			r.Value = r.Value[:sluice.MaxRejectedValue]
 		}

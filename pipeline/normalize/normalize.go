@@ -21,6 +21,7 @@ type Options struct {
 	Selection     sluice.Selection // the stream and how it is read
 	Table         sluice.TableName // where the stream lands, a name that TableFor made
 	Mode          sluice.WriteMode
+	Mask          Mask             // what is left out or hashed, first of all
 	NestedTables  bool             // objects are flattened, arrays are tables of their own
 	SourceNames   bool             // columns keep the source's names
 	MaxIdentifier int              // in bytes; 0: no limit
@@ -40,6 +41,7 @@ type Normalizer struct {
 	ids   bool             // rows have an IDColumn
 	whole bool             // ids are of the whole row, not of its key
 	stamp stamps
+	mask  *masker // nil: nothing is masked
 }
 
 // New returns the Normalizer of a lane. It returns a Config error where two
@@ -49,6 +51,11 @@ func New(o Options) (*Normalizer, error) {
 	if o.Mem == nil {
 		o.Mem = memory.DefaultAllocator
 	}
+	var mask *masker
+	if !o.Mask.Empty() {
+		mask = newMasker(o.Mask)
+		o.Selection.Stream.Table = *mask.Table(&o.Selection.Stream.Table)
+	}
 	stream := &o.Selection.Stream
 	keyed := len(stream.Key) > 0
 	if o.Mode.Keyed() && !keyed {
@@ -56,7 +63,7 @@ func New(o Options) (*Normalizer, error) {
 			"name the columns that tell its rows apart with `primary_key`, or write it with `append` or `replace`",
 			"write mode %s needs a key, and stream %s has none", o.Mode, stream.Name)
 	}
-	n := &Normalizer{o: o, ids: !keyed || o.NestedTables,
+	n := &Normalizer{o: o, mask: mask, ids: !keyed || o.NestedTables,
 		whole: !keyed || o.Mode == sluice.Append || o.Mode == sluice.History}
 	if o.NestedTables {
 		n.roots = map[string]*root{}
@@ -102,6 +109,10 @@ func (n *Normalizer) marked() bool {
 // b is borrowed; the caller releases Rows of every batch returned. As long as
 // the source sends one *Table and nested data keep their shape, so does Apply.
 func (n *Normalizer) Apply(b sluice.Batch, at time.Time) (out []sluice.Batch, rejected []sluice.Rejected, err error) {
+	if n.mask != nil {
+		b = n.mask.apply(b)
+		defer b.Rows.Release()
+	}
 	p, err := n.planFor(b.Table)
 	if err == nil {
 		err = p.bind(b.Rows.Schema())
