@@ -6,19 +6,18 @@ import (
 	"encoding/json"
 	"log/slog"
 	"maps"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/sluicehq/sluice/internal/mask"
 	"github.com/sluicehq/sluice/spec"
 )
 
 const (
-	tailLines    = 30   // last lines of a process that are kept
-	headLines    = 12   // lines from a panic on that are kept apart from them
-	maxLine      = 8192 // bytes of a line that are kept
-	shortestMask = 3    // a shorter secret would blot out every text
+	tailLines = 30   // last lines of a process that are kept
+	headLines = 12   // lines from a panic on that are kept apart from them
+	maxLine   = 8192 // bytes of a line that are kept
 )
 
 // output takes what a process writes: log lines go to the host's log, the last
@@ -30,7 +29,7 @@ type output struct {
 	lines   []string // the last
 	dump    []string // from the first line of a panic on
 	dumping bool     // what follows is a dump of goroutines, not for the log
-	secrets *strings.Replacer
+	secrets *mask.Masker
 	writers []*lineWriter
 }
 
@@ -39,57 +38,10 @@ func newOutput(name string) *output { return &output{name: name} }
 // hide makes secrets of the configuration unreadable from now on. The fields
 // that the schema calls secret are, and passwords inside URLs.
 func (o *output) hide(schema, config json.RawMessage) {
-	var value any
-	if json.Unmarshal(config, &value) != nil {
-		return
-	}
-	var found []string
-	collectSecrets(value, "", spec.SecretPaths(schema), &found)
-	// Where one secret begins with another, the longer one is to be found first.
-	slices.SortFunc(found, func(a, b string) int { return len(b) - len(a) })
-	var pairs []string
-	for _, s := range found {
-		for _, form := range []string{s, url.QueryEscape(s), url.PathEscape(s), strings.Trim(quoted(s), `"`)} {
-			if len(form) >= shortestMask {
-				pairs = append(pairs, form, "***")
-			}
-		}
-	}
+	secrets := mask.New(spec.SecretValues(schema, config)...)
 	o.mu.Lock()
-	o.secrets = strings.NewReplacer(pairs...)
+	o.secrets = secrets
 	o.mu.Unlock()
-}
-
-func quoted(s string) string {
-	raw, err := marshal(s)
-	if err != nil {
-		return s
-	}
-	return string(raw)
-}
-
-func collectSecrets(v any, path string, secret []string, found *[]string) {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, item := range v {
-			collectSecrets(item, strings.TrimPrefix(path+"."+name, "."), secret, found)
-		}
-	case []any:
-		for _, item := range v {
-			collectSecrets(item, path+"[]", secret, found)
-		}
-	case string:
-		for _, s := range secret {
-			if s == path {
-				*found = append(*found, v)
-			}
-		}
-		if u, err := url.Parse(v); err == nil && u.User != nil {
-			if password, ok := u.User.Password(); ok {
-				*found = append(*found, password)
-			}
-		}
-	}
 }
 
 // mask returns text without the secrets.
@@ -97,10 +49,7 @@ func (o *output) mask(text string) string {
 	o.mu.Lock()
 	secrets := o.secrets
 	o.mu.Unlock()
-	if secrets == nil {
-		return text
-	}
-	return secrets.Replace(text)
+	return secrets.Text(text)
 }
 
 // tail returns the last lines, masked; of a panic, its beginning.

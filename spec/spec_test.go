@@ -3,6 +3,7 @@ package spec_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,5 +72,18 @@ func TestSchema(t *testing.T) {
 	}
 	if len(s.Required) != 1 || s.Properties["pages"].Default != 10.0 || s.Properties["pages"].Minimum != 1.0 {
 		t.Errorf("%s", raw)
+	}
+}
+
+func TestSecretValues(t *testing.T) {
+	t.Parallel()
+	schema := json.RawMessage(`{"properties":{"dsn":{"writeOnly":true},"auth":{"properties":{"token":{"writeOnly":true}}},"files":{"items":{"properties":{"key":{"writeOnly":true}}}},"name":{},"url":{}}}`)
+	got := spec.SecretValues(schema, json.RawMessage(`{"dsn":"d","auth":{"token":"t"},"files":[{"key":"k1"},{"key":"k2"}],"name":"n","url":"http://u:p%21@h/","n":1}`))
+	slices.Sort(got)
+	if want := []string{"d", "k1", "k2", "p!", "t"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if got := spec.SecretValues(schema, json.RawMessage(`{`)); got != nil {
+		t.Errorf("of nonsense: %q", got)
 	}
 }

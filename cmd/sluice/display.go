@@ -79,7 +79,7 @@ func (a *app) jsonError(err error) *jsonError {
 		return &jsonError{Code: "usage", Class: sluice.Config, Message: err.Error()}
 	}
 	e := sluice.AsError(err)
-	return &jsonError{e.Code, e.Class, a.secrets.hide(err.Error()), e.Hint, e.Retryable()}
+	return &jsonError{e.Code, e.Class, a.secrets.Text(err.Error()), e.Hint, e.Retryable()}
 }
 
 func (d *jsonDisplay) write(v any) {

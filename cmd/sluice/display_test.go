@@ -76,10 +76,10 @@ func TestExitCodes(t *testing.T) {
 
 func TestSecretsAreHidden(t *testing.T) {
 	t.Parallel()
-	var s secrets
+	a, _, _ := testApp()
 	schema := `{"properties":{"url":{"writeOnly":true},"auth":{"properties":{"token":{"writeOnly":true}}},"files":{"items":{"properties":{"key":{"writeOnly":true}}}},"name":{}}}`
-	s.learn(json.RawMessage(schema), json.RawMessage(`{"url":"postgres://u:pass-word@h/db","auth":{"token":"tok-en-1"},"files":[{"key":"key-key-key"}],"name":"visible"}`))
-	got := s.hide("pass-word tok-en-1 key-key-key visible postgres://u:pass-word@h/db")
+	a.learn(json.RawMessage(schema), json.RawMessage(`{"url":"postgres://u:pass-word@h/db","auth":{"token":"tok-en-1"},"files":[{"key":"key-key-key"}],"name":"visible"}`))
+	got := a.secrets.Text("pass-word tok-en-1 key-key-key visible postgres://u:pass-word@h/db")
 	if got != "*** *** *** visible ***" && got != "*** *** *** visible postgres://u:***@h/db" {
 		t.Errorf("%q", got)
 	}

@@ -5,10 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -124,58 +122,13 @@ func didYouMeanFlag(cmd *cobra.Command, name string) string {
 	return ""
 }
 
-// secrets are the values that must not be shown: the last guard, behind drivers
-// and connectors that keep them out of their messages.
-type secrets struct {
-	mu     sync.Mutex
-	values []string
-}
-
-// learn takes the secret values of a configuration.
-func (s *secrets) learn(schema, config json.RawMessage) {
-	var root any
-	if json.Unmarshal(config, &root) != nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, path := range spec.SecretPaths(schema) {
-		s.collect(root, strings.Split(strings.ReplaceAll(path, "[]", ".[]"), "."))
-	}
-}
-
-func (s *secrets) collect(v any, path []string) {
-	switch v := v.(type) {
-	case map[string]any:
-		if len(path) > 0 {
-			s.collect(v[path[0]], path[1:])
-		}
-	case []any:
-		for _, item := range v {
-			s.collect(item, path[min(1, len(path)):])
-		}
-	case string:
-		s.add(v)
-		if u, err := url.Parse(v); err == nil && u.User != nil {
-			password, _ := u.User.Password()
-			s.add(password)
+// learn takes the secret values of a configuration, which are not shown from then
+// on. On a terminal, what is as short as "demo" would blot out half of every
+// message.
+func (a *app) learn(schema, config json.RawMessage) {
+	for _, v := range spec.SecretValues(schema, config) {
+		if len(v) >= 6 {
+			a.secrets.Add(v)
 		}
 	}
-}
-
-// add takes a value; very short ones would hide half of every message.
-func (s *secrets) add(v string) {
-	if len(v) >= 6 {
-		s.values = append(s.values, v)
-	}
-}
-
-// hide returns text without the secrets.
-func (s *secrets) hide(text string) string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, v := range s.values {
-		text = strings.ReplaceAll(text, v, "***")
-	}
-	return text
 }

@@ -27,8 +27,8 @@ func (a *app) load(ctx context.Context, path string) (*job.Job, error) {
 	if err != nil {
 		return nil, err
 	}
-	a.secrets.learn(j.Connector.Config, f.Source.Config)
-	a.secrets.learn(j.Target.Config, f.Destination.Config)
+	a.learn(j.Connector.Config, f.Source.Config)
+	a.learn(j.Target.Config, f.Destination.Config)
 	return j, nil
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/sluicehq/sluice/connectors"
 	"github.com/sluicehq/sluice/destinations"
+	"github.com/sluicehq/sluice/internal/mask"
 	"github.com/sluicehq/sluice/plugin"
 	"github.com/sluicehq/sluice/spec"
 )
@@ -57,14 +58,14 @@ type app struct {
 
 	repeated atomic.Int64 // requests that connectors made again
 	peaks    peaks
-	secrets  secrets
+	secrets  mask.Masker // the last guard, behind drivers that keep them out of their messages
 	mu       sync.Mutex
 	live     func(line string) // says a line while a display is drawn; nil: none is
 }
 
 // note says a line to people, beside the output of the command.
 func (a *app) note(line string) {
-	line = a.secrets.hide(line)
+	line = a.secrets.Text(line)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.live != nil {

@@ -15,6 +15,7 @@ import (
 	"unicode"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/internal/mask"
 )
 
 const hintLater = "nothing needs to be done; the sync is tried again"
@@ -191,20 +192,7 @@ func clip(s string) string {
 }
 
 // redact removes the client's secrets from a text of the API.
-func (c *Client) redact(s string) string {
-	for _, secret := range c.o.Auth.Secrets() {
-		if len(secret) >= 4 {
-			s = strings.ReplaceAll(s, secret, "***")
-			s = strings.ReplaceAll(s, url.QueryEscape(secret), "***")
-		}
-	}
-	return s
-}
+func (c *Client) redact(s string) string { return mask.New(c.o.Auth.Secrets()...).Text(s) }
 
 // redactError keeps err's chain where its text holds no secret.
-func (c *Client) redactError(err error) error {
-	if clean := c.redact(err.Error()); clean != err.Error() {
-		return errors.New(clean)
-	}
-	return err
-}
+func (c *Client) redactError(err error) error { return mask.New(c.o.Auth.Secrets()...).Error(err) }
