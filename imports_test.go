@@ -31,7 +31,15 @@ var layers = map[string][]string{
 	"plugin/*":       {".", "spec", "plugin", "connectors/connectortest"},
 	"internal/*":     {"."},
 	"bench":          {"."},
-	"cmd/*":          {".", "spec", "config", "connectors", "destinations", "job", "pipeline", "plugin"},
+	"migrations":     {},
+	"store":          {".", "migrations"},
+	"keyring":        {},
+	"access":         {".", "store"},
+	"control":        {".", "spec", "config", "store", "keyring", "access"},
+	"scheduler":      {".", "store", "job", "pipeline"},
+	"server":         {".", "store", "control", "access"},
+	"cmd/*": {".", "spec", "config", "connectors", "destinations", "job", "pipeline", "plugin",
+		"store", "migrations", "keyring", "access", "control", "scheduler", "server"},
 }
 
 // foreign lists who may use a heavyweight dependency.
@@ -42,6 +50,11 @@ var foreign = map[string][]string{
 	"github.com/spf13/cobra":         {"cmd"},
 	"github.com/riverqueue/river":    {"scheduler", "cmd"},
 	"github.com/go-chi/chi":          {"server"},
+	"github.com/danielgtaylor/huma":  {"server"},
+	"github.com/tink-crypto":         {"keyring"},
+	"github.com/pressly/goose":       {"store"},
+	"modernc.org/sqlite":             {"store"},
+	"github.com/coreos/go-oidc":      {"access"},
 	"github.com/snowflakedb":         {"destinations/snowflake", "connectors/snowflake"},
 	"github.com/cenkalti/backoff":    {"connectors"},
 }
