@@ -246,7 +246,7 @@ func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
 		return s
 	}
 	tw.endSegment()
-	q := stage.NewQueue(w.lane.group.sync.budget, w.lane.group.sync.Limits.SpillDir)
+	q := w.queue(tw.stream)
 	s := &segment{queue: q, done: make(chan struct{}), in: sluice.Segment{Load: w.load, Seq: len(w.segments),
 		Target: tw.target.id, Table: b.Table, Mode: tw.stream.plan.Mode, Inserts: inserts, Nested: tw.stream.nests(), Next: w.lane.group.watched(q)}}
 	s.after, w.last[tw.target] = w.last[tw.target], s
@@ -255,6 +255,18 @@ func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
 	tw.current = s
 	w.lane.group.work.Go(func() { w.stage(s) })
 	return s
+}
+
+// queue returns the queue of a new segment. Where a lane fills one table only, no
+// other segment takes the lane's place for staging while the pusher waits: the
+// queue is drained as soon as the segments before it are staged, and reading
+// faster than that is of no use.
+func (w *window) queue(st *streamRun) *stage.Queue {
+	g := w.lane.group
+	if len(g.streams) == 1 && !st.nests() {
+		return stage.NewPatientQueue(g.sync.budget)
+	}
+	return stage.NewQueue(g.sync.budget, g.sync.Limits.SpillDir)
 }
 
 // watched returns q's Next, whose calls are progress.

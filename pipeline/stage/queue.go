@@ -10,10 +10,12 @@ import (
 
 // A Queue is the batches of one segment on their way into a destination: one
 // goroutine pushes, one pulls. While nobody pulls, at most maxIdle bytes wait in
-// memory and the rest in a file; a puller reads memory first, then the file.
+// memory and the rest in a file, or with the pusher of a patient queue; a puller
+// reads memory first, then the file.
 type Queue struct {
-	budget *Budget
-	dir    string // for the spill file
+	budget  *Budget
+	dir     string // for the spill file
+	patient bool
 
 	mu      sync.Mutex
 	wake    chan struct{} // closed and renewed when something changes
@@ -40,16 +42,30 @@ func NewQueue(budget *Budget, dir string) *Queue {
 	return &Queue{budget: budget, dir: dir, wake: make(chan struct{})}
 }
 
+// NewPatientQueue returns an empty queue whose pushes wait for a puller instead
+// of spilling. One must come in any case, whatever the pusher does next.
+func NewPatientQueue(budget *Budget) *Queue {
+	return &Queue{budget: budget, patient: true, wake: make(chan struct{})}
+}
+
 // Push adds a batch, whose rows it retains; bytes is what they hold. It blocks
-// while the budget is spent and the queue is being drained.
+// while the budget is spent and the queue is being drained, or patient.
 func (q *Queue) Push(ctx context.Context, b sluice.Batch, bytes int64) error {
 	q.mu.Lock()
 	draining, spilled := q.pulled, q.spill != nil && !q.spill.drained()
 	q.mu.Unlock()
-	switch {
-	case spilled || !draining && (q.idleBytes()+bytes > maxIdle || !q.budget.TryAcquire(bytes)):
+	if !draining && (spilled || q.idleBytes()+bytes > maxIdle || !q.budget.TryAcquire(bytes)) {
+		if !q.patient {
+			return q.pushToFile(b)
+		}
+		if err := q.awaitPuller(ctx); err != nil {
+			return err
+		}
+		draining = true
+	} else if spilled {
 		return q.pushToFile(b)
-	case draining:
+	}
+	if draining {
 		if err := q.budget.Acquire(ctx, bytes); err != nil {
 			return err
 		}
@@ -69,6 +85,23 @@ func (q *Queue) Push(ctx context.Context, b sluice.Batch, bytes int64) error {
 	q.idle += bytes
 	q.signal()
 	return nil
+}
+
+// awaitPuller waits for the first Next.
+func (q *Queue) awaitPuller(ctx context.Context) error {
+	for {
+		q.mu.Lock()
+		pulled, err, wake := q.pulled, q.err, q.wake
+		q.mu.Unlock()
+		if pulled || err != nil {
+			return err
+		}
+		select {
+		case <-wake:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
 }
 
 func (q *Queue) idleBytes() int64 {
@@ -133,6 +166,7 @@ func (q *Queue) Next(ctx context.Context) (sluice.Batch, error) {
 		if !q.pulled {
 			q.pulled = true
 			q.budget.Activate(q.idle)
+			q.signal()
 		}
 		q.releaseLast()
 		b, ok, err := q.take()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -107,6 +108,58 @@ func TestIdleQueueSpillsAndLeavesNoFile(t *testing.T) {
 	}
 	q.Abort(errors.New("enough"))
 	q.Release()
+}
+
+// TestPatientQueueWaitsForItsPuller pushes more than stays in memory: the pusher
+// gets on when someone pulls, or when the queue is given up.
+func TestPatientQueueWaitsForItsPuller(t *testing.T) {
+	t.Parallel()
+	const batches = 20
+	budget := stage.NewBudget(8 << 20)
+	boom := errors.New("boom")
+	for _, abort := range []bool{false, true} {
+		mem := memory.NewCheckedAllocator(memory.NewGoAllocator())
+		q := stage.NewPatientQueue(budget)
+		var held atomic.Int64
+		pushed := make(chan error, 1)
+		go func() {
+			var err error
+			for n := int64(0); n < batches && err == nil; n++ {
+				b := batch(mem, n)
+				err = q.Push(context.Background(), b, 1<<20)
+				b.Rows.Release()
+				held.Add(1)
+			}
+			q.Close()
+			pushed <- err
+		}()
+		for held.Load() < 4 {
+			runtime.Gosched()
+		}
+		select {
+		case err := <-pushed:
+			t.Fatalf("all was pushed with nobody pulling: %v", err)
+		default:
+		}
+		if now, _ := budget.Used(); now > 4<<20 {
+			t.Errorf("%d bytes wait", now)
+		}
+		if abort {
+			q.Abort(boom)
+			if err := <-pushed; !errors.Is(err, boom) {
+				t.Errorf("push: %v", err)
+			}
+		} else {
+			for n := range int64(batches) {
+				pull(t, q, n)
+			}
+			q.Release()
+			if err := <-pushed; err != nil {
+				t.Error(err)
+			}
+		}
+		mem.AssertSize(t, 0)
+	}
 }
 
 func TestAbortEndsBothSides(t *testing.T) {
