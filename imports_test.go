@@ -27,7 +27,7 @@ var layers = map[string][]string{
 	"pipeline":       {".", "pipeline/*"}, // the only one that sees all steps
 	"pipeline/*":     {"."},
 	"job":            {".", "spec", "config", "pipeline", "destinations/kit"},
-	"plugin":         {".", "spec"},
+	"plugin":         {".", "spec", "connectors/kit/egress"},
 	"plugin/*":       {".", "spec", "plugin", "connectors/connectortest"},
 	"internal/*":     {"."},
 	"bench":          {"."},

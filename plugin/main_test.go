@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -22,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/internal/memsource"
 	"github.com/sluicehq/sluice/plugin"
 	"github.com/sluicehq/sluice/spec"
@@ -42,7 +44,7 @@ func TestMain(m *testing.M) {
 }
 
 var (
-	fixture  = spec.Define("fixture", "Fixture", func(_ context.Context, c config) (sluice.Source, error) { return openFixture(c) })
+	fixture  = spec.Define("fixture", "Fixture", func(ctx context.Context, c config) (sluice.Source, error) { return openFixture(ctx, c) })
 	acking   = spec.Define("acking", "Acking", func(_ context.Context, c config) (sluice.Source, error) { return &ackSource{source: source{c}}, nil })
 	numbered = spec.Define("memory", "Memory", func(context.Context, config) (sluice.Source, error) { return inMemory(), nil })
 	sinkhole = spec.Define("sinkhole", "Sinkhole", func(_ context.Context, c config) (sluice.Destination, error) { return &dest{c: c}, nil })
@@ -68,7 +70,12 @@ type config struct {
 	URL      string `json:"url"`
 }
 
-func openFixture(c config) (sluice.Source, error) {
+func openFixture(ctx context.Context, c config) (sluice.Source, error) {
+	if c.Do == "connect" {
+		if err := egress.From(ctx).Check("the address", netip.MustParseAddr(c.URL)); err != nil {
+			return nil, err
+		}
+	}
 	if c.Do == "refuse" {
 		return nil, sluice.Errorf(sluice.Auth, "fixture_auth", "log in", "ask for "+c.Password, "password %s refused", c.Password)
 	}

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/connectortest"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/plugin"
 )
 
@@ -372,6 +374,27 @@ func TestEnvironmentIsMinimal(t *testing.T) {
 		if strings.Contains(text, never) {
 			t.Errorf("%s in %s", never, text)
 		}
+	}
+}
+
+func TestThePolicyReachesThePlugin(t *testing.T) {
+	t.Parallel()
+	strict, err := egress.Parse(egress.Strict, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := json.RawMessage(`{"do":"connect","url":"10.0.0.1"}`)
+	c := command(t)
+	c.Egress = strict
+	if _, err := plugin.Source(t.Context(), c, "fixture", config); sluice.ClassOf(err) != sluice.Config || sluice.AsError(err).Code != "egress_denied" {
+		t.Errorf("strict: %v", err)
+	}
+	s, err := plugin.Source(t.Context(), command(t), "fixture", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 )
 
 // Defaults of a Command.
@@ -38,6 +39,10 @@ type Command struct {
 	// Env is the whole environment of the process, but for what the host adds of
 	// its own; see Environment. Secrets never go here.
 	Env []string
+	// Egress is the outbound policy of the installation, which what is opened gets
+	// with its context (egress.From). Connectors that connect by connectors/kit keep
+	// to it; nothing forces others.
+	Egress egress.Policy
 	// MemoryLimit is the size in bytes that the process's Go runtime keeps to by
 	// collecting more often (GOMEMLIMIT). 0: DefaultMemoryLimit; below 0: none.
 	MemoryLimit int64

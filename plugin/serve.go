@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/spec"
 )
 
@@ -243,7 +244,7 @@ func (s *server) open(_ context.Context, in []byte) (any, error) {
 		return nil, errors.New("this process has something open already")
 	}
 	// What is opened outlives the call, and so must its context.
-	ctx := context.Background()
+	ctx := egress.With(context.Background(), req.Egress)
 	if req.Kind == KindSource {
 		d, ok := spec.Find(s.connectors, req.Name)
 		if !ok {

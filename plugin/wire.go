@@ -11,6 +11,7 @@ import (
 	goplugin "github.com/hashicorp/go-plugin"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 )
 
 // ContractVersion is the version of the contracts and of the protocol. A host
@@ -94,6 +95,7 @@ type openRequest struct {
 	Name      string          `json:"name"`
 	Config    json.RawMessage `json:"config,omitempty"`
 	LogLevel  int             `json:"logLevel"`
+	Egress    egress.Policy   `json:"egress"`
 	SocketDir string          `json:"socketDir"` // removed by the plugin when its host dies
 }
 

@@ -112,3 +112,20 @@ func TestAnswersOfServersHaveClasses(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestThePolicyHolds(t *testing.T) {
+	t.Parallel()
+	server, requests := fileServer(t, "id\n1\n", func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+		http.Redirect(w, r, "http://169.254.169.254/secret.csv", http.StatusFound)
+		return true
+	})
+	for _, address := range []string{server.URL + "/a.csv", "http://[::ffff:169.254.169.254]/a.csv"} {
+		s := open(t, fmt.Sprintf(`{"path":%q}`, address))
+		if err := s.Check(t.Context()); err == nil || sluice.ClassOf(err) != sluice.Config || sluice.AsError(err).Code != "egress_denied" {
+			t.Errorf("%s: %v", address, err)
+		}
+	}
+	if requests.Load() != 1 {
+		t.Errorf("%d requests", requests.Load())
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/connectors/kit/files"
 	"github.com/sluicehq/sluice/spec"
 )
@@ -18,13 +19,13 @@ var errVersion = errors.New("it is not a cursor of this connector")
 
 // Connector returns the definition of the connector.
 func Connector() spec.Connector {
-	return spec.Define("file", "Files", func(_ context.Context, c Config) (sluice.Source, error) {
+	return spec.Define("file", "Files", func(ctx context.Context, c Config) (sluice.Source, error) {
 		entries, err := c.entries()
 		if err != nil {
 			return nil, &sluice.Error{Class: sluice.Config, Code: "config_invalid", Op: "file configuration", Err: err,
 				Hint: "see `sluice spec file` for the fields and their meaning"}
 		}
-		return &source{entries: entries, client: files.NewClient(), every: checkpointBytes}, nil
+		return &source{entries: entries, client: files.NewClient(egress.From(ctx)), every: checkpointBytes}, nil
 	})
 }
 

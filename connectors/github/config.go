@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/connectors/kit/rest"
 	"github.com/sluicehq/sluice/spec"
 )
@@ -102,11 +103,13 @@ func (c *Config) tls() (*tls.Config, error) {
 
 // Connector returns the definition of the connector.
 func Connector() spec.Connector {
-	return spec.Define("github", "GitHub", func(_ context.Context, c Config) (sluice.Source, error) { return open(c, nil) })
+	return spec.Define("github", "GitHub", func(ctx context.Context, c Config) (sluice.Source, error) {
+		return open(c, egress.From(ctx), nil)
+	})
 }
 
 // open makes the source; clock is nil but in tests.
-func open(c Config, clock rest.Clock) (sluice.Source, error) {
+func open(c Config, policy egress.Policy, clock rest.Clock) (sluice.Source, error) {
 	security, err := c.tls()
 	if err != nil {
 		return nil, err
@@ -120,7 +123,7 @@ func open(c Config, clock rest.Clock) (sluice.Source, error) {
 		Header: http.Header{"Accept": {"application/vnd.github+json"}, "X-Github-Api-Version": {"2022-11-28"}},
 		// GitHub asks to wait at least a minute where it names no time.
 		Limiter: rest.NewLimiter(0, c.Concurrency), MaxWait: time.Duration(c.MaxWait), ThrottleWait: time.Minute,
-		Hint: hint, Clock: clock,
+		Hint: hint, Clock: clock, Egress: policy,
 	})
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/connectortest"
 	"github.com/sluicehq/sluice/connectors/github/githubtest"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 )
 
 // filled starts a GitHub with an organisation whose repositories hold something
@@ -45,7 +46,7 @@ func (f *fixture) broken(change func(*Config)) func() (sluice.Source, error) {
 	return func() (sluice.Source, error) {
 		c := f.config
 		change(&c)
-		return open(c, f.clock)
+		return open(c, egress.Policy{}, f.clock)
 	}
 }
 

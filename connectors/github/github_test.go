@@ -22,6 +22,7 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/github/githubtest"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/spec"
 )
 
@@ -134,7 +135,7 @@ func start(t *testing.T) *fixture {
 
 func (f *fixture) source(t *testing.T) sluice.Source {
 	t.Helper()
-	s, err := open(f.config, f.clock)
+	s, err := open(f.config, egress.Policy{}, f.clock)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/connectors/kit/rest"
 	"github.com/sluicehq/sluice/spec"
 )
@@ -23,8 +24,8 @@ type Config struct {
 
 // Connector returns the shop connector.
 func Connector() spec.Connector {
-	return spec.Define("shop", "Sample shop", func(_ context.Context, c Config) (sluice.Source, error) {
-		return open(c, rest.Options{})
+	return spec.Define("shop", "Sample shop", func(ctx context.Context, c Config) (sluice.Source, error) {
+		return open(c, rest.Options{Egress: egress.From(ctx)})
 	})
 }
 

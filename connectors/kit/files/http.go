@@ -13,6 +13,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 )
 
 // stall is how long a server may send nothing before it is asked again.
@@ -24,12 +25,14 @@ type Client struct {
 	retries func() backoff.BackOff
 }
 
-// NewClient returns a Client that follows up to ten redirects, never goes from
-// https to http, and tries for about two minutes before it gives up.
-func NewClient() *Client {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.DisableCompression = true // what is stored is what is read
-	transport.ResponseHeaderTimeout = time.Minute
+// NewClient returns a Client that connects only to where the policy allows it,
+// follows up to ten redirects, never goes from https to http, and tries for about
+// two minutes before it gives up.
+func NewClient(p egress.Policy) *Client {
+	transport := egress.NewTransport(p, func(t *http.Transport) {
+		t.DisableCompression = true // what is stored is what is read
+		t.ResponseHeaderTimeout = time.Minute
+	})
 	return &Client{
 		http: &http.Client{Transport: transport, CheckRedirect: checkRedirect},
 		retries: func() backoff.BackOff {
@@ -104,6 +107,9 @@ func retryLater(ctx context.Context, e *sluice.Error) error {
 func networkError(ctx context.Context, f File, err error) error {
 	if ctx.Err() != nil {
 		return backoff.Permanent(ctx.Err())
+	}
+	if denied, ok := errors.AsType[*sluice.Error](err); ok {
+		return backoff.Permanent(denied) // by the outbound policy
 	}
 	e := &sluice.Error{Class: sluice.Transient, Code: "file_network", Op: "fetch " + f.Name, Err: errors.Unwrap(err), Hint: "see whether the address is right and can be reached from this machine"}
 	if e.Err == nil {

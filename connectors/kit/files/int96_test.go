@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/parquet/schema"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 )
 
 // int96File writes a column of INT96 and one of integers.
@@ -71,7 +72,7 @@ func TestTimestampsOf96BitsGoBeyondNanoseconds(t *testing.T) {
 		{[]parquet.Int96{int96(0, 1721426), int96(1, 2440588)}, []string{"0001-01-01 00:00:00", "∅", "1970-01-01 00:00:00.000000001"}, "string"},
 	} {
 		path := int96File(t, c.values, []int16{1, 0, 1})
-		client := NewClient()
+		client := NewClient(egress.Policy{})
 		listed, err := List(context.Background(), path)
 		if err != nil {
 			t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 )
 
 // RetryMessage is the message of the log record, of level Info, that is written
@@ -49,7 +50,8 @@ type Options struct {
 	Hint func(status int, message string) string
 
 	Clock     Clock             // nil: the real one
-	Transport http.RoundTripper // nil: one of its own, with TLS
+	Egress    egress.Policy     // where it may connect to; from the context that the source is opened with
+	Transport http.RoundTripper // nil: one of its own, with TLS, that keeps to Egress
 }
 
 // Clock tells the time and waits. Sleep returns ctx's error when ctx ends first.
@@ -111,10 +113,10 @@ func (o Options) withDefaults() Options {
 		o.Limiter = NewLimiter(0, 8)
 	}
 	if o.Transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.TLSClientConfig, t.MaxIdleConnsPerHost, t.ReadBufferSize = o.TLS, 16, 64<<10
-		t.ResponseHeaderTimeout = o.Stall
-		o.Transport = t
+		o.Transport = egress.NewTransport(o.Egress, func(t *http.Transport) {
+			t.TLSClientConfig, t.MaxIdleConnsPerHost, t.ReadBufferSize = o.TLS, 16, 64<<10
+			t.ResponseHeaderTimeout = o.Stall
+		})
 	}
 	if o.Auth == nil {
 		o.Auth = noAuth{}

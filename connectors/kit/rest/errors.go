@@ -38,7 +38,7 @@ func (c *Client) fault(class sluice.Class, code string, r Request, hint string, 
 // networkError classes what the transport or the reading of a body returned.
 func (c *Client) networkError(ctx context.Context, r Request, err error) error {
 	if e, ok := errors.AsType[*sluice.Error](err); ok {
-		return e // of Auth.Apply
+		return e // of Auth.Apply, or of the outbound policy
 	}
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err // its text has the whole address

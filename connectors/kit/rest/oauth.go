@@ -285,6 +285,9 @@ func (c *Client) Send(ctx context.Context, method, address string, header http.H
 		edit(req)
 	}
 	resp, err := c.o.Transport.RoundTrip(req)
+	if e, ok := errors.AsType[*sluice.Error](err); ok {
+		return 0, nil, e // the outbound policy does not allow the address
+	}
 	if err != nil {
 		return 0, nil, c.tokenFault(sluice.Transient, "token", hintLater, err)
 	}
