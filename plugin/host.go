@@ -106,7 +106,7 @@ func (p *process) openIn(parent context.Context, kind Kind, name string, config 
 		}
 		p.output.hide(offer.Config, config)
 		err = p.call(ctx, methodOpen, openRequest{Kind: kind, Name: name, Config: config,
-			LogLevel: int(logLevel(ctx)), SocketDir: p.dir, Egress: p.command.Egress}, &opened)
+			LogLevel: int(logLevel(ctx, p.command.Log)), SocketDir: p.dir, Egress: p.command.Egress}, &opened)
 	}
 	if err != nil && ctx.Err() != nil && parent.Err() == nil {
 		return opened, sluice.Errorf(sluice.Config, "plugin_start", "open "+p.name, "report this to the plugin's author",
@@ -125,9 +125,9 @@ func notOffered(info Info, kind Kind, name string) error {
 }
 
 // logLevel is the lowest level that the host's logger shows.
-func logLevel(ctx context.Context) slog.Level {
+func logLevel(ctx context.Context, log *slog.Logger) slog.Level {
 	for _, l := range []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn} {
-		if slog.Default().Enabled(ctx, l) {
+		if logger(log).Enabled(ctx, l) {
 			return l
 		}
 	}

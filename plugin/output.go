@@ -24,6 +24,7 @@ const (
 // ones are kept as evidence, and no secret gets through.
 type output struct {
 	name string
+	log  *slog.Logger // nil: the default one at the time
 
 	mu      sync.Mutex
 	lines   []string // the last
@@ -33,7 +34,7 @@ type output struct {
 	writers []*lineWriter
 }
 
-func newOutput(name string) *output { return &output{name: name} }
+func newOutput(name string, log *slog.Logger) *output { return &output{name: name, log: log} }
 
 // hide makes secrets of the configuration unreadable from now on. The fields
 // that the schema calls secret are, and passwords inside URLs.
@@ -142,16 +143,16 @@ func (o *output) line(line string) {
 // relog writes a line to the host's log: slog's JSON as it was, others as
 // warnings.
 func (o *output) relog(line string) {
-	ctx := context.Background()
+	ctx, log := context.Background(), logger(o.log)
 	var fields map[string]json.RawMessage
 	if !strings.HasPrefix(line, "{") || json.Unmarshal([]byte(line), &fields) != nil {
-		slog.LogAttrs(ctx, slog.LevelWarn, line, slog.String("plugin", o.name))
+		log.LogAttrs(ctx, slog.LevelWarn, line, slog.String("plugin", o.name))
 		return
 	}
 	var level slog.Level
 	var text string
 	if json.Unmarshal(fields[slog.LevelKey], &level) != nil || json.Unmarshal(fields[slog.MessageKey], &text) != nil {
-		slog.LogAttrs(ctx, slog.LevelWarn, line, slog.String("plugin", o.name))
+		log.LogAttrs(ctx, slog.LevelWarn, line, slog.String("plugin", o.name))
 		return
 	}
 	attrs := []slog.Attr{slog.String("plugin", o.name)}
@@ -165,5 +166,12 @@ func (o *output) relog(line string) {
 			attrs = append(attrs, slog.Any(name, value))
 		}
 	}
-	slog.LogAttrs(ctx, level, text, attrs...)
+	log.LogAttrs(ctx, level, text, attrs...)
+}
+
+func logger(log *slog.Logger) *slog.Logger {
+	if log == nil {
+		return slog.Default()
+	}
+	return log
 }

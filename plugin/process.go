@@ -54,6 +54,9 @@ type Command struct {
 	// StopTimeout is how long a call may go on after its context ended; then the
 	// process is killed. 0: DefaultStopTimeout.
 	StopTimeout time.Duration
+	// Log takes what the process logs and writes to its standard error; nil:
+	// slog's default logger at the time.
+	Log *slog.Logger
 	// Exited, if not nil, is called once when the process has been closed, with
 	// the largest resident size in bytes that it had; 0 where that is not known.
 	Exited func(peak int64)
@@ -137,7 +140,7 @@ func start(ctx context.Context, c Command, name string) (*process, error) {
 	if err != nil {
 		return nil, sluice.Errorf(sluice.Config, "plugin_start", "start "+name, "check that the file exists and may be executed", "%w", err)
 	}
-	p := &process{command: c, name: name, exited: make(chan struct{}), output: newOutput(name), oomBase: countOOM()}
+	p := &process{command: c, name: name, exited: make(chan struct{}), output: newOutput(name, c.Log), oomBase: countOOM()}
 	p.life, p.end = context.WithCancel(context.Background())
 	p.cmd = exec.Command(path, c.Args...) //nolint:noctx // it lives until it is closed, whatever opened it
 	p.client = goplugin.NewClient(&goplugin.ClientConfig{
@@ -368,7 +371,7 @@ func (p *process) watchMemory() {
 		p.peak.Store(max(p.peak.Load(), size))
 		if size > p.command.HardLimit {
 			p.overHard.Store(true)
-			slog.Warn("plugin is over its memory limit and is killed", "plugin", p.name, "resident", size, "limit", p.command.HardLimit)
+			logger(p.command.Log).Warn("plugin is over its memory limit and is killed", "plugin", p.name, "resident", size, "limit", p.command.HardLimit)
 			p.kill("over its memory limit")
 			return
 		}

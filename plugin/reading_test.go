@@ -35,7 +35,7 @@ func (nothing) Checkpoint(context.Context, sluice.Lane, sluice.Cursor) error { r
 
 // read gives a reading these frames.
 func read(t *testing.T, frames ...[]byte) error {
-	r := &reading{p: &process{name: "test", output: newOutput("test")}, stream: &script{frames: frames}, sink: nothing{}, decoder: newBatchDecoder()}
+	r := &reading{p: &process{name: "test", output: newOutput("test", nil)}, stream: &script{frames: frames}, sink: nothing{}, decoder: newBatchDecoder()}
 	r.sinkCtx, r.stopSink = context.WithCancel(t.Context())
 	defer r.stopSink()
 	return r.run(t.Context())
