@@ -81,7 +81,7 @@ func BenchmarkPsqlCopy(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if _, err := io.Copy(out, newEncoder(context.Background(), segmentOf(table, r, benchBatches), "jsonb", false)); err != nil {
+	if _, err := io.Copy(out, &copyReader{e: newEncoder(context.Background(), segmentOf(table, r, benchBatches), "jsonb", false)}); err != nil {
 		b.Fatal(err)
 	}
 	if err := out.Close(); err != nil {
@@ -162,7 +162,7 @@ func BenchmarkUpsert(b *testing.B) {
 		}
 		batch := keyed(table, 7, rows, rows/change)
 		defer batch.Release()
-		if _, err := io.Copy(out, newEncoder(ctx, segmentOf(table, batch, 1), "jsonb", false)); err != nil {
+		if _, err := io.Copy(out, &copyReader{e: newEncoder(ctx, segmentOf(table, batch, 1), "jsonb", false)}); err != nil {
 			b.Fatal(err)
 		}
 		out.Close()

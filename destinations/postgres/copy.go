@@ -6,18 +6,25 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 
 	"github.com/sluicehq/sluice"
 )
 
-// copyBytes is how much is encoded at a time: past pgconn's buffer, within the
-// processor's cache.
+// copyBytes is how much is encoded and sent at a time: within the processor's
+// cache.
 const copyBytes = 128 << 10
 
-// An encoder is the binary COPY of a segment, as an io.Reader. It pulls batches
-// as it is read, and keeps nothing of them.
+// buffers are those of encoders, which small tables would else make one each of.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, copyBytes+16<<10)
+	return &b
+}}
+
+// An encoder is the binary COPY of a segment, as messages for the server. It
+// pulls batches as they are asked for, and keeps nothing of them.
 type encoder struct {
 	ctx     context.Context
 	seg     sluice.Segment
@@ -31,8 +38,8 @@ type encoder struct {
 	row     int
 	rows    int
 	skip    []bool // rows of the batch that are left out; nil: none
-	buf     []byte
-	unread  []byte
+	buf     []byte // messageHead bytes of room, and what is encoded
+	begun   bool
 	done    bool
 	err     error // of Next; not io.EOF
 	seq     int64 // rows seen
@@ -44,7 +51,7 @@ type encoder struct {
 
 // newEncoder encodes s. The rows of a keyed table must have a key.
 func newEncoder(ctx context.Context, s sluice.Segment, jsonType string, staged bool) *encoder {
-	e := &encoder{ctx: ctx, seg: s, staged: staged, start: -1, buf: make([]byte, 0, copyBytes+4096)}
+	e := &encoder{ctx: ctx, seg: s, staged: staged, start: -1}
 	keyed := s.Mode.Keyed() || s.Mode == sluice.Replace
 	for i, c := range s.Table.Columns {
 		e.columns = append(e.columns, column{kind: c.Type.Kind, scale: c.Type.Scale, jsonb: c.Type.Kind == sluice.JSON && jsonType == "jsonb"})
@@ -57,37 +64,36 @@ func newEncoder(ctx context.Context, s sluice.Segment, jsonType string, staged b
 			e.needed = append(e.needed, i)
 		}
 	}
-	e.buf = append(e.buf, copyHeader...)
 	return e
 }
 
-// Read implements io.Reader.
-func (e *encoder) Read(p []byte) (int, error) {
-	for len(e.unread) == 0 {
-		if e.err != nil {
-			return 0, e.err
-		}
-		if e.done {
-			return 0, io.EOF
-		}
-		if e.err = e.fill(); e.err != nil {
-			return 0, e.err
-		}
-		e.unread = e.buf
+// next returns what comes next of the COPY, with room for a message's head
+// before it, or io.EOF. It is valid until the next call.
+func (e *encoder) next() ([]byte, error) {
+	if e.err != nil {
+		return nil, e.err
 	}
-	n := copy(p, e.unread)
-	if e.unread = e.unread[n:]; len(e.unread) == 0 {
-		e.buf = e.buf[:0]
-		e.shrink()
+	if e.done {
+		return nil, io.EOF
 	}
-	return n, nil
+	if e.buf == nil || cap(e.buf) > 8*copyBytes {
+		e.buf = *buffers.Get().(*[]byte)
+	}
+	e.buf = append(e.buf[:0], 0, 0, 0, 0, 0)
+	if !e.begun {
+		e.buf, e.begun = append(e.buf, copyHeader...), true
+	}
+	e.err = e.fill()
+	return e.buf, e.err
 }
 
-// shrink gives a buffer back that one giant row has grown.
-func (e *encoder) shrink() {
-	if cap(e.buf) > 8*copyBytes {
-		e.buf = make([]byte, 0, copyBytes+4096)
+// release gives the buffer back, but for one that a giant row has grown.
+func (e *encoder) release() {
+	if cap(e.buf) <= 4*copyBytes {
+		buf := e.buf
+		buffers.Put(&buf)
 	}
+	e.buf = nil
 }
 
 // fill encodes rows until the buffer is full or the segment ends.

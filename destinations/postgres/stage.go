@@ -2,13 +2,11 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
+	"strings"
 	"sync"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sluicehq/sluice"
@@ -20,7 +18,8 @@ import (
 type directTx struct {
 	mu     sync.Mutex // held while the connection is in use
 	conn   *pgxpool.Conn
-	failed error // the transaction is of no more use
+	begin  string // statements that its first COPY still has to begin with
+	failed error  // the transaction is of no more use
 	target sluice.Target
 	life   context.Context // ends when the transaction is discarded
 	cutOff context.CancelFunc
@@ -172,7 +171,7 @@ func (d *destination) forgetDirect(load sluice.LoadID, t *directTx) {
 }
 
 // prepareDirect reports whether the segment's rows may go straight into the
-// table, and then begins the transaction where it is not open.
+// table, and then gives the transaction a connection where it has none.
 func (d *destination) prepareDirect(ctx context.Context, t *directTx, s sluice.Segment) (jsonType string, ok bool, err error) {
 	conn := t.conn
 	if conn == nil {
@@ -200,11 +199,8 @@ func (d *destination) prepareDirect(ctx context.Context, t *directTx, s sluice.S
 		return jsonType, true, nil
 	}
 	connection, epoch := d.epochOf(s.Load)
-	begin := durable + "; SET LOCAL application_name = " +
-		literal(fmt.Sprintf("%s %s%d", applicationName, sqlload.StagePrefix(connection), epoch))
-	if err := simple(ctx, conn.Conn(), begin); err != nil {
-		return "", false, err
-	}
+	t.begin = durable + "; SET LOCAL application_name = " +
+		literal(fmt.Sprintf("%s %s%d", applicationName, sqlload.StagePrefix(connection), epoch)) + ";"
 	t.conn = conn
 	return jsonType, true, nil
 }
@@ -236,7 +232,9 @@ func (d *destination) stageDirect(ctx context.Context, t *directTx, s sluice.Seg
 		e.start = slices.Index(names, sluice.SyncedAtColumn)
 		names = append(names, sluice.StartColumn, sluice.EndColumn, sluice.ActiveColumn)
 	}
-	if err := copyIn(ctx, t.conn.Conn(), e, d.dialect.Table(d.name(s.Target)), names); err != nil {
+	statements := t.begin + copyStatement(d.dialect.Table(d.name(s.Target)), names)
+	t.begin = ""
+	if err := copyIn(ctx, t.conn.Conn(), e, statements); err != nil {
 		t.failed = err
 		d.forgetDirect(s.Load, t)
 		rollback(t.conn.Conn())
@@ -258,13 +256,14 @@ func (d *destination) stageTable(ctx context.Context, s sluice.Segment) (sluice.
 	name := sqlload.StageName(connection, epoch, s.Load, s.Seq)
 	e := newEncoder(ctx, s, d.config.JSONType, true)
 	names := append(columnNames(s.Table), sqlload.OpColumn, sqlload.SeqColumn)
-	err := d.inTx(ctx, lazy, func(tx sqlTx) error {
-		if err := simple(ctx, tx.conn, sqlload.StageTable(d.dialect, name, s.Table.Columns)); err != nil {
-			return err
-		}
-		return copyIn(ctx, tx.conn, e, d.dialect.Own(name), names)
-	})
+	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
+		return sluice.Staged{}, err
+	}
+	defer conn.Release()
+	statements := strings.Join([]string{lazy, sqlload.StageTable(d.dialect, name, s.Table.Columns), copyStatement(d.dialect.Own(name), names), "COMMIT"}, ";")
+	if err := copyIn(ctx, conn.Conn(), e, statements); err != nil {
+		rollback(conn.Conn())
 		return sluice.Staged{}, err
 	}
 	d.mu.Lock()
@@ -274,55 +273,14 @@ func (d *destination) stageTable(ctx context.Context, s sluice.Segment) (sluice.
 	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: e.written, Inserts: s.Inserts, Rejected: int64(len(e.rejects))}, nil
 }
 
+func copyStatement(table string, columns []string) string {
+	return "COPY " + table + " (" + quoteAll(columns) + ") FROM STDIN (FORMAT binary)"
+}
+
 func columnNames(t *sluice.Table) []string {
 	names := make([]string, len(t.Columns), len(t.Columns)+3)
 	for i, c := range t.Columns {
 		names[i] = c.Name
 	}
 	return names
-}
-
-// errCopyEnded ends what the driver still reads for a COPY that is over.
-var errCopyEnded = errors.New("the copy has ended")
-
-// copyIn runs the COPY. The error of the segment's source comes back as it was,
-// not as the server repeats it. When it returns, nobody reads the segment any
-// more: after an error of the server, the driver does not wait for its reader.
-func copyIn(ctx context.Context, conn *pgx.Conn, e *encoder, table string, columns []string) error {
-	reading, end := context.WithCancelCause(e.ctx)
-	defer end(nil)
-	e.ctx = reading
-	r := &exclusive{r: e}
-	_, err := conn.PgConn().CopyFrom(ctx, r, "COPY "+table+" ("+quoteAll(columns)+") FROM STDIN (FORMAT binary)")
-	end(errCopyEnded)
-	r.close()
-	ours := errors.Is(e.err, errCopyEnded) || errors.Is(e.err, context.Canceled) && ctx.Err() == nil
-	if e.err != nil && !ours {
-		return e.err
-	}
-	return err
-}
-
-// exclusive is a reader that can be closed while it is being read: close waits
-// for the Read under way, and later ones end at once.
-type exclusive struct {
-	mu     sync.Mutex
-	r      io.Reader
-	closed bool
-}
-
-// Read implements io.Reader.
-func (x *exclusive) Read(p []byte) (int, error) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	if x.closed {
-		return 0, errCopyEnded
-	}
-	return x.r.Read(p)
-}
-
-func (x *exclusive) close() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.closed = true
 }

@@ -1,0 +1,138 @@
+package postgres
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
+)
+
+const (
+	messageHead = 5       // a message's kind, and its length without the kind
+	maxMessage  = 4 << 20 // bytes of rows in a message
+)
+
+// errCopyEnded ends the reading of a segment whose COPY is over.
+var errCopyEnded = errors.New("the copy has ended")
+
+// copyIn runs statements, of which one is a COPY of e's rows, as one message. The
+// error of the segment's source comes back as it was, not as the server repeats
+// it. When it returns, nobody reads the segment any more. A connection that
+// cannot go on is closed.
+//
+// Rows are written from where they are encoded, without the driver, while a
+// goroutine waits for what the server has to say.
+func copyIn(ctx context.Context, conn *pgx.Conn, e *encoder, statements string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	reading, end := context.WithCancelCause(e.ctx)
+	defer end(nil)
+	defer e.release()
+	e.ctx = reading
+	pg := conn.PgConn()
+	cut := context.AfterFunc(ctx, func() { _ = pg.Conn().SetDeadline(time.Unix(1, 0)) })
+	front := pg.Frontend()
+	front.SendQuery(&pgproto3.Query{String: statements})
+	if err := front.Flush(); err != nil {
+		abandon(pg)
+		return err
+	}
+	answered := make(chan error, 1)
+	go func() {
+		err := answer(pg, func() { end(errCopyEnded) })
+		end(errCopyEnded)
+		answered <- err
+	}()
+	sent := e.send(pg.Conn())
+	err := <-answered
+	var refused *pgconn.PgError
+	if whole := cut(); !whole || sent != nil || err != nil && !errors.As(err, &refused) {
+		abandon(pg)
+		if !whole && ctx.Err() != nil {
+			err = ctx.Err()
+		}
+	}
+	switch ours := errors.Is(e.err, errCopyEnded) || errors.Is(e.err, context.Canceled) && ctx.Err() == nil; {
+	case e.err != nil && !ours:
+		return e.err
+	case err == nil:
+		return sent
+	}
+	return err
+}
+
+// answer waits for the server's end of a message, and returns its first error.
+// It calls failed as soon as there is one.
+func answer(pg *pgconn.PgConn, failed func()) error {
+	var first error
+	for {
+		m, err := pg.ReceiveMessage(context.Background())
+		if err != nil {
+			if first != nil {
+				return first // the server said why before it closed the connection
+			}
+			return err
+		}
+		switch m := m.(type) {
+		case *pgproto3.ErrorResponse:
+			if first == nil {
+				first = pgconn.ErrorResponseToPgError(m)
+			}
+			failed()
+		case *pgproto3.ReadyForQuery:
+			return first
+		}
+	}
+}
+
+// abandon closes a connection that is in the middle of something, and ends that
+// on the server too.
+func abandon(pg *pgconn.PgConn) {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	if !pg.IsClosed() {
+		// Best effort: the server else finds out when it next reads.
+		_ = pg.CancelRequest(ctx)
+		_ = pg.Conn().Close()
+		_ = pg.Close(ctx)
+	}
+	select {
+	case <-pg.CleanupDone():
+	case <-ctx.Done():
+	}
+}
+
+// send writes all of the COPY. Its error is the connection's; that of the
+// segment is told to the server and stays in e.err.
+func (e *encoder) send(w io.Writer) error {
+	for {
+		rows, err := e.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return message(w, 'c', make([]byte, messageHead))
+		case err != nil:
+			return message(w, 'f', append(append(make([]byte, messageHead), err.Error()...), 0))
+		}
+		for len(rows) > messageHead {
+			n := min(len(rows), messageHead+maxMessage)
+			if err := message(w, 'd', rows[:n]); err != nil {
+				return err
+			}
+			rows = rows[n-messageHead:] // the next head takes the place of what was sent
+		}
+	}
+}
+
+// message writes a message whose content follows messageHead bytes of room.
+func message(w io.Writer, kind byte, m []byte) error {
+	m[0] = kind
+	binary.BigEndian.PutUint32(m[1:], uint32(len(m)-1))
+	_, err := w.Write(m)
+	return err
+}
