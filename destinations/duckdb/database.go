@@ -49,12 +49,14 @@ type database struct {
 
 	mu       sync.Mutex
 	sessions map[*session]struct{}
-	staged   map[string]*segment // complete and not merged, by name
-	limit    int64               // memory_limit of the configuration, in bytes
-	reserved int64               // for the columns of rows on their way; see reserve
-	room     int64               // memory_limit now
-	vector   int64               // room for a vector of large rows; see prepare
-	long     bool                // long values were seen
+	staged   map[string]*segment     // complete and not merged, by name
+	limit    int64                   // memory_limit of the configuration, in bytes
+	reserved int64                   // for the columns of rows on their way; see reserve
+	room     int64                   // memory_limit now
+	vector   int64                   // room for a vector of large rows; see prepare
+	long     bool                    // long values were seen
+	huge     bool                    // the file has had huge rows
+	loading  map[sluice.LoadID]int64 // bytes of huge rows of loads under way
 
 	refs int // guarded by registry.mu
 }
@@ -155,6 +157,9 @@ func openFile(ctx context.Context, path string, c Config) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := db.recallHuge(ctx); err != nil {
+		return nil, errors.Join(err, db.sql.Close())
+	}
 	db.limit = limit
 	db.makeRoom(0)
 	return db, nil
@@ -179,7 +184,8 @@ func openWithin(ctx context.Context, path string, c Config, limit int64) (*datab
 	if err != nil {
 		return nil, err
 	}
-	db := &database{path: path, room: limit, sql: sql.OpenDB(connector), epochs: map[string]int64{}, sessions: map[*session]struct{}{}, staged: map[string]*segment{}, merging: newSemaphore()}
+	db := &database{path: path, room: limit, sql: sql.OpenDB(connector), epochs: map[string]int64{}, sessions: map[*session]struct{}{}, staged: map[string]*segment{},
+		loading: map[sluice.LoadID]int64{}, merging: newSemaphore()}
 	db.sql.SetMaxIdleConns(8)
 	if err := db.sql.PingContext(ctx); err != nil {
 		return nil, errors.Join(err, db.sql.Close())

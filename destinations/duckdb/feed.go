@@ -22,6 +22,7 @@ type feed struct {
 	schema *arrow.Schema
 	table  *sluice.Table
 	target sluice.TableName
+	load   sluice.LoadID
 	staged bool // records have OpColumn and SeqColumn, last
 
 	records chan arrow.RecordBatch // owned by the receiver; closed after the last
@@ -35,7 +36,7 @@ type feed struct {
 
 // newFeed starts to read s. The caller must call stop.
 func newFeed(ctx context.Context, db *database, s sluice.Segment, staged bool) *feed {
-	f := &feed{db: db, table: s.Table, target: s.Target.Name, staged: staged, records: make(chan arrow.RecordBatch)}
+	f := &feed{db: db, table: s.Table, target: s.Target.Name, load: s.Load, staged: staged, records: make(chan arrow.RecordBatch)}
 	fields := s.Table.Arrow().Fields()
 	if staged {
 		fields = append(fields, arrow.Field{Name: sqlload.OpColumn, Type: arrow.PrimitiveTypes.Int16},
@@ -73,7 +74,7 @@ func (f *feed) run(ctx context.Context, next func(context.Context) (sluice.Batch
 			f.err = err
 			return
 		}
-		f.db.prepare(ctx, record)
+		f.db.prepare(ctx, f.load, f.staged, record)
 		select {
 		case f.records <- record:
 		case <-ctx.Done():

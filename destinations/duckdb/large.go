@@ -6,40 +6,116 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
 
 // What large values cost: DuckDB handles 2,048 rows at a time and has their large
 // strings in memory all at once, when it writes its log and when it compresses.
 // And while it looks for the best way to compress a column it keeps a copy of
 // each distinct string of a row group, which memory_limit does not count.
+//
+// Huge rows are kept in small row groups, therefore: each load's are a row group
+// of their own, since it ends with a checkpoint. That also spares the log, whose
+// copy of a load's rows takes up to three times their size.
 const (
 	vectorRows = 2048
 	longValue  = 256      // bytes a value: from here on a column is not searched for repeats
 	largeRow   = 16 << 10 // bytes a row: from here on rows need room of their own
+	hugeRow    = 64 << 10 // bytes a row: from here on row groups must not be joined
+)
+
+// hugeMark is a table of a file that has had huge rows: what opens it must not
+// join their row groups.
+const hugeMark = "huge_rows"
+
+// room is what pins the values of a load at once, in copies of them: the row
+// group of a new table may hold two loads, and a merge has its own on top.
+const (
+	straightCopies = 2
+	mergeCopies    = 3
+	roomStep       = 16 << 20 // the limit moves in steps of so many bytes
 )
 
 // prepare makes the database ready for rows with long values. What it decides
 // lasts until the file is closed, since DuckDB comes back to the rows whenever
 // others join their row group.
-func (db *database) prepare(ctx context.Context, rows arrow.RecordBatch) {
+func (db *database) prepare(ctx context.Context, load sluice.LoadID, staged bool, rows arrow.RecordBatch) {
 	longest, all := valueBytes(rows)
+	if longest < longValue && all < largeRow {
+		return
+	}
 	db.mu.Lock()
 	long := longest >= longValue && !db.long
 	db.long = db.long || long
-	vector := int64(0)
-	if all >= largeRow && all*vectorRows > db.vector {
-		vector = all * vectorRows
-		db.vector = vector
-	}
+	huge := all >= hugeRow && !db.huge
+	db.huge = db.huge || huge
+	larger := all >= largeRow && db.widen(load, staged, all, rows.NumRows())
 	db.mu.Unlock()
+	var statements []string
 	if long {
-		if _, err := db.sql.ExecContext(ctx, "SET GLOBAL disabled_compression_methods = 'dictionary,fsst,dict_fsst'"); err != nil {
-			slog.Warn("duckdb: long texts will take more memory", "error", err)
+		statements = append(statements, "SET GLOBAL disabled_compression_methods = 'dictionary,fsst,dict_fsst'")
+	}
+	if huge {
+		statements = append(statements, "CREATE SCHEMA IF NOT EXISTS "+quote(sqlload.Schema), "CREATE TABLE IF NOT EXISTS "+dialect.Own(hugeMark)+" (since timestamptz DEFAULT now())")
+		statements = append(statements, hugeSettings...)
+	}
+	for _, s := range statements {
+		if _, err := db.sql.ExecContext(ctx, s); err != nil {
+			slog.Warn("duckdb: long values will take more memory", "error", err)
 		}
 	}
-	if vector > 0 {
+	if larger {
 		db.makeRoom(0)
 	}
+}
+
+// widen reckons the room for a vector of n more rows of that many bytes, and
+// reports whether it is more than there was. Guarded by mu.
+func (db *database) widen(load sluice.LoadID, staged bool, bytes, n int64) bool {
+	vector := bytes * vectorRows
+	if bytes >= hugeRow {
+		db.loading[load] += bytes * n
+		copies := int64(straightCopies)
+		if staged {
+			copies = mergeCopies
+		}
+		vector = min(vector, (db.loading[load]*copies/roomStep+1)*roomStep)
+	}
+	if vector <= db.vector {
+		return false
+	}
+	db.vector = vector
+	return true
+}
+
+// loaded forgets what widen knows of a load.
+func (db *database) loaded(load sluice.LoadID) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	delete(db.loading, load)
+}
+
+// hugeSettings keep row groups as they come, and have each commit write them
+// into the file and not into the log.
+var hugeSettings = []string{"SET GLOBAL max_vacuum_tasks = 0", "SET GLOBAL wal_autocheckpoint = '1KB'", "SET GLOBAL auto_checkpoint_skip_wal_threshold = 0"}
+
+// recallHuge makes a file ready that has had huge rows.
+func (db *database) recallHuge(ctx context.Context) error {
+	var marks int
+	err := db.sql.QueryRowContext(ctx, "SELECT count(*) FROM duckdb_tables() WHERE database_name = $1 AND schema_name = $2 AND table_name = $3",
+		catalog, sqlload.Schema, hugeMark).Scan(&marks)
+	if err != nil || marks == 0 {
+		return err
+	}
+	db.huge = true
+	for _, s := range hugeSettings {
+		if _, err := db.sql.ExecContext(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // valueBytes returns how many bytes the values of the column with the longest

@@ -1,35 +1,66 @@
 package duckdb
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/sluicehq/sluice"
 )
 
-// TestRowsOfAMegabyte has more bytes in a vector than the memory limit.
+// TestRowsOfAMegabyte has more bytes in a vector than the memory limit, and keeps
+// row groups apart, here and when the file is opened again.
 func TestRowsOfAMegabyte(t *testing.T) {
 	t.Parallel()
-	db, err := acquire(t.Context(), Config{Path: t.TempDir() + "/large.duckdb", MemoryLimit: "64MB", Threads: 1})
+	config := Config{Path: t.TempDir() + "/large.duckdb", MemoryLimit: "64MB", Threads: 1}
+	db, err := acquire(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.release()
 	b := array.NewRecordBuilder(memory.DefaultAllocator, arrow.NewSchema([]arrow.Field{{Name: "body", Type: arrow.BinaryTypes.String}}, nil))
 	defer b.Release()
 	b.Field(0).(*array.StringBuilder).Append(strings.Repeat("x", 1<<20))
 	rows := b.NewRecordBatch()
 	defer rows.Release()
-	db.prepare(t.Context(), rows)
-	for range 2 { // the second is compressed with the first
+	for load := range 3 {
+		id := sluice.LoadID(fmt.Sprint(load))
+		for range 100 {
+			db.prepare(t.Context(), id, false, rows)
+		}
 		if _, err := db.sql.ExecContext(t.Context(), "CREATE TABLE IF NOT EXISTS large (body VARCHAR); INSERT INTO large SELECT repeat(md5(i::text), 32768) FROM range(100) r(i)"); err != nil {
 			t.Fatal(err)
 		}
+		db.loaded(id)
 	}
+	each(t, db.sql, "SELECT 'rows of a group', max(n) FROM (SELECT sum(count)::bigint AS n FROM pragma_storage_info('large') WHERE segment_type = 'VARCHAR' GROUP BY row_group_id)", func(what string, n int64) {
+		if n > 200 {
+			t.Errorf("%s: %d of 300", what, n)
+		}
+	})
 	var n, size int64
-	if err := db.sql.QueryRowContext(t.Context(), "SELECT count(*), sum(length(body)) FROM large").Scan(&n, &size); err != nil || n != 200 || size != 200<<20 {
+	if err := db.sql.QueryRowContext(t.Context(), "SELECT count(*), sum(length(body)) FROM large").Scan(&n, &size); err != nil || n != 300 || size != 300<<20 {
 		t.Fatal(n, size, err)
+	}
+	if err := db.release(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := acquire(t.Context(), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := again.sql.ExecContext(t.Context(), "INSERT INTO large VALUES ('small')"); err != nil {
+		t.Error(err)
+	}
+	each(t, again.sql, "SELECT 'setting', current_setting('max_vacuum_tasks')::bigint", func(what string, n int64) {
+		if n != 0 {
+			t.Errorf("%s: %d", what, n)
+		}
+	})
+	if err := again.release(); err != nil {
+		t.Error(err)
 	}
 }

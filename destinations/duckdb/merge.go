@@ -86,6 +86,7 @@ func (h *Handle) Merge(ctx context.Context, l sluice.Load) ([]sluice.Counts, err
 	if err := db.ensureLedger(ctx); err != nil {
 		return nil, classify(ctx, "merge load "+string(l.ID), err)
 	}
+	defer db.loaded(l.ID)
 	var counts []sluice.Counts
 	for n := 1; ; n++ {
 		var straight bool

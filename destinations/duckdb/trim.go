@@ -16,6 +16,12 @@ __attribute__((constructor)) static void one_heap(void) {
 #endif
 }
 
+// DuckDB allocates blocks and vectors with a jemalloc of its own, where it has
+// one (Linux), which keeps a heap per processor and what is free for seconds: as
+// above, a sync held the peak of one commit several times over. jemalloc reads
+// this variable when it starts; elsewhere it is not used.
+const char *duckdb_je_malloc_conf_2_conf_harder = "narenas:1,dirty_decay_ms:100,muzzy_decay_ms:0";
+
 static void trim(void) {
 #ifdef __GLIBC__
 	malloc_trim(0);
