@@ -42,7 +42,7 @@ func connectConfig(c Config) (*pgconn.Config, error) {
 		base.Password = c.Password
 	}
 	base.ConnectTimeout = time.Duration(c.ConnectTimeout)
-	base.DialFunc = dialer.DialContext
+	base.DialFunc = dial
 	if err := addCertificates(base, c); err != nil {
 		return nil, err
 	}
@@ -52,6 +52,14 @@ func connectConfig(c Config) (*pgconn.Config, error) {
 
 // dialer notices within a minute and a half that a server is gone without a word.
 var dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 6}}
+
+func dial(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := dialer.DialContext(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return newGatherer(c), nil
+}
 
 func hostURL(c Config) string {
 	u := url.URL{Scheme: "postgres", Path: "/" + c.Database}
@@ -174,7 +182,7 @@ func (p *pool) connect(ctx context.Context) (*conn, error) {
 	if err != nil {
 		return nil, fail(ctx, "connect to "+net.JoinHostPort(config.Host, strconv.Itoa(int(config.Port))), p.clean(err))
 	}
-	return &conn{pg: pg, wire: w}, nil
+	return &conn{pg: pg, wire: w, gatherer: gathererOf(pg.Conn())}, nil
 }
 
 // clean keeps secrets out of the messages of errors that the driver made of the
@@ -219,9 +227,10 @@ func (p *pool) close() {
 
 // conn is a connection used by one goroutine at a time.
 type conn struct {
-	pg     *pgconn.PgConn
-	wire   *wire
-	broken bool // a COPY was left in the middle
+	pg       *pgconn.PgConn
+	wire     *wire
+	gatherer *gatherer
+	broken   bool // a COPY was left in the middle
 }
 
 // closeTimeout bounds how long ending a connection, and what it does on the
@@ -270,7 +279,12 @@ func (c *conn) copyOut(ctx context.Context, sql string, data func([]byte) error)
 		return err
 	}
 	var failed error
+	begin := c.wire.read
+	defer c.gatherer.gather(false)
 	for {
+		if c.wire.read-begin > gatherAfter {
+			c.gatherer.gather(true)
+		}
 		kind, body, err := c.wire.next()
 		if err != nil {
 			if failed != nil {
@@ -304,10 +318,12 @@ type wire struct {
 	r        io.Reader
 	buf      []byte
 	from, to int
+	read     int64 // bytes read into buf, ever
 }
 
 const (
 	wireBuffer = 256 << 10
+	moved      = 4 << 10       // fewer bytes than these go to the front of the buffer before more are read
 	maxKept    = 2 << 20       // a buffer that a message made larger than this shrinks again
 	maxMessage = 1<<30 + 1<<20 // rows are smaller than 1 GiB
 )
@@ -350,14 +366,12 @@ func (w *wire) need(n int) error {
 		w.to = copy(grown, w.buf[w.from:w.to])
 		w.buf, w.from = grown, 0
 	}
-	if w.from+n > len(w.buf) {
+	if w.from+n > len(w.buf) || w.to-w.from < moved {
 		w.to, w.from = copy(w.buf, w.buf[w.from:w.to]), 0
-	}
-	if w.from == w.to {
-		w.from, w.to = 0, 0
 	}
 	got, err := io.ReadAtLeast(w.r, w.buf[w.to:], n-(w.to-w.from))
 	w.to += got
+	w.read += int64(got)
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF
 	}
