@@ -69,12 +69,12 @@ type Stream struct {
 
 // Limits are optional bounds; zero means the default.
 type Limits struct {
-	Streams     int   // read at once
-	Parts       int   // of one stream, read at once
-	MaxRejected int64 // rejected records that end the sync
-	MemoryMB    int64 // of rows in memory
-	WindowMB    int64 // of rows that are committed together
-	WindowRows  int64 // that are committed together
+	Streams     int   `json:"streams,omitempty" min:"0" max:"64" doc:"Streams read at once; 0: the default."`
+	Parts       int   `json:"parts,omitempty" min:"0" max:"64" doc:"Parts of one stream read at once; 0: the default."`
+	MaxRejected int64 `json:"max_rejected,omitempty" min:"0" doc:"Rejected records that end the sync; 0: the default."`
+	MemoryMB    int64 `json:"memory_mb,omitempty" min:"0" max:"1048576" doc:"Of rows in memory; 0: the default."`
+	WindowMB    int64 `json:"window_mb,omitempty" min:"0" max:"1048576" doc:"Of rows that are committed together; 0: the default."`
+	WindowRows  int64 `json:"window_rows,omitempty" min:"0" doc:"Rows that are committed together; 0: the default."`
 }
 
 // An Error is what is wrong with a file, with its place.

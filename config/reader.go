@@ -17,6 +17,8 @@ import (
 type reader struct {
 	path   string
 	lookup func(string) (string, bool)
+	// verbatim leaves ${NAME} as it is.
+	verbatim bool
 }
 
 type fields map[string]func(*yaml.Node) error
@@ -186,7 +188,7 @@ func (r *reader) value(n *yaml.Node, path string, lines map[string]int) (any, er
 		}
 		return list, nil
 	}
-	if strings.Contains(n.Value, "${") {
+	if strings.Contains(n.Value, "${") && !r.verbatim {
 		return r.expand(n)
 	}
 	if n.Tag == "!!timestamp" {
@@ -228,6 +230,9 @@ var variable = regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?
 // expand fills in ${NAME} and ${NAME:-default}; $${NAME} stands for the text
 // ${NAME} itself. The error names the variable, never a value.
 func (r *reader) expand(n *yaml.Node) (string, error) {
+	if r.verbatim {
+		return n.Value, nil
+	}
 	var missing string
 	text := variable.ReplaceAllStringFunc(n.Value, func(ref string) string {
 		if literal, ok := strings.CutPrefix(ref, "$$"); ok {
