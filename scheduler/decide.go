@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/store"
 )
 
 // Budgets of a sync.
@@ -35,11 +36,12 @@ const (
 	UserCancel      // someone cancelled the sync
 	HandOver        // the worker stops, or must not run now: another attempt goes on
 	Restart         // force: another attempt starts at once
+	Moved           // the connection belongs to another region by now: a new sync there
 )
 
 // A Verdict is what follows from an Ending.
 type Verdict struct {
-	Outcome  Outcome            // empty: the sync stays open and is tried again at RetryAt
+	Outcome  store.Outcome      // empty: the sync stays open and is tried again at RetryAt
 	RetryAt  time.Time          // of this sync; or, with Rescheduled, of the connection's next one
 	Failures int                // in a row without progress, this attempt included
 	Broken   bool               // the set-up is wrong: the next try is RecheckAfter away
@@ -47,18 +49,6 @@ type Verdict struct {
 	Resync   []sluice.TableName // streams whose cursor is lost; the next attempt reads them anew
 	Cause    *sluice.Error      // the error that decided, to be shown; nil on success
 }
-
-// Outcome is how a sync ended.
-type Outcome string
-
-// The outcomes of syncs; the empty one is of those that are open.
-const (
-	Succeeded             Outcome = "succeeded"
-	SucceededWithWarnings Outcome = "succeeded_with_warnings"
-	Failed                Outcome = "failed"
-	Rescheduled           Outcome = "rescheduled"
-	CancelledOutcome      Outcome = "cancelled"
-)
 
 // Decide says what follows from an attempt, where failures is the number of those
 // before it that failed in a row without progress. It is pure but for jitter,
@@ -69,17 +59,17 @@ const (
 // lost cursor that may be re-read, throttled; then what people must see to.
 func Decide(e Ending, failures int, now time.Time, jitter func(time.Duration) time.Duration) Verdict {
 	switch {
-	case e.Stopped == UserCancel:
-		return Verdict{Outcome: CancelledOutcome, Failures: failures}
+	case e.Stopped == UserCancel, e.Stopped == Moved:
+		return Verdict{Outcome: store.OutcomeCancelled, Failures: failures}
 	case e.Stopped != NotStopped:
 		if e.Progress {
 			failures = 0
 		}
 		return Verdict{RetryAt: now, Failures: failures}
 	case len(e.Errors) == 0 && e.Warnings:
-		return Verdict{Outcome: SucceededWithWarnings}
+		return Verdict{Outcome: store.SucceededWithWarnings}
 	case len(e.Errors) == 0:
-		return Verdict{Outcome: Succeeded}
+		return Verdict{Outcome: store.Succeeded}
 	}
 	cause := first(e.Errors, sluice.Transient, sluice.Cancelled, sluice.Lost, sluice.Throttled, sluice.Auth, sluice.Config, sluice.Bug, sluice.Data, sluice.Blocked)
 	v := Verdict{Cause: cause, Failures: failures + 1}
@@ -92,17 +82,17 @@ func Decide(e Ending, failures int, now time.Time, jitter func(time.Duration) ti
 	case sluice.Lost:
 		v.lost(e, now, jitter)
 	case sluice.Throttled:
-		v.Outcome, v.Failures = Rescheduled, failures
+		v.Outcome, v.Failures = store.OutcomeRescheduled, failures
 		v.RetryAt = now.Add(quotaWait(cause.RetryAfter))
 	case sluice.Config, sluice.Auth:
-		v.Outcome, v.Broken = Failed, !e.Settled
+		v.Outcome, v.Broken = store.Failed, !e.Settled
 	case sluice.Blocked:
-		v.Approval, v.Outcome = true, Failed
+		v.Approval, v.Outcome = true, store.Failed
 		if e.Settled {
-			v.Outcome, v.Failures = SucceededWithWarnings, 0
+			v.Outcome, v.Failures = store.SucceededWithWarnings, 0
 		}
 	default:
-		v.Outcome = Failed
+		v.Outcome = store.Failed
 	}
 	return v
 }
@@ -110,7 +100,7 @@ func Decide(e Ending, failures int, now time.Time, jitter func(time.Duration) ti
 // again keeps the sync open for another attempt, while the budget lasts.
 func (v *Verdict) again(now time.Time, wait time.Duration) {
 	if v.Failures >= MaxFailures {
-		v.Outcome = Failed
+		v.Outcome = store.Failed
 		return
 	}
 	v.RetryAt = now.Add(min(wait, MaxQuotaWait))
@@ -119,7 +109,7 @@ func (v *Verdict) again(now time.Time, wait time.Duration) {
 // lost reads the streams anew, where the policy allows it.
 func (v *Verdict) lost(e Ending, now time.Time, jitter func(time.Duration) time.Duration) {
 	if !e.Resync {
-		v.Outcome, v.Approval = Failed, true
+		v.Outcome, v.Approval = store.Failed, true
 		return
 	}
 	for _, err := range e.Errors {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/scheduler"
+	"github.com/sluicehq/sluice/store"
 )
 
 func fail(class sluice.Class, stream string, after time.Duration) *sluice.Error {
@@ -28,26 +29,26 @@ func TestDecide(t *testing.T) {
 		in       time.Duration     // -1: no RetryAt
 		class    sluice.Class
 	}{
-		"success":             {scheduler.Ending{Settled: true}, 3, scheduler.Verdict{Outcome: scheduler.Succeeded}, -1, 0},
-		"success, rejected":   {scheduler.Ending{Settled: true, Warnings: true}, 0, scheduler.Verdict{Outcome: scheduler.SucceededWithWarnings}, -1, 0},
+		"success":             {scheduler.Ending{Settled: true}, 3, scheduler.Verdict{Outcome: store.Succeeded}, -1, 0},
+		"success, rejected":   {scheduler.Ending{Settled: true, Warnings: true}, 0, scheduler.Verdict{Outcome: store.SucceededWithWarnings}, -1, 0},
 		"transient":           {scheduler.Ending{Errors: one(sluice.Transient)}, 0, scheduler.Verdict{Failures: 1}, 5 * time.Second, sluice.Transient},
 		"transient, third":    {scheduler.Ending{Errors: one(sluice.Transient)}, 2, scheduler.Verdict{Failures: 3}, 45 * time.Second, sluice.Transient},
 		"transient, fourth":   {scheduler.Ending{Errors: one(sluice.Transient)}, 3, scheduler.Verdict{Failures: 4}, 135 * time.Second, sluice.Transient},
-		"transient, fifth":    {scheduler.Ending{Errors: one(sluice.Transient)}, 4, scheduler.Verdict{Failures: 5, Outcome: scheduler.Failed}, -1, sluice.Transient},
+		"transient, fifth":    {scheduler.Ending{Errors: one(sluice.Transient)}, 4, scheduler.Verdict{Failures: 5, Outcome: store.Failed}, -1, sluice.Transient},
 		"progress resets":     {scheduler.Ending{Errors: one(sluice.Transient), Progress: true}, 4, scheduler.Verdict{Failures: 1}, 5 * time.Second, sluice.Transient},
 		"transient says when": {scheduler.Ending{Errors: []*sluice.Error{fail(sluice.Transient, "", time.Minute)}}, 0, scheduler.Verdict{Failures: 1}, time.Minute, sluice.Transient},
 		"throttled": {scheduler.Ending{Errors: []*sluice.Error{fail(sluice.Throttled, "", 5*time.Hour)}}, 4,
-			scheduler.Verdict{Outcome: scheduler.Rescheduled, Failures: 4}, 5 * time.Hour, sluice.Throttled},
-		"throttled, nobody says for how long": {scheduler.Ending{Errors: one(sluice.Throttled)}, 0, scheduler.Verdict{Outcome: scheduler.Rescheduled}, scheduler.QuotaWait, sluice.Throttled},
-		"config":                          {scheduler.Ending{Errors: one(sluice.Config)}, 0, scheduler.Verdict{Outcome: scheduler.Failed, Broken: true, Failures: 1}, -1, sluice.Config},
-		"auth":                            {scheduler.Ending{Errors: one(sluice.Auth)}, 9, scheduler.Verdict{Outcome: scheduler.Failed, Broken: true, Failures: 10}, -1, sluice.Auth},
-		"config of one stream among many": {scheduler.Ending{Errors: one(sluice.Config), Settled: true}, 0, scheduler.Verdict{Outcome: scheduler.Failed, Failures: 1}, -1, sluice.Config},
-		"blocked stops its stream only":   {scheduler.Ending{Errors: one(sluice.Blocked), Settled: true}, 0, scheduler.Verdict{Outcome: scheduler.SucceededWithWarnings, Approval: true}, -1, sluice.Blocked},
-		"blocked, and nothing else":       {scheduler.Ending{Errors: one(sluice.Blocked)}, 0, scheduler.Verdict{Outcome: scheduler.Failed, Approval: true, Failures: 1}, -1, sluice.Blocked},
-		"data":                            {scheduler.Ending{Errors: one(sluice.Data)}, 0, scheduler.Verdict{Outcome: scheduler.Failed, Failures: 1}, -1, sluice.Data},
-		"bug":                             {scheduler.Ending{Errors: one(sluice.Bug)}, 0, scheduler.Verdict{Outcome: scheduler.Failed, Failures: 1}, -1, sluice.Bug},
-		"lost, ask":                       {scheduler.Ending{Errors: one(sluice.Lost)}, 0, scheduler.Verdict{Outcome: scheduler.Failed, Approval: true, Failures: 1}, -1, sluice.Lost},
-		"cancelled":                       {scheduler.Ending{Errors: one(sluice.Cancelled), Stopped: scheduler.UserCancel}, 2, scheduler.Verdict{Outcome: scheduler.CancelledOutcome, Failures: 2}, -1, 0},
+			scheduler.Verdict{Outcome: store.OutcomeRescheduled, Failures: 4}, 5 * time.Hour, sluice.Throttled},
+		"throttled, nobody says for how long": {scheduler.Ending{Errors: one(sluice.Throttled)}, 0, scheduler.Verdict{Outcome: store.OutcomeRescheduled}, scheduler.QuotaWait, sluice.Throttled},
+		"config":                          {scheduler.Ending{Errors: one(sluice.Config)}, 0, scheduler.Verdict{Outcome: store.Failed, Broken: true, Failures: 1}, -1, sluice.Config},
+		"auth":                            {scheduler.Ending{Errors: one(sluice.Auth)}, 9, scheduler.Verdict{Outcome: store.Failed, Broken: true, Failures: 10}, -1, sluice.Auth},
+		"config of one stream among many": {scheduler.Ending{Errors: one(sluice.Config), Settled: true}, 0, scheduler.Verdict{Outcome: store.Failed, Failures: 1}, -1, sluice.Config},
+		"blocked stops its stream only":   {scheduler.Ending{Errors: one(sluice.Blocked), Settled: true}, 0, scheduler.Verdict{Outcome: store.SucceededWithWarnings, Approval: true}, -1, sluice.Blocked},
+		"blocked, and nothing else":       {scheduler.Ending{Errors: one(sluice.Blocked)}, 0, scheduler.Verdict{Outcome: store.Failed, Approval: true, Failures: 1}, -1, sluice.Blocked},
+		"data":                            {scheduler.Ending{Errors: one(sluice.Data)}, 0, scheduler.Verdict{Outcome: store.Failed, Failures: 1}, -1, sluice.Data},
+		"bug":                             {scheduler.Ending{Errors: one(sluice.Bug)}, 0, scheduler.Verdict{Outcome: store.Failed, Failures: 1}, -1, sluice.Bug},
+		"lost, ask":                       {scheduler.Ending{Errors: one(sluice.Lost)}, 0, scheduler.Verdict{Outcome: store.Failed, Approval: true, Failures: 1}, -1, sluice.Lost},
+		"cancelled":                       {scheduler.Ending{Errors: one(sluice.Cancelled), Stopped: scheduler.UserCancel}, 2, scheduler.Verdict{Outcome: store.OutcomeCancelled, Failures: 2}, -1, 0},
 		"handed over":                     {scheduler.Ending{Errors: one(sluice.Cancelled), Stopped: scheduler.HandOver}, 2, scheduler.Verdict{Failures: 2}, 0, 0},
 		"handed over with progress":       {scheduler.Ending{Stopped: scheduler.HandOver, Progress: true}, 2, scheduler.Verdict{}, 0, 0},
 		"forced":                          {scheduler.Ending{Stopped: scheduler.Restart}, 1, scheduler.Verdict{Failures: 1}, 0, 0},
@@ -94,13 +95,13 @@ func TestDecideProperties(t *testing.T) {
 			e.Stopped = scheduler.Stop(rapid.SampledFrom([]int{0, 0, 0, 1, 2, 3}).Draw(t, "stopped"))
 			v := scheduler.Decide(e, failures, noon, half)
 			open := v.Outcome == ""
-			if open == v.RetryAt.IsZero() && v.Outcome != scheduler.Rescheduled {
+			if open == v.RetryAt.IsZero() && v.Outcome != store.OutcomeRescheduled {
 				t.Fatalf("%+v: %+v", e, v)
 			}
 			if !v.RetryAt.IsZero() && (v.RetryAt.Before(noon) || v.RetryAt.After(noon.Add(scheduler.MaxQuotaWait))) {
 				t.Fatalf("again at %s", v.RetryAt)
 			}
-			if v.Outcome == scheduler.Rescheduled && v.Failures > failures {
+			if v.Outcome == store.OutcomeRescheduled && v.Failures > failures {
 				t.Fatal("being throttled counts as a failure")
 			}
 			if e.Progress || e.Stopped != scheduler.NotStopped || !open {
