@@ -277,4 +277,3 @@ func (c *Control) keep(ctx context.Context, m *mask.Masker, err error, write fun
 	}
 	return err
 }
-

@@ -80,11 +80,7 @@ type Options struct {
 	// destination; nil: the destination's, or else the source's.
 	Region func(source, destination string) string
 	// Kick tells the scheduler that there may be something to do; may be nil.
-	Kick func()
-	// Erase removes tables from a destination, with what its ledger remembers of
-	// the connection; nil: connections cannot be deleted with their data.
-	Erase func(ctx context.Context, d sluice.Destination, connectionID string, tables []sluice.TableName) error
-
+	Kick       func()
 	Operations int           // checks and discoveries at once in this process; 0: 4
 	Waiting    int           // that wait for one to end; 0: 100
 	CheckTime  time.Duration // limit of a check; 0: 2 min

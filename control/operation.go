@@ -20,9 +20,9 @@ const (
 )
 
 const (
-	beat  = 2 * time.Second  // between signs of life of an operation
-	stale = 90 * time.Second // without one, its process is gone
-	grace = 10 * time.Second // for a connector to end when it is told to
+	beat      = 2 * time.Second  // between signs of life of an operation
+	stale     = 90 * time.Second // without one, its process is gone
+	grace     = 10 * time.Second // for a connector to end when it is told to
 	lastWrite = 15 * time.Second // for the last write of an operation
 )
 

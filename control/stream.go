@@ -404,4 +404,3 @@ func Selected(con *store.Connection, name sluice.TableName) bool {
 	}
 	return con.AllStreams
 }
-
