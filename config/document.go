@@ -259,8 +259,9 @@ func repeated(docs []Document) error {
 	return errors.Join(errs...)
 }
 
-// ParseDocuments reads the documents of one YAML text, divided by "---". Its
-// error joins an *Error for all that is wrong; nothing in the text is expanded.
+// ParseDocuments reads the documents of one YAML text, divided by "---", and
+// returns those that are right. Its error joins an *Error for all that is wrong;
+// nothing in the text is expanded.
 func ParseDocuments(path string, text []byte) ([]Document, error) {
 	var docs []Document
 	var errs []error
@@ -283,10 +284,7 @@ func ParseDocuments(path string, text []byte) ([]Document, error) {
 		}
 		docs = append(docs, *doc)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
-	}
-	return docs, nil
+	return docs, errors.Join(errs...)
 }
 
 func parseDocument(path string, n *yaml.Node) (*Document, error) {
