@@ -38,6 +38,7 @@ var layers = map[string][]string{
 	"control":        {".", "spec", "config", "store", "keyring", "access"},
 	"scheduler":      {".", "store", "job", "pipeline"},
 	"server":         {".", "store", "control", "access"},
+	"server/*":       {"server"},
 	"cmd/*": {".", "spec", "config", "connectors", "destinations", "job", "pipeline", "plugin",
 		"store", "migrations", "keyring", "access", "control", "scheduler", "server"},
 }

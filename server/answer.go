@@ -1,0 +1,64 @@
+package server
+
+import (
+	"context"
+	"strings"
+
+	"github.com/sluicehq/sluice/store"
+)
+
+// tagged makes the answer of one object, or a 304 where the client has it.
+func tagged[T any](view T, version int64, held IfNoneMatch) (*Tagged[T], error) {
+	tag := etag(version, view)
+	if err := held.unchanged(tag); err != nil {
+		return nil, err
+	}
+	return &Tagged[T]{ETag: tag, Body: view}, nil
+}
+
+func created[T any](view T, version int64, location string) *Created[T] {
+	return &Created[T]{ETag: etag(version, view), Location: location, Body: view}
+}
+
+// accepted is the answer to a request for work that takes longer.
+type accepted struct {
+	Location string `header:"Location" example:"/api/v1/operations/opr_01hx5k2m8q4z7w9c3v6b" doc:"Where its progress can be read."`
+	Body     Operation
+}
+
+func acceptedOf(o *store.Operation, err error) (*accepted, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &accepted{Location: "/api/v1/operations/" + o.ID, Body: viewOperation(o)}, nil
+}
+
+// labelsOf reads filters of the form key=value.
+func labelsOf(pairs []string) (map[string]string, error) {
+	if len(pairs) == 0 {
+		return nil, nil
+	}
+	labels := make(map[string]string, len(pairs))
+	for _, pair := range pairs {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || key == "" {
+			return nil, invalid("query.label", "must be key=value", "give the label's key and value, as label=env=prod")
+		}
+		labels[key] = value
+	}
+	return labels, nil
+}
+
+// all reads a whole list, page by page: for lists that are bounded by nature.
+func all[T any](ctx context.Context, list func(context.Context, store.Page) ([]T, string, error)) (items []T, err error) {
+	for page := (store.Page{Limit: store.MaxLimit}); ; {
+		part, next, err := list(ctx, page)
+		if err != nil {
+			return nil, err
+		}
+		if items = append(items, part...); next == "" {
+			return items, nil
+		}
+		page.Cursor = next
+	}
+}
