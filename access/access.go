@@ -63,7 +63,7 @@ func New(c Config) (*Access, error) {
 		return nil, err
 	}
 	if c.OIDC != nil {
-		if a.provider, err = newProvider(*c.OIDC, c.PublicURL); err != nil {
+		if a.provider, err = newProvider(*c.OIDC, c.PublicURL, a.now); err != nil {
 			return nil, err
 		}
 	}

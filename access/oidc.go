@@ -67,13 +67,14 @@ func ParseRoleRules(texts []string) ([]RoleRule, error) {
 type provider struct {
 	c      OIDC
 	client *http.Client
+	now    func() time.Time
 
 	mu       sync.Mutex
 	verifier *oidc.IDTokenVerifier
 	oauth    *oauth2.Config
 }
 
-func newProvider(c OIDC, publicURL string) (*provider, error) {
+func newProvider(c OIDC, publicURL string, now func() time.Time) (*provider, error) {
 	bad := func(text string) (*provider, error) {
 		return nil, sluice.Errorf(sluice.Config, "oidc_config", "", "see docs/security.md for what sign-in by a provider needs", "%s", text)
 	}
@@ -94,7 +95,7 @@ func newProvider(c OIDC, publicURL string) (*provider, error) {
 	case len(c.Roles) == 0:
 		return bad("there is no rule that gives anybody a role, so nobody could sign in")
 	}
-	p := &provider{c: c, client: c.Client}
+	p := &provider{c: c, client: c.Client, now: now}
 	if p.client == nil {
 		p.client = &http.Client{Timeout: 15 * time.Second}
 	}
@@ -117,7 +118,7 @@ func (p *provider) ready(ctx context.Context) (*oauth2.Config, *oidc.IDTokenVeri
 	if err != nil {
 		return nil, nil, sluice.Errorf(sluice.Transient, "oidc_provider", "ask the provider", "check the issuer's address and that this machine can reach it", "%w", err)
 	}
-	p.verifier = found.Verifier(&oidc.Config{ClientID: p.c.ClientID})
+	p.verifier = found.Verifier(&oidc.Config{ClientID: p.c.ClientID, Now: p.now})
 	p.oauth = &oauth2.Config{ClientID: p.c.ClientID, ClientSecret: p.c.ClientSecret, Endpoint: found.Endpoint(),
 		RedirectURL: p.c.RedirectURL, Scopes: append([]string{oidc.ScopeOpenID}, p.c.Scopes...)}
 	return p.oauth, p.verifier, nil
