@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"time"
 
 	"github.com/sluicehq/sluice"
@@ -171,78 +170,4 @@ type ConnectionRow struct {
 	DestinationKind string
 	SelectedStreams int64
 	LastSync        *Sync // without Resync and Error's cause; nil: never ran
-}
-
-// CreateConnection keeps c with its streams. It fills ID if empty, Version, the
-// times and the Status of a new connection: epoch 0, no next run, state
-// scheduled or paused. A name that is taken is a CodeNameTaken error, a source,
-// destination or dependency that does not exist CodeReference.
-func (s *Store) CreateConnection(ctx context.Context, c *Connection) error { return errSoon }
-
-// Connection returns the connection of that id with its streams, or ErrNotFound.
-func (s *Store) Connection(ctx context.Context, id string) (*Connection, error) { return nil, errSoon }
-
-// ConnectionByName returns the connection of that name, whatever the case, or
-// ErrNotFound.
-func (s *Store) ConnectionByName(ctx context.Context, name string) (*Connection, error) {
-	return nil, errSoon
-}
-
-// ConnectionRow is Connection as ListConnections shows it.
-func (s *Store) ConnectionRow(ctx context.Context, id string) (*ConnectionRow, error) {
-	return nil, errSoon
-}
-
-// UpdateConnection replaces settings and streams if the version is still
-// c.Version, else it returns ErrConflict. It sets c.Version and UpdatedAt; Status
-// stays, save that NextRunAt is cleared where Schedule or Paused changed, and
-// State follows Paused.
-func (s *Store) UpdateConnection(ctx context.Context, c *Connection) error { return errSoon }
-
-// UpdateStreams changes or adds the settings of some streams and leaves the
-// others; version is the connection's, 0 for whatever it is. It returns the
-// connection's new version, or ErrConflict.
-func (s *Store) UpdateStreams(ctx context.Context, id string, version int64, streams []Stream) (int64, error) {
-	return 0, errSoon
-}
-
-// SetPaused pauses or resumes a connection and returns its new version. Pausing
-// does not end a running sync. Repeating it changes nothing.
-func (s *Store) SetPaused(ctx context.Context, id string, paused bool) (int64, error) {
-	return 0, errSoon
-}
-
-// DeleteConnection deletes the connection, its streams, syncs, journal and
-// states, if its version is still version (0: whatever it is). While a sync of it
-// runs or another connection depends on it, it returns a CodeInUse error. Its
-// drift events go too; audit and events stay.
-func (s *Store) DeleteConnection(ctx context.Context, id string, version int64) error {
-	return errSoon
-}
-
-// ListConnections lists by name; Sort: name, created, updated, last_success,
-// next_run, state.
-func (s *Store) ListConnections(ctx context.Context, f ConnectionFilter, p Page) (items []ConnectionRow, next string, err error) {
-	return nil, "", errSoon
-}
-
-// ListStreams lists the settings of a connection's streams by namespace and
-// name; search is part of a name, whatever the case. Sort: none.
-func (s *Store) ListStreams(ctx context.Context, id, search string, p Page) (items []Stream, next string, err error) {
-	return nil, "", errSoon
-}
-
-// UpdateStatus changes a connection's status by change, which sees it as it is;
-// nobody else changes it in between. Epoch and LastSyncID cannot be changed so.
-// An error of change is returned unchanged, and nothing is kept.
-func (s *Store) UpdateStatus(ctx context.Context, id string, change func(*Status) error) error {
-	return errSoon
-}
-
-// SetWaiting keeps why queued syncs wait, by connection.
-func (s *Store) SetWaiting(ctx context.Context, reasons map[string]string) error { return errSoon }
-
-// CountConnections counts the connections by state.
-func (s *Store) CountConnections(ctx context.Context) (map[RunState]int64, error) {
-	return nil, errSoon
 }

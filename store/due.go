@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -24,29 +26,72 @@ type Due struct {
 	DestinationSetup  SetupState
 }
 
+const dueTables = "connection_status t JOIN connections c ON c.id = t.connection_id JOIN sources s ON s.id = c.source_id JOIN destinations d ON d.id = c.destination_id"
+
+func (d dialect) dueColumns() string {
+	return d.connectionColumns() + ", s.host, s.region, d.region, s.setup, d.setup"
+}
+
+func scanDue(row scanner, d *Due) error {
+	var r ConnectionRow
+	var dependsOn string
+	if err := row(append(connectionTargets(&r, &dependsOn), &d.SourceHost, &d.SourceRegion, &d.DestinationRegion, &d.SourceSetup, &d.DestinationSetup)...); err != nil {
+		return err
+	}
+	d.ConnectionID, d.SourceID, d.DestinationID, d.Schedule, d.Windows = r.ID, r.SourceID, r.DestinationID, r.Schedule, r.Windows
+	d.DependsOn, d.Freshness, d.Status, d.CreatedAt = splitIDs(dependsOn), r.Freshness, r.Status, r.CreatedAt
+	return nil
+}
+
+func (s *Store) due(ctx context.Context, op, condition string, args ...any) ([]Due, error) {
+	items, err := all(ctx, s.reader(), scanDue, "SELECT "+s.dialect.dueColumns()+" FROM "+dueTables+" WHERE "+condition, args...)
+	return items, failed(op, err)
+}
+
 // DueConnections returns connections that are not paused, have no open sync and
 // whose NextRunAt has come by now, the latest ones first in line.
 func (s *Store) DueConnections(ctx context.Context, now time.Time, limit int) ([]Due, error) {
-	return nil, errSoon
+	return s.due(ctx, "list due connections", "t.next_run_at > 0 AND NOT t.paused AND NOT t.open AND t.next_run_at <= ? ORDER BY t.next_run_at LIMIT ?", micros(now), limit)
 }
 
 // UnplannedConnections returns connections that are not paused, are not run by
-// hand only, and whose NextRunAt is not worked out.
+// hand only, have no open sync, and whose NextRunAt is not worked out.
 func (s *Store) UnplannedConnections(ctx context.Context, limit int) ([]Due, error) {
-	return nil, errSoon
+	return s.due(ctx, "list unplanned connections", "t.next_run_at = 0 AND t.planned AND NOT t.paused AND NOT t.open ORDER BY t.connection_id LIMIT ?", limit)
 }
 
 // DueOf returns what DueConnections would say of one connection, or ErrNotFound.
-func (s *Store) DueOf(ctx context.Context, id string) (*Due, error) { return nil, errSoon }
+func (s *Store) DueOf(ctx context.Context, id string) (*Due, error) {
+	items, err := s.due(ctx, "get the schedule", "t.connection_id = ?", id)
+	if err == nil && len(items) == 0 {
+		err = failed("get the schedule", ErrNotFound)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &items[0], nil
+}
 
 // SetNextRuns keeps when connections run next.
-func (s *Store) SetNextRuns(ctx context.Context, at map[string]time.Time) error { return errSoon }
+func (s *Store) SetNextRuns(ctx context.Context, at map[string]time.Time) error {
+	err := s.change(ctx, durable, func(x *txn) error {
+		for _, id := range slices.Sorted(maps.Keys(at)) {
+			if _, err := x.exec(ctx, "UPDATE connection_status SET next_run_at = ? WHERE connection_id = ?", micros(at[id]), id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return failed("set next runs", err)
+}
 
 // Dependents returns the connections that run after id's success and are not paused.
-func (s *Store) Dependents(ctx context.Context, id string) ([]Due, error) { return nil, errSoon }
+func (s *Store) Dependents(ctx context.Context, id string) ([]Due, error) {
+	return s.due(ctx, "list dependents", "t.connection_id IN (SELECT connection_id FROM dependencies WHERE depends_on = ?) AND NOT t.paused ORDER BY t.connection_id", id)
+}
 
 // SilentConnections returns connections that are not paused and on_schedule
 // though their DelayedAt has passed by now.
 func (s *Store) SilentConnections(ctx context.Context, now time.Time, limit int) ([]Due, error) {
-	return nil, errSoon
+	return s.due(ctx, "list silent connections", "t.delayed_at > 0 AND t.freshness = 'on_schedule' AND NOT t.paused AND t.delayed_at <= ? ORDER BY t.delayed_at LIMIT ?", micros(now), limit)
 }

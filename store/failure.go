@@ -31,12 +31,12 @@ func FailureOf(err error) *Failure {
 	if e == nil {
 		return nil
 	}
-	f := &Failure{Class: e.Class.String(), Code: e.Code, Op: e.Op, Hint: e.Hint, Message: clip(err.Error()),
+	f := &Failure{Class: e.Class.String(), Code: e.Code, Op: e.Op, Hint: e.Hint, Message: clip(err.Error(), maxMessage),
 		Retryable: e.Retryable(), RetryAfter: e.RetryAfter}
 	if e.Stream != (sluice.TableName{}) {
 		f.Stream = e.Stream.String()
 	}
-	if cause := clip(innermost(err).Error()); cause != f.Message {
+	if cause := clip(innermost(err).Error(), maxMessage); cause != f.Message {
 		f.Cause = cause
 	}
 	return f
@@ -52,13 +52,13 @@ func innermost(err error) error {
 	}
 }
 
-func clip(s string) string {
-	if len(s) <= maxMessage {
+// clip cuts s to at most size bytes, at the start of a character, and a mark.
+func clip(s string, size int) string {
+	if len(s) <= size {
 		return s
 	}
-	for i := maxMessage; ; i-- { // back to the start of a character
-		if s[i]&0xC0 != 0x80 {
-			return s[:i] + "…"
-		}
+	for size > 0 && s[size]&0xC0 == 0x80 {
+		size--
 	}
+	return s[:size] + "…"
 }

@@ -1,8 +1,10 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"time"
+	"errors"
+	"slices"
 
 	"github.com/sluicehq/sluice"
 )
@@ -24,71 +26,107 @@ func (s *Store) Journal(connectionID, syncID string) *Journal {
 }
 
 // Pending returns the prepared manifests that were not committed, oldest first.
-func (j *Journal) Pending(ctx context.Context) ([]sluice.Load, error) { return nil, errSoon }
+func (j *Journal) Pending(ctx context.Context) ([]sluice.Load, error) {
+	scan := func(row scanner, l *sluice.Load) error { return row(intoJSON(l)) }
+	loads, err := all(ctx, j.store.reader(), scan, "SELECT manifest FROM journal WHERE connection_id = ? ORDER BY id", j.connectionID)
+	return loads, failed("read the journal", err)
+}
 
 // Prepare makes a manifest durable before its load is merged. It returns
-// sluice.ErrFenced where the load's epoch is not the connection's.
-func (j *Journal) Prepare(ctx context.Context, l sluice.Load) error { return errSoon }
+// sluice.ErrFenced where the load's epoch is not the connection's. Repeating it
+// changes nothing.
+func (j *Journal) Prepare(ctx context.Context, l sluice.Load) error {
+	return j.change(ctx, "prepare a load", l, func(x *txn) error {
+		return x.insert(ctx, "journal", "connection_id, load_id, sync_id, epoch, manifest, prepared_at", "ON CONFLICT (connection_id, load_id) DO NOTHING",
+			[][]any{{j.connectionID, string(l.ID), j.syncID, l.Epoch, toJSON(l), micros(j.store.Now())}})
+	})
+}
 
 // Commit makes the manifest's positions the connection's state, keeps the state
 // before in the history, and forgets the manifest, in one step. It returns
 // sluice.ErrFenced as Prepare does. Repeating it changes nothing.
-func (j *Journal) Commit(ctx context.Context, l sluice.Load) error { return errSoon }
+func (j *Journal) Commit(ctx context.Context, l sluice.Load) error {
+	return j.change(ctx, "commit a load", l, func(x *txn) error {
+		n, err := x.exec(ctx, "DELETE FROM journal WHERE connection_id = ? AND load_id = ?", j.connectionID, string(l.ID))
+		if err != nil || n == 0 { // committed before
+			return err
+		}
+		now := micros(j.store.Now())
+		for _, positions := range byStream(l.Positions) {
+			name := positions[0].Lane.Stream
+			have, err := x.current(ctx, j.connectionID, name)
+			if err != nil && !errors.Is(err, ErrNotFound) {
+				return err
+			}
+			e := StateEntry{ConnectionID: j.connectionID, Stream: name, LoadID: string(l.ID), SyncID: j.syncID}
+			e.Positions = positions
+			if have != nil {
+				e.Positions = advance(have.Positions, positions)
+			}
+			if err := x.setState(ctx, &e, now); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
 
 // Drop forgets a manifest whose staged rows are gone. It returns sluice.ErrFenced
 // as Prepare does.
-func (j *Journal) Drop(ctx context.Context, l sluice.Load) error { return errSoon }
-
-// A StateEntry is a state of one stream: current, or a former one. The stream
-// with the zero name is the log that all streams of a connection share.
-type StateEntry struct {
-	ID           int64
-	ConnectionID string
-	Stream       sluice.TableName
-	Positions    []sluice.Position // of the stream's lanes; none: read from the start
-	LoadID       string            // "": not by a load
-	SyncID       string
-	At           time.Time
-	Current      bool
-	RestoredFrom int64  // the entry that was restored; 0: none
-	By           string // who restored or reset it
+func (j *Journal) Drop(ctx context.Context, l sluice.Load) error {
+	return j.change(ctx, "drop a load", l, func(x *txn) error {
+		_, err := x.exec(ctx, "DELETE FROM journal WHERE connection_id = ? AND load_id = ?", j.connectionID, string(l.ID))
+		return err
+	})
 }
 
-// States returns the current state of each stream of a connection, by name.
-// An entry that has RestoredFrom or By set has had no load since: the next run must
-// start from it, not from the destination's ledger.
-func (s *Store) States(ctx context.Context, connectionID string) ([]StateEntry, error) {
-	return nil, errSoon
+func (j *Journal) change(ctx context.Context, op string, l sluice.Load, f func(*txn) error) error {
+	return failed(op, j.store.change(ctx, durable, func(x *txn) error {
+		if _, err := x.fence(ctx, j.connectionID, l.Epoch); err != nil {
+			return err
+		}
+		return f(x)
+	}))
 }
 
-// StateHistory lists the states of a connection, of one stream where stream is
-// not nil, the latest first. Sort: none.
-func (s *Store) StateHistory(ctx context.Context, connectionID string, stream *sluice.TableName, p Page) (items []StateEntry, next string, err error) {
-	return nil, "", errSoon
+// byStream groups positions by their streams, in the order of names.
+func byStream(positions []sluice.Position) [][]sluice.Position {
+	sorted := slices.Clone(positions)
+	slices.SortStableFunc(sorted, func(a, b sluice.Position) int {
+		return cmp.Or(cmp.Compare(a.Lane.Stream.Schema, b.Lane.Stream.Schema), cmp.Compare(a.Lane.Stream.Name, b.Lane.Stream.Name))
+	})
+	var groups [][]sluice.Position
+	for i, p := range sorted {
+		if i == 0 || sorted[i-1].Lane.Stream != p.Lane.Stream {
+			groups = append(groups, nil)
+		}
+		groups[len(groups)-1] = append(groups[len(groups)-1], p)
+	}
+	return groups
 }
 
-// StateEntry returns one entry of a connection's history, or ErrNotFound.
-func (s *Store) StateEntry(ctx context.Context, connectionID string, id int64) (*StateEntry, error) {
-	return nil, errSoon
+// advance returns a stream's positions after a load: those of the same lane are
+// replaced, unless a later load wrote them (loads of several lanes may commit in any
+// order), and one of the whole stream retires its parts.
+func advance(have, load []sluice.Position) []sluice.Position {
+	after := slices.Clone(have)
+	for _, p := range load {
+		i := slices.IndexFunc(after, func(h sluice.Position) bool { return h.Lane == p.Lane })
+		if i >= 0 && later(after[i], p) {
+			continue
+		}
+		if p.Lane.Part == 0 {
+			after = slices.DeleteFunc(after, func(h sluice.Position) bool { return !later(h, p) })
+		} else if i >= 0 {
+			after = slices.Delete(after, i, i+1)
+		}
+		after = append(after, p)
+	}
+	slices.SortFunc(after, func(a, b sluice.Position) int { return cmp.Compare(a.Lane.Part, b.Lane.Part) })
+	return after
 }
 
-// RestoreState makes a former state of a stream the current one again, as a new
-// entry, which it returns. While a sync of the connection runs it returns a
-// CodeInUse error.
-func (s *Store) RestoreState(ctx context.Context, connectionID string, id int64, by string) (*StateEntry, error) {
-	return nil, errSoon
-}
-
-// ResetStates makes the current state of streams empty, as new entries: the
-// next run reads them from the start. While a sync of the connection runs it
-// returns a CodeInUse error.
-func (s *Store) ResetStates(ctx context.Context, connectionID string, streams []sluice.TableName, by string) error {
-	return errSoon
-}
-
-// AdoptStates makes positions from the destination's ledger the current state
-// where the store knows none of the lane's stream: a store that was lost is
-// rebuilt so.
-func (s *Store) AdoptStates(ctx context.Context, connectionID string, positions []sluice.Position) error {
-	return errSoon
+// later reports whether a was written by a later load than b.
+func later(a, b sluice.Position) bool {
+	return a.Epoch > b.Epoch || a.Epoch == b.Epoch && a.Seq > b.Seq
 }

@@ -2,7 +2,12 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,40 +26,187 @@ type Options struct {
 }
 
 // A Store is an open metadata store, or the part of one that Transact lends.
-type Store struct{}
+type Store struct {
+	*base
+	tx *txn // nil: outside of a transaction
+}
 
-var errSoon = errors.New("not written yet")
+// base is what a store and its transactions share.
+type base struct {
+	dialect dialect
+	writes  *sql.DB // SQLite: of one connection
+	reads   *sql.DB // PostgreSQL: the same as writes
+	now     func() time.Time
+	hub     *hub
+	close   func() error
 
-// Open opens the store at url: "sqlite:PATH", where the folder of PATH must
-// exist, or "postgres://…", and brings its schema up to date; several processes may
-// do so at once. Close it in the end. Its error is a *sluice.Error with a hint, of
-// class config unless trying again may help.
-func Open(ctx context.Context, url string, o Options) (*Store, error) { return nil, errSoon }
+	clock struct {
+		sync.Mutex
+		offset atomic.Int64 // nanoseconds that the database's clock is ahead
+		at     time.Time    // when it was last compared
+		never  bool         // it is not to be compared
+	}
+}
 
-// Migrate brings the schema of the store at url up to date and returns its
-// version before and after. Its error is as Open's.
-func Migrate(ctx context.Context, url string) (from, to int64, err error) { return 0, 0, errSoon }
+// txn is a transaction under way.
+type txn struct {
+	conn
+	events []Event  // to be appended as the last thing before the commit
+	after  []func() // run after the commit: what the callers' objects become with it
+}
 
 // Close ends all that the store does; it waits for what is under way.
-func (s *Store) Close() error { return errSoon }
+func (s *Store) Close() error {
+	s.hub.close()
+	return s.base.close()
+}
 
 // Dialect returns "sqlite" or "postgres".
-func (s *Store) Dialect() string { return "" }
+func (s *Store) Dialect() string { return string(s.dialect) }
 
 // Now returns the time by the store's clock.
-func (s *Store) Now() time.Time { return time.Time{} }
+func (s *Store) Now() time.Time { return whole(s.now()) }
 
 // Ping reports whether the database answers.
-func (s *Store) Ping(ctx context.Context) error { return errSoon }
+func (s *Store) Ping(ctx context.Context) error {
+	var one int64
+	return failed("ping the metadata store", s.reader().value(ctx, &one, "SELECT 1"))
+}
 
 // MigrationVersion returns the version of the database's schema.
-func (s *Store) MigrationVersion(ctx context.Context) (int64, error) { return 0, errSoon }
+func (s *Store) MigrationVersion(ctx context.Context) (v int64, err error) {
+	err = s.reader().value(ctx, &v, "SELECT coalesce(max(version_id), 0) FROM goose_db_version WHERE is_applied")
+	return v, failed("read the version of the metadata store", err)
+}
 
 // Size returns the bytes that the database takes.
-func (s *Store) Size(ctx context.Context) (int64, error) { return 0, errSoon }
+func (s *Store) Size(ctx context.Context) (n int64, err error) {
+	query := "SELECT pg_database_size(current_database())"
+	if s.dialect == sqlite {
+		query = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+	}
+	return n, failed("measure the metadata store", s.reader().value(ctx, &n, query))
+}
 
 // Transact runs f, whose tx does all that it is asked in one transaction, which
-// is committed if f returns nil. f may be run again after a deadlock, so it must
-// have no other effects. tx ends with f, and must be used by one goroutine;
-// f must not use s itself.
-func (s *Store) Transact(ctx context.Context, f func(tx *Store) error) error { return errSoon }
+// is committed if f returns nil. f must return the error of a method of tx that
+// fails. f may be run again after a deadlock, so it must have no other effects, and
+// read in it what it changes. tx ends with f, and must be used by one goroutine; f
+// must not use s itself.
+func (s *Store) Transact(ctx context.Context, f func(tx *Store) error) error {
+	return s.change(ctx, durable, func(t *txn) error { return f(&Store{s.base, t}) })
+}
+
+// reader is where a method reads: in its transaction, or anywhere.
+func (s *Store) reader() conn {
+	if s.tx != nil {
+		return s.tx.conn
+	}
+	return conn{s.reads, s.dialect}
+}
+
+// durability is what a commit waits for.
+type durability bool
+
+const (
+	durable durability = true
+	// lazy commits are not waited for on disk: a crash of the machine or of the
+	// database server, not of the process, may take the last of them back, whole
+	// and in order.
+	lazy durability = false
+)
+
+// tries is how often a transaction is run that others force to be undone.
+const tries = 8
+
+// change runs f in the transaction of s, or in one of its own.
+func (s *Store) change(ctx context.Context, d durability, f func(*txn) error) error {
+	if s.tx != nil {
+		return f(s.tx)
+	}
+	for n := 1; ; n++ {
+		err := s.attempt(ctx, d, f)
+		if err == nil || n == tries || !again(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(time.Duration(rand.Int64N(int64(n) * int64(10*time.Millisecond)))):
+		}
+	}
+}
+
+func (s *Store) attempt(ctx context.Context, d durability, f func(*txn) error) (err error) {
+	tx, release, err := s.begin(ctx, d)
+	if err != nil {
+		return err
+	}
+	defer release()
+	t := &txn{conn: conn{tx, s.dialect}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, undo(tx))
+		}
+	}()
+	if err := f(t); err != nil {
+		return err
+	}
+	if err := t.flushEvents(ctx, s.Now()); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	for _, f := range t.after {
+		f()
+	}
+	if len(t.events) > 0 {
+		s.hub.wake()
+	}
+	return nil
+}
+
+// begin begins a transaction; release is to be called after its end.
+func (s *Store) begin(ctx context.Context, d durability) (tx *sql.Tx, release func(), err error) {
+	if s.dialect == sqlite {
+		return s.beginSQLite(ctx, d)
+	}
+	tx, err = s.writes.BeginTx(ctx, nil)
+	if err == nil && d == lazy {
+		if _, err = tx.ExecContext(ctx, "SET LOCAL synchronous_commit = off"); err != nil {
+			err = errors.Join(err, undo(tx))
+		}
+	}
+	return tx, func() {}, err
+}
+
+// beginSQLite holds the one connection for writing; what its commits wait for can
+// only be set outside of a transaction. A durable commit makes the lazy ones before it
+// durable too, as all are in one log.
+func (s *Store) beginSQLite(ctx context.Context, d durability) (*sql.Tx, func(), error) {
+	c, err := s.writes.Conn(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	release := func() { _ = c.Close() } // back to the pool, which has no error to tell
+	level := "PRAGMA synchronous = FULL"
+	if d == lazy {
+		level = "PRAGMA synchronous = NORMAL"
+	}
+	if _, err = c.ExecContext(ctx, level); err == nil {
+		var tx *sql.Tx
+		if tx, err = c.BeginTx(ctx, nil); err == nil {
+			return tx, release, nil
+		}
+	}
+	release()
+	return nil, nil, err
+}
+
+func undo(tx *sql.Tx) error {
+	if err := tx.Rollback(); err != nil && !errors.Is(err, sql.ErrTxDone) {
+		return fmt.Errorf("roll back: %w", err)
+	}
+	return nil
+}

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"context"
 	"time"
 
 	"github.com/sluicehq/sluice"
@@ -127,67 +126,6 @@ type StreamCounters struct {
 	Error     *Failure
 }
 
-// Enqueue queues y, unless its connection has an open sync already: then it
-// fills y with that one and returns false. It fills ID if empty, State, QueuedAt,
-// and the connection's State and LastSyncID. ErrNotFound: no such connection.
-// EnqueueAll is for many.
-func (s *Store) Enqueue(ctx context.Context, y *Sync, events ...Event) (created bool, err error) {
-	return false, errSoon
-}
-
-// EnqueueAll queues all whose connections have no open sync, and returns how many.
-// Those that were not queued have an empty ID then.
-func (s *Store) EnqueueAll(ctx context.Context, all []*Sync) (int, error) { return 0, errSoon }
-
-// Sync returns the sync of that id, or ErrNotFound.
-func (s *Store) Sync(ctx context.Context, id string) (*Sync, error) { return nil, errSoon }
-
-// OpenSync returns the connection's open sync, or ErrNotFound.
-func (s *Store) OpenSync(ctx context.Context, connectionID string) (*Sync, error) {
-	return nil, errSoon
-}
-
-// A SyncFilter narrows ListSyncs; zero fields let everything through.
-type SyncFilter struct {
-	ConnectionID string
-	State        SyncState
-	Open         bool // any state but Ended
-	Outcome      Outcome
-	Trigger      Trigger
-	Kind         SyncKind
-	WorkerID     string
-	After        time.Time // queued at or after
-	Before       time.Time // queued before
-	Among        []string  // ids of connections; nil: all; empty: none
-}
-
-// ListSyncs lists the latest first; Sort: queued, ended, rows.
-func (s *Store) ListSyncs(ctx context.Context, f SyncFilter, p Page) (items []Sync, next string, err error) {
-	return nil, "", errSoon
-}
-
-// WaitingSyncs returns syncs of a kind that are queued or retrying, may start by
-// now and are not with the workers, the longest due first. Syncs that were
-// admitted before stale and never claimed count as waiting again.
-func (s *Store) WaitingSyncs(ctx context.Context, kind SyncKind, now, stale time.Time, limit int) ([]Sync, error) {
-	return nil, errSoon
-}
-
-// ActiveSyncs returns syncs that take a worker's slot: running, or admitted at
-// or after stale.
-func (s *Store) ActiveSyncs(ctx context.Context, stale time.Time) ([]Sync, error) {
-	return nil, errSoon
-}
-
-// Admit marks waiting syncs as handed to the workers and returns the ids of
-// those that it marked: others have changed since WaitingSyncs.
-func (s *Store) Admit(ctx context.Context, ids []string, now, stale time.Time) ([]string, error) {
-	return nil, errSoon
-}
-
-// Withdraw takes syncs back that were admitted and not claimed, so that they wait.
-func (s *Store) Withdraw(ctx context.Context, ids []string) error { return errSoon }
-
 // A Claim is a worker's wish for a sync.
 type Claim struct {
 	SyncID   string
@@ -196,33 +134,11 @@ type Claim struct {
 	Lease    time.Duration
 }
 
-// ClaimSync makes the worker the only one that may run the sync: it begins an
-// attempt with a new epoch of the connection. ErrClaimed: it is not to be had.
-func (s *Store) ClaimSync(ctx context.Context, c Claim) (*Attempt, error) { return nil, errSoon }
-
-// RaiseEpoch lifts the epoch of a running attempt and its connection to at least
-// epoch, where the destination's ledger is ahead of the store. It sets a.Epoch,
-// or returns sluice.ErrFenced.
-func (s *Store) RaiseEpoch(ctx context.Context, a *Attempt, epoch int64) error { return errSoon }
-
 // A Beat is what a worker learns when it extends its lease.
 type Beat struct {
 	CancelRequested  bool
 	RestartRequested bool
 	LeaseUntil       time.Time
-}
-
-// Heartbeat extends the lease of a running attempt. It returns sluice.ErrFenced
-// when the attempt is no longer the connection's.
-func (s *Store) Heartbeat(ctx context.Context, a *Attempt, lease time.Duration) (Beat, error) {
-	return Beat{}, errSoon
-}
-
-// RecordProgress keeps an attempt's counters by stream, which are those since
-// the attempt's start, and the sums of them in attempt and sync. It returns
-// sluice.ErrFenced as Heartbeat does.
-func (s *Store) RecordProgress(ctx context.Context, a *Attempt, counters []StreamCounters) error {
-	return errSoon
 }
 
 // An End is how an attempt ends, and what becomes of its sync.
@@ -246,64 +162,13 @@ type End struct {
 	Events []Event // appended in the same transaction
 }
 
-// FinishAttempt ends a running attempt. It returns sluice.ErrFenced when the
-// attempt is no longer the connection's.
-func (s *Store) FinishAttempt(ctx context.Context, a *Attempt, e End) error { return errSoon }
-
-// ExpiredAttempts returns running attempts whose leases ended before now.
-func (s *Store) ExpiredAttempts(ctx context.Context, now time.Time, limit int) ([]Attempt, error) {
-	return nil, errSoon
-}
-
-// ExpireAttempt ends an attempt whose lease has ended before now, and raises the
-// connection's epoch, so that its worker can commit no more. It returns
-// sluice.ErrFenced where it has ended or extended its lease since.
-func (s *Store) ExpireAttempt(ctx context.Context, a *Attempt, now time.Time, e End) error {
-	return errSoon
-}
-
-// EndQueued ends a sync that is queued or retrying: e.State must be Ended.
-// It returns ErrClaimed where it runs or has ended.
-func (s *Store) EndQueued(ctx context.Context, syncID string, e End) error { return errSoon }
-
-// RequestCancel asks for the end of an open sync and returns it as it is after
-// that: one that is not running is ended at once (or left queued, with restart).
-// ErrNotFound: no such sync; one that has ended is returned as it is.
-func (s *Store) RequestCancel(ctx context.Context, syncID string, restart bool, by string) (*Sync, error) {
-	return nil, errSoon
-}
-
-// Attempts returns a sync's attempts in order.
-func (s *Store) Attempts(ctx context.Context, syncID string) ([]Attempt, error) { return nil, errSoon }
-
-// SyncStreams returns a sync's counters by stream, summed over its attempts, by
-// name.
-func (s *Store) SyncStreams(ctx context.Context, syncID string) ([]StreamCounters, error) {
-	return nil, errSoon
-}
-
-// StreamStats are the last known counts of a connection's stream, for plans.
+// StreamStats are about how much there is of a connection's stream, for plans.
 type StreamStats struct {
 	Stream    sluice.TableName
 	Table     sluice.TableName
-	Rows      int64 // loaded and not deleted, of all syncs
-	Bytes     int64 // read, of all syncs
+	Rows      int64 // loaded less deleted, since the last historical sync; rows that changed count again
+	Bytes     int64 // read, since then
+	Estimate  int64 // rows by the source's last estimate; 0: none
 	LastSync  string
 	UpdatedAt time.Time
 }
-
-// Stats returns the last known counts of a connection's streams, by name.
-func (s *Store) Stats(ctx context.Context, connectionID string) ([]StreamStats, error) {
-	return nil, errSoon
-}
-
-// QueueDepth says how many syncs are queued or retrying, and since when the
-// oldest is due.
-type QueueDepth struct {
-	Waiting int64
-	Running int64
-	Oldest  time.Time
-}
-
-// Queue returns the depth of the queue by region.
-func (s *Store) Queue(ctx context.Context) (map[string]QueueDepth, error) { return nil, errSoon }
