@@ -36,6 +36,9 @@ type decoder struct {
 	rejected []sluice.Rejected
 	misfits  []misfit // of the row at hand
 	broken   bool     // before has ended the batch at hand
+	places   []int32  // where the fields are that bulk is at
+	widths   []int    // of fields, as expected
+	apart    int      // rows to come that are not for bulk
 }
 
 // action is what becomes of a row.
@@ -66,6 +69,7 @@ func newDecoder(cols []column, key []string, limit int64, r *recycler) *decoder 
 		d.cols = append(d.cols, newBuffer(c))
 		fields[i] = arrow.Field{Name: c.name, Type: d.cols[i].arrow, Nullable: true}
 		d.cols[i].reset(r, 0, 0)
+		d.widths = append(d.widths, c.expected())
 	}
 	for _, name := range key {
 		if i := slices.IndexFunc(cols, func(c column) bool { return c.name == name }); i >= 0 {
@@ -190,6 +194,7 @@ func (d *decoder) row(p []byte) (int, error) {
 		return 0, err
 	}
 	d.total++
+	d.apart = max(d.apart-1, 0)
 	d.size += int64(end)
 	d.rows++
 	if len(d.misfits) > 0 {

@@ -51,30 +51,138 @@ func FuzzCopy(f *testing.F) {
 		if whole != parts || (wholeErr == nil) != (partsErr == nil) {
 			t.Fatalf("cut every %d bytes: %q, %v; whole: %q, %v", cut, parts, partsErr, whole, wholeErr)
 		}
+		bulk, bulkErr := decodeMessages(t, messages(data))
+		if whole != bulk || (wholeErr == nil) != (bulkErr == nil) {
+			t.Fatalf("in messages: %q, %v; whole: %q, %v", bulk, bulkErr, whole, wholeErr)
+		}
 	})
 }
 
-// decodeAll decodes data in pieces of that size.
-func decodeAll(t *testing.T, data []byte, size int) (string, error) {
+// Rows of any values come out the same whether they are decoded in bulk or not.
+func TestBulkChangesNothing(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		data := append([]byte(copyHeader), make([]byte, 8)...)
+		odd := rapid.IntRange(0, 100).Draw(t, "odd")
+		for range rapid.IntRange(0, 60).Draw(t, "rows") {
+			data = append(data, 0, 18)
+			for i, c := range everyWire() {
+				switch kind := rapid.IntRange(0, 99).Draw(t, "kind"); {
+				case kind < 10:
+					data = appendField(data, nil)
+				case kind < 10+odd/50:
+					data = appendField(data, rapid.SliceOfN(rapid.Byte(), 0, 40).Draw(t, "any"))
+				default:
+					data = appendField(data, fitting(t, i, c))
+				}
+			}
+		}
+		whole, wholeErr := decodeAll(t, data, len(data)+1)
+		bulk, bulkErr := decodeMessages(t, messages(data))
+		if whole != bulk || (wholeErr == nil) != (bulkErr == nil) {
+			t.Fatalf("in messages: %q, %v; whole: %q, %v", bulk, bulkErr, whole, wholeErr)
+		}
+	})
+}
+
+// fitting returns a value that a column of everyWire holds, most of the time.
+func fitting(t *rapid.T, i int, c column) []byte {
+	exactly := func(n int) []byte { return rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, "value") }
+	switch c.wire {
+	case wireBool:
+		return exactly(1)
+	case wireUUID:
+		return exactly(16)
+	case wireJSONB:
+		return append([]byte{1}, exactly(2)...)
+	case wireDecimal, wireNumericText:
+		scale := rapid.IntRange(0, 6).Draw(t, "scale")
+		return numericWire(big.NewInt(rapid.Int64().Draw(t, "number")), scale)
+	case wireText, wireBytes, wireCheckedText:
+		return []byte(rapid.StringN(0, 50, 80).Draw(t, "text"))
+	}
+	return exactly(wireWidth[c.wire])
+}
+
+// messages cuts a COPY stream into messages as the server does: the header with
+// the first row, then a row each. What is no row comes as it is.
+func messages(data []byte) []byte {
+	var out []byte
+	head := 0
+	if n, err := header(data); err == nil {
+		head = n
+	}
+	for len(data) > 0 {
+		n, err := rowEnd(data[head:], len(everyWire()))
+		if err != nil {
+			n = len(data) - head
+		}
+		n += head
+		out = binary.BigEndian.AppendUint32(append(out, 'd'), uint32(n+4))
+		out = append(out, data[:n]...)
+		data, head = data[n:], 0
+	}
+	return out
+}
+
+// decodeMessages decodes messages as a lane does.
+func decodeMessages(t rapid.TB, data []byte) (string, error) {
 	var text strings.Builder
 	d := newDecoder(everyWire(), []string{"c2"}, 200, &recycler{})
-	take := func() {
-		if rows := d.take(); rows != nil {
-			for i, c := range rows.Columns() {
-				check := array.ValidateFull
-				if d.cols[i].wire == wireText || d.cols[i].wire == wireJSONB {
-					check = array.Validate // that it is UTF-8 is the server's word
-				}
-				if err := check(c); err != nil {
-					t.Fatal(err)
-				}
+	defer takeTexts(t, d, &text)
+	for len(data) > 0 {
+		n := d.bulk(data)
+		data = data[n:]
+		if d.full() {
+			takeTexts(t, d, &text)
+		}
+		if n > 0 || len(data) == 0 {
+			continue
+		}
+		size := 1 + int(binary.BigEndian.Uint32(data[1:]))
+		for body := data[messageHead:size]; len(body) > 0; {
+			n, err := d.write(body)
+			if err != nil {
+				takeTexts(t, d, &text)
+				return text.String(), err
 			}
-			for _, row := range rowTexts(rows) {
-				text.WriteString(row + "\n")
+			body = body[n:]
+			if d.full() {
+				takeTexts(t, d, &text)
 			}
-			rows.Release()
+		}
+		data = data[size:]
+	}
+	takeTexts(t, d, &text)
+	return text.String(), nil
+}
+
+// takeTexts checks the batch at hand and writes its rows.
+func takeTexts(t rapid.TB, d *decoder, text *strings.Builder) {
+	rows := d.take()
+	if rows == nil {
+		return
+	}
+	for i, c := range rows.Columns() {
+		check := array.ValidateFull
+		if d.cols[i].wire == wireText || d.cols[i].wire == wireJSONB {
+			check = array.Validate // that it is UTF-8 is the server's word
+		}
+		if err := check(c); err != nil {
+			t.Fatal(err)
 		}
 	}
+	for _, row := range rowTexts(rows) {
+		text.WriteString(row + "\n")
+	}
+	rows.Release()
+}
+
+// decodeAll decodes data in pieces of that size.
+func decodeAll(t rapid.TB, data []byte, size int) (string, error) {
+	var text strings.Builder
+	d := newDecoder(everyWire(), []string{"c2"}, 200, &recycler{})
+	take := func() { takeTexts(t, d, &text) }
 	defer take()
 	for len(data) > 0 {
 		piece := data[:min(size, len(data))]

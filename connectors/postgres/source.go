@@ -197,7 +197,14 @@ func (r *reading) newLane(c *conn, part int) *lane {
 // sent. Everything read is sent when it returns.
 func (l *lane) copy(ctx context.Context, sql string) (int64, error) {
 	l.dec.begin()
-	err := l.conn.copyOut(ctx, sql, func(p []byte) error {
+	bulk := func(p []byte) (int, error) {
+		n := l.dec.bulk(p)
+		if l.dec.full() {
+			return n, l.flush(ctx)
+		}
+		return n, nil
+	}
+	err := l.conn.copyOut(ctx, sql, bulk, func(p []byte) error {
 		for len(p) > 0 {
 			n, err := l.dec.write(p)
 			if err != nil {
