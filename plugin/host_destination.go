@@ -122,9 +122,9 @@ func sendRows(ctx context.Context, stream grpc.ClientStream, s sluice.Segment) e
 			return frames.sendJSON(frameEnd, nil)
 		}
 		if err != nil {
-			if ctx.Err() == nil {
-				_ = frames.sendJSON(frameStop, toFault(err))
-			}
+			// Also where ctx has ended: the plugin may be waiting for rows, which only
+			// what comes next ends.
+			_ = frames.sendJSON(frameStop, toFault(err))
 			return &nextError{err}
 		}
 		m, err := frames.encode(b, 0)
