@@ -28,11 +28,15 @@ type catalog struct {
 // own, this binary started again; built-in destinations open in this process, so
 // that syncs of one process can share a file.
 func (a *app) catalog(context.Context) (*catalog, error) {
+	return a.catalogWith(plugin.Command{Env: plugin.Environment(a.environ)})
+}
+
+// catalogWith is catalog with what all processes of connectors have in common.
+func (a *app) catalogWith(base plugin.Command) (*catalog, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	base := plugin.Command{Env: plugin.Environment(a.environ)}
 	c := &catalog{destinations: destinations.Builtin()}
 	for _, d := range connectors.Builtin() {
 		builtin := base

@@ -153,7 +153,8 @@ rejected records, 130 interrupted (the next run goes on where this one ended).`,
 	root.PersistentFlags().StringVar(&a.pluginsDir, "plugins-dir", dir, "folder of third-party plugins (SLUICE_PLUGINS_DIR)")
 	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "show what connectors log")
 	root.AddCommand(a.syncCommand(), a.checkCommand(), a.discoverCommand(), a.stateCommand(), a.sqlCommand(),
-		a.connectorsCommand(), a.destinationsCommand(), a.specCommand(), a.connectorCommand(), a.sampleAPICommand(), a.versionCommand())
+		a.connectorsCommand(), a.destinationsCommand(), a.specCommand(), a.connectorCommand(), a.sampleAPICommand(), a.versionCommand(),
+		a.upCommand(), a.serverCommand(), a.workerCommand(), a.migrateCommand(), a.tokenCommand(), a.secretsCommand())
 	return root
 }
 
