@@ -159,11 +159,7 @@ func (c *Control) CheckSpec(ctx context.Context, who Actor, kind, id string, wan
 	if err != nil {
 		return nil, err
 	}
-	tree, err := decodeObject(want.Config)
-	faults := decodeSpec(encode(want), &EndpointSpec{})
-	if err != nil {
-		faults.add("config", "%v", err)
-	}
+	tree, faults := readSpec(want)
 	if id != "" && want.Connector != have.connector {
 		faults.add("connector", "is not that of the %s", kind)
 	}

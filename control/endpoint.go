@@ -225,13 +225,20 @@ func checkLabels(faults *Faults, team string, labels map[string]string) {
 	}
 }
 
-// created returns the draft of a new endpoint.
-func (c *Control) created(ctx context.Context, kind, id string, want EndpointSpec) (*draft, error) {
-	faults := decodeSpec(encode(want), &EndpointSpec{})
+// readSpec reads the configuration of a spec, and checks the rest of it as far as
+// its fields' tags go.
+func readSpec(want EndpointSpec) (tree map[string]any, faults Faults) {
 	tree, err := decodeObject(want.Config)
-	if err != nil {
+	want.Config = nil
+	if faults = decodeSpec(encode(want), &EndpointSpec{}); err != nil {
 		faults.add("config", "%v", err)
 	}
+	return tree, faults
+}
+
+// created returns the draft of a new endpoint.
+func (c *Control) created(ctx context.Context, kind, id string, want EndpointSpec) (*draft, error) {
+	tree, faults := readSpec(want)
 	if err := faults.err("check the " + kind); err != nil {
 		return nil, err
 	}
