@@ -240,7 +240,9 @@ func (q *riverQueue[Tx]) Put(ctx context.Context, region string, tickets []Ticke
 	q.mu.Lock()
 	client := q.puts
 	q.mu.Unlock()
-	if _, err := client.InsertManyFast(ctx, params); err != nil {
+	// Not InsertManyFast: on SQLite, v0.31.0 panics after it (it looks for the
+	// queue of jobs that it did not return).
+	if _, err := client.InsertMany(ctx, params); err != nil {
 		return fmt.Errorf("hand over %d syncs to region %s: %w", len(tickets), region, err)
 	}
 	return nil
