@@ -29,7 +29,7 @@ func (d *destination) Begin(ctx context.Context, r sluice.Run) (sluice.Ledger, e
 		return sluice.Ledger{}, classify(err, op)
 	}
 	var ledger sluice.Ledger
-	err := d.inTx(ctx, durable, func(tx sqlTx) (err error) {
+	err := d.inTx(ctx, []string{durable}, func(tx sqlTx) (err error) {
 		ledger, err = sqlload.Begin(ctx, tx, d.dialect, r)
 		return err
 	})
@@ -41,7 +41,7 @@ func (d *destination) Begin(ctx context.Context, r sluice.Run) (sluice.Ledger, e
 	clear(d.heaps)
 	d.mu.Unlock()
 	kept := d.discardOlder(r)
-	if err := d.inTx(ctx, lazy, func(tx sqlTx) error { return d.cleanUp(ctx, tx, r, ledger, kept) }); err != nil {
+	if err := d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error { return d.cleanUp(ctx, tx, r, ledger, kept) }); err != nil {
 		return sluice.Ledger{}, classify(err, op)
 	}
 	return ledger, nil
@@ -59,14 +59,14 @@ func (d *destination) ensureLedger(ctx context.Context) error {
 		return err
 	}
 	if !there {
-		err := d.inTx(ctx, durable, func(tx sqlTx) error {
+		err := d.inTx(ctx, []string{durable}, func(tx sqlTx) error {
 			if err := advisoryLock(ctx, tx, lockLedger); err != nil {
 				return err
 			}
 			if err := d.createSchema(ctx, tx, sqlload.Schema); err != nil {
 				return err
 			}
-			return simple(ctx, tx.conn, strings.Join(append(sqlload.LedgerDDL(d.dialect)[1:], heapsDDL), ";"))
+			return tx.run(ctx, strings.Join(append(sqlload.LedgerDDL(d.dialect)[1:], heapsDDL), ";"))
 		})
 		if err != nil {
 			return fmt.Errorf("create the ledger: %w", err)
@@ -82,7 +82,7 @@ func (d *destination) ensureLedger(ctx context.Context) error {
 func (d *destination) createSchema(ctx context.Context, tx sqlTx, name string) error {
 	there := false
 	find := func() error {
-		return tx.conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", name).Scan(&there)
+		return tx.one(ctx, "SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = $1)", []any{name}, &there)
 	}
 	if err := find(); err != nil || there {
 		return err
@@ -90,7 +90,7 @@ func (d *destination) createSchema(ctx context.Context, tx sqlTx, name string) e
 	if err := advisoryLock(ctx, tx, lockSchema); err != nil {
 		return err
 	}
-	return simple(ctx, tx.conn, "CREATE SCHEMA IF NOT EXISTS "+quote(name))
+	return tx.run(ctx, "CREATE SCHEMA IF NOT EXISTS "+quote(name))
 }
 
 // cleanUp removes what earlier runs of the connection left: their sessions, which
@@ -125,7 +125,7 @@ func (d *destination) cleanUp(ctx context.Context, tx sqlTx, r sluice.Run, l slu
 	}
 	if len(drop) > 0 {
 		slog.Info("postgres: dropping what an earlier run left", "connection", connection, "tables", len(drop))
-		if err := simple(ctx, tx.conn, d.lockTimeout()+"DROP TABLE IF EXISTS "+strings.Join(drop, ", ")); err != nil {
+		if err := tx.run(ctx, d.lockTimeout()+"DROP TABLE IF EXISTS "+strings.Join(drop, ", ")); err != nil {
 			return fmt.Errorf("drop what earlier runs left: %w", err)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
@@ -17,7 +19,7 @@ func (d *destination) Describe(ctx context.Context, t sluice.Target) (*sluice.Ta
 		return nil, classify(err, op)
 	}
 	defer conn.Release()
-	table, err := describe(ctx, sqlTx{conn.Conn()}, d.name(t))
+	table, err := describe(ctx, newTx(conn.Conn()), d.name(t))
 	if err != nil {
 		return nil, classify(err, op)
 	}
@@ -25,8 +27,8 @@ func (d *destination) Describe(ctx context.Context, t sluice.Target) (*sluice.Ta
 	return table, nil
 }
 
-// describeSQL has no join that it can do without: joins of the catalogue take
-// longer to plan than to run, for each of a thousand tables.
+// describeSQL has no join that it can do without, and is prepared: it takes longer
+// to plan than to run, for each of a thousand tables.
 const describeSQL = `SELECT c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> '' OR a.attidentity = 'a'
 FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.relname = $2 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) ORDER BY a.attnum`
@@ -35,7 +37,7 @@ WHERE c.relname = $2 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE ns
 func describe(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.Table, error) {
 	t := &sluice.Table{Name: name}
 	found := false
-	err := tx.Query(ctx, describeSQL, []any{name.Schema, name.Name}, func(scan func(...any) error) error {
+	err := tx.Query(ctx, describeSQL, []any{pgx.QueryExecModeCacheStatement, name.Schema, name.Name}, func(scan func(...any) error) error {
 		var kind string
 		var column, native *string
 		var notNull, generated *bool
@@ -100,13 +102,44 @@ func (d *destination) Alter(ctx context.Context, load sluice.LoadID, t sluice.Ta
 		if err := direct.failed; err != nil {
 			return classify(err, op)
 		}
-		direct.failed = d.alter(ctx, sqlTx{direct.conn.Conn()}, load, t, changes)
+		tx := newTx(direct.conn.Conn())
+		if direct.failed = d.alter(ctx, tx, load, t, changes); direct.failed == nil {
+			direct.failed = tx.flush(ctx)
+		}
 		return classify(direct.failed, op)
 	}
 	if err := d.ensureLedger(ctx); err != nil {
 		return classify(err, op)
 	}
-	return classify(d.inTx(ctx, lazy, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) }), op)
+	if done, err := d.create(ctx, load, t, changes); done || err != nil {
+		return classify(err, op)
+	}
+	return classify(d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) }), op)
+}
+
+// create makes a new table in one message, and reports whether that is done: not
+// where the table is there already, or its schema is not.
+func (d *destination) create(ctx context.Context, load sluice.LoadID, t sluice.Target, changes []sluice.Change) (done bool, err error) {
+	if len(changes) != 1 || changes[0].Create == nil {
+		return false, nil
+	}
+	name := d.name(t)
+	err = d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error {
+		if t.Refresh != "" {
+			connection, _ := d.epochOf(load)
+			if err := sqlload.RecordShadow(ctx, tx, d.dialect, connection, t, name); err != nil {
+				return err
+			}
+		}
+		return tx.Defer(ctx, "create the table", sqlload.CreateTable(d.dialect, name, changes[0].Create))
+	})
+	if hasState(err, "42P07", "3F000", "23505") {
+		return false, nil
+	}
+	if err == nil {
+		d.markHeap(t, heapOpen)
+	}
+	return err == nil, err
 }
 
 // alter makes the changes in tx. An advisory lock keeps others from changing the
@@ -137,7 +170,7 @@ func (d *destination) alter(ctx context.Context, tx sqlTx, load sluice.LoadID, t
 		}
 	}
 	if have == nil {
-		err = simple(ctx, tx.conn, strings.Join(statements, ";"))
+		err = tx.run(ctx, strings.Join(statements, ";"))
 	} else {
 		err = d.runAlter(ctx, tx, name, statements)
 	}
@@ -165,15 +198,15 @@ func (d *destination) runAlter(ctx context.Context, tx sqlTx, name sluice.TableN
 	if err := views.refused(); err != nil {
 		return err
 	}
-	return simple(ctx, tx.conn, views.drop()+all+";"+views.create())
+	return tx.run(ctx, views.drop()+all+";"+views.create())
 }
 
 // savepoint runs statements that return nothing, in one round trip, so that
 // their failure leaves the transaction usable.
 func savepoint(ctx context.Context, tx sqlTx, statements string) error {
-	err := simple(ctx, tx.conn, "SAVEPOINT sluice;"+statements+";RELEASE SAVEPOINT sluice")
+	err := tx.run(ctx, "SAVEPOINT sluice;"+statements+";RELEASE SAVEPOINT sluice")
 	if err != nil {
-		if back := simple(ctx, tx.conn, "ROLLBACK TO SAVEPOINT sluice; RELEASE SAVEPOINT sluice"); back != nil {
+		if back := tx.run(ctx, "ROLLBACK TO SAVEPOINT sluice; RELEASE SAVEPOINT sluice"); back != nil {
 			return back
 		}
 	}

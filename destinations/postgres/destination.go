@@ -51,7 +51,7 @@ func open(c Config) (*destination, error) {
 	pc.MaxConns = maxConnections
 	pc.ConnConfig.ConnectTimeout = time.Duration(c.ConnectTimeout)
 	// Statements are seldom repeated, so that preparing them would only cost.
-	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeExec
+	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	settings := sessionSettings(c)
 	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
 		_, err := conn.PgConn().Exec(ctx, settings).ReadAll()
@@ -83,6 +83,9 @@ func sessionSettings(c Config) string {
 	var b strings.Builder
 	for name, v := range set {
 		b.WriteString("SET " + name + " = " + literal(v) + ";")
+	}
+	if c.MaintenanceMem == "" {
+		b.WriteString(indexMemory + ";")
 	}
 	return strings.Replace(b.String(), "SET search_path = "+literal(quote(c.Schema)), "SET search_path = "+quote(c.Schema), 1)
 }
@@ -170,69 +173,6 @@ func (d *destination) epochOf(load sluice.LoadID) (connection string, epoch int6
 		}
 	}
 	return connection, epoch
-}
-
-// sqlTx lets sqlload work in a connection's open transaction.
-type sqlTx struct{ conn *pgx.Conn }
-
-func (t sqlTx) Exec(ctx context.Context, query string, args ...any) (int64, error) {
-	tag, err := t.conn.Exec(ctx, query, args...)
-	return tag.RowsAffected(), err
-}
-
-func (t sqlTx) Query(ctx context.Context, query string, args []any, row func(scan func(...any) error) error) error {
-	rows, err := t.conn.Query(ctx, query, args...)
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
-// How transactions begin.
-const (
-	durable = "BEGIN ISOLATION LEVEL READ COMMITTED"
-	// lazy ones do not wait for the disk: tables and columns, and rows on their
-	// way. The commit of the load that uses them follows in the log and does wait,
-	// so that they are on disk with it, and are of no use without.
-	lazy = durable + "; SET LOCAL synchronous_commit = off"
-)
-
-// inTx runs f in a transaction of its own.
-func (d *destination) inTx(ctx context.Context, begin string, f func(tx sqlTx) error) error {
-	conn, err := d.pool.Acquire(ctx)
-	if err != nil {
-		return err
-	}
-	defer conn.Release()
-	if err := simple(ctx, conn.Conn(), begin); err != nil {
-		return err
-	}
-	if err := f(sqlTx{conn.Conn()}); err != nil {
-		rollback(conn.Conn())
-		return err
-	}
-	return simple(ctx, conn.Conn(), "COMMIT")
-}
-
-// simple runs statements that return nothing, in one round trip.
-func simple(ctx context.Context, conn *pgx.Conn, statements string) error {
-	_, err := conn.PgConn().Exec(ctx, statements).ReadAll()
-	return err
-}
-
-// rollback ends the transaction; the connection is closed where that fails.
-func rollback(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if err := simple(ctx, conn, "ROLLBACK"); err != nil {
-		_ = conn.Close(ctx) // the pool drops closed connections
-	}
 }
 
 // Query implements sluice.Querier.

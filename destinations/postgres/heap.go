@@ -65,7 +65,7 @@ func (d *destination) heapOf(ctx context.Context, tx sqlTx, t sluice.Target, tab
 		s = heapOpen
 	} else {
 		empty := false
-		if err := tx.conn.QueryRow(ctx, "SELECT NOT EXISTS (SELECT FROM "+d.dialect.Table(name)+")").Scan(&empty); err != nil {
+		if err := tx.one(ctx, "SELECT NOT EXISTS (SELECT FROM "+d.dialect.Table(name)+")", nil, &empty); err != nil {
 			return s, err
 		}
 		if !empty {
@@ -104,12 +104,12 @@ func indexKind(t *sluice.Table, mode sluice.WriteMode) string {
 
 func hasIndex(ctx context.Context, tx sqlTx, name sluice.TableName, columns []string, kind string) (there bool, err error) {
 	sorted := slices.Sorted(slices.Values(columns))
-	err = tx.conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_index i
+	err = tx.one(ctx, `SELECT EXISTS (SELECT FROM pg_index i
 	WHERE i.indrelid = (SELECT oid FROM pg_class WHERE relname = $2 AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1)) AND i.indisvalid AND i.indimmediate AND i.indexprs IS NULL AND (i.indisunique OR $4 = 'plain')
 	AND ($4 = 'active') = (i.indpred IS NOT NULL)
 	AND (SELECT string_agg(a.attname, ',' ORDER BY a.attname COLLATE "C") FROM pg_attribute a
 		WHERE a.attrelid = i.indrelid AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts-1])) = $3)`,
-		name.Schema, name.Name, strings.Join(sorted, ","), kind).Scan(&there)
+		[]any{name.Schema, name.Name, strings.Join(sorted, ","), kind}, &there)
 	return there, err
 }
 
@@ -126,23 +126,26 @@ func (m *merger) closeHeap(ctx context.Context, tx sqlTx, p *sqlload.Plan, i int
 	if state == heapClosed {
 		return nil
 	}
+	m.closed = append(m.closed, t.Target)
+	shadow := t.Target.Refresh != ""
+	if shadow && state == heapOpen { // nobody but this handle gives a shadow an index
+		createIndex(tx, p, i)
+		return nil
+	}
 	there, err := hasIndex(ctx, tx, t.Name, columns, kind)
 	if err != nil {
 		return fmt.Errorf("look for the index of the key: %w", err)
 	}
 	if !there {
-		if err := m.createIndex(ctx, tx, p, i); err != nil {
-			return fmt.Errorf("build the index of the key: %w", err)
-		}
+		createIndex(tx, p, i)
 	}
-	if _, err := tx.Exec(ctx, "DELETE FROM _sluice.heaps WHERE table_schema = $1 AND table_name = $2", t.Name.Schema, t.Name.Name); err != nil {
-		return fmt.Errorf("end the first read of the table: %w", err)
+	if shadow {
+		return nil
 	}
-	m.closed = append(m.closed, t.Target)
-	return nil
+	return tx.Defer(ctx, "end the first read of the table", "DELETE FROM _sluice.heaps WHERE table_schema = $1 AND table_name = $2", t.Name.Schema, t.Name.Name)
 }
 
-func (m *merger) createIndex(ctx context.Context, tx sqlTx, p *sqlload.Plan, i int) error {
+func createIndex(tx sqlTx, p *sqlload.Plan, i int) {
 	t := &p.Tables[i]
 	d := p.Dialect
 	kind := indexKind(t.Table, t.Mode)
@@ -154,22 +157,15 @@ func (m *merger) createIndex(ctx context.Context, tx sqlTx, p *sqlload.Plan, i i
 	if kind == activeIndex {
 		create += " WHERE " + quote(sluice.ActiveColumn)
 	}
-	if m.d.config.MaintenanceMem == "" {
-		if err := simple(ctx, tx.conn, indexMemory); err != nil {
-			return err
-		}
-	}
-	err := savepoint(ctx, tx, create)
-	if !hasState(err, "23505") {
-		return err
-	}
-	slog.Info("postgres: rows of an earlier try have the same keys; keeping the latest", "table", t.Target.Name.String())
-	return simple(ctx, tx.conn, dedupe(p, i)+";"+create)
+	tx.tryLater("build the index of the key", create, func() string {
+		slog.Info("postgres: rows of an earlier try have the same keys; keeping the latest", "table", t.Target.Name.String())
+		return dedupe(p, i) + ";" + create
+	})
 }
 
-// indexMemory raises the memory of the one index build of a first read, where
-// the server has the default, 64 MB: with it the sort of some million keys spills.
-const indexMemory = "SELECT set_config('maintenance_work_mem', '256MB', true) WHERE current_setting('maintenance_work_mem') = '64MB'"
+// indexMemory raises the memory of the index builds of first reads, where the
+// server has the default, 64 MB: with it the sort of some million keys spills.
+const indexMemory = "SELECT set_config('maintenance_work_mem', '256MB', false) WHERE current_setting('maintenance_work_mem') = '64MB'"
 
 // dedupe keeps the latest row of each key, and only the children that came with
 // it.
@@ -217,11 +213,9 @@ func (m *merger) keepHeap(ctx context.Context, tx sqlTx, t *sqlload.Table) error
 		if p.Refresh == "" || p.Done || t.Target.Refresh != "" {
 			continue
 		}
-		if _, err := tx.Exec(ctx, "INSERT INTO _sluice.heaps VALUES ($1, $2, $3, $4) ON CONFLICT (table_schema, table_name) DO UPDATE SET refresh = excluded.refresh WHERE heaps.refresh <> excluded.refresh",
-			m.load.Connection, p.Refresh, t.Name.Schema, t.Name.Name); err != nil {
-			return fmt.Errorf("record the first read of the table: %w", err)
-		}
-		return nil
+		return tx.Defer(ctx, "record the first read of the table",
+			"INSERT INTO _sluice.heaps VALUES ($1, $2, $3, $4) ON CONFLICT (table_schema, table_name) DO UPDATE SET refresh = excluded.refresh WHERE heaps.refresh <> excluded.refresh",
+			m.load.Connection, p.Refresh, t.Name.Schema, t.Name.Name)
 	}
 	return nil
 }

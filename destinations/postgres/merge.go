@@ -5,8 +5,6 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
@@ -15,8 +13,9 @@ import (
 type merger struct {
 	d      *destination
 	load   sluice.Load
-	direct bool            // the transaction has the rows of direct segments
-	closed []sluice.Target // heaps that this load closes
+	direct bool                      // the transaction has the rows of direct segments
+	closed []sluice.Target           // heaps that this load closes
+	there  map[sluice.TableName]bool // tables that a shadow takes the place of
 }
 
 // Merge implements sluice.Destination.
@@ -37,10 +36,7 @@ func (d *destination) Merge(ctx context.Context, l sluice.Load) ([]sluice.Counts
 		return nil, classify(err, op)
 	}
 	defer conn.Release()
-	if err := simple(ctx, conn.Conn(), durable); err != nil {
-		return nil, classify(err, op)
-	}
-	counts, err := d.mergeIn(ctx, conn.Conn(), l, false)
+	counts, err := d.mergeIn(ctx, newTx(conn.Conn(), durable), l, false)
 	return counts, classify(err, op)
 }
 
@@ -54,7 +50,7 @@ func (d *destination) mergeDirect(ctx context.Context, t *directTx, l sluice.Loa
 	}
 	defer t.conn.Release()
 	t.failed = sluice.ErrStagedLost
-	return d.mergeIn(ctx, t.conn.Conn(), l, true)
+	return d.mergeIn(ctx, newTx(t.conn.Conn()), l, true)
 }
 
 var errSessionLost = errors.New("the session with the load's rows has ended")
@@ -65,20 +61,20 @@ func lostSession(err error) bool {
 	return errors.Is(err, errSessionLost) || hasState(err, "57P01", "57P02", "25P03")
 }
 
-// mergeIn runs the load in conn's open transaction and ends it.
-func (d *destination) mergeIn(ctx context.Context, conn *pgx.Conn, l sluice.Load, direct bool) ([]sluice.Counts, error) {
-	m := &merger{d: d, load: l, direct: direct}
-	counts, done, err := sqlload.Merge(ctx, sqlTx{conn}, d.dialect, l, m.hooks())
+// mergeIn runs the load in the open transaction and ends it.
+func (d *destination) mergeIn(ctx context.Context, tx sqlTx, l sluice.Load, direct bool) ([]sluice.Counts, error) {
+	m := &merger{d: d, load: l, direct: direct, there: map[sluice.TableName]bool{}}
+	counts, done, err := sqlload.Merge(ctx, tx, d.dialect, l, m.hooks())
 	if err != nil || done {
-		dead := conn.PgConn().IsClosed()
-		rollback(conn)
+		dead := tx.conn.PgConn().IsClosed()
+		rollback(tx.conn)
 		if err != nil && dead && direct && ctx.Err() == nil {
 			err = errSessionLost
 		}
 		return counts, err
 	}
-	if err := simple(ctx, conn, "COMMIT"); err != nil {
-		rollback(conn)
+	if err := tx.flush(ctx, "COMMIT"); err != nil {
+		rollback(tx.conn)
 		return nil, err
 	}
 	m.committed()
@@ -107,21 +103,38 @@ func (m *merger) committed() {
 }
 
 func (m *merger) hooks() sqlload.Hooks {
-	return sqlload.Hooks{Name: m.d.name, Exists: m.exists, Prepare: m.prepare, Finish: m.finish, Swap: m.swap}
+	return sqlload.Hooks{Name: m.d.name, Further: m.questions(), Exists: m.exists, Prepare: m.prepare, Finish: m.finish, Swap: m.swap}
+}
+
+// questions find out which tables are there for a shadow to take their place.
+func (m *merger) questions() (all []sqlload.Question) {
+	for _, t := range m.load.Tables {
+		if !t.Swap {
+			continue
+		}
+		old := m.d.name(sluice.Target{Name: t.Target.Name})
+		all = append(all, sqlload.Question{SQL: "SELECT to_regclass($1) IS NOT NULL", Args: []any{m.d.dialect.Table(old)},
+			Row: func(scan func(...any) error) error {
+				var there bool
+				err := scan(&there)
+				m.there[old] = there
+				return err
+			}})
+	}
+	return all
 }
 
 // exists finds stage tables that are gone, or that a crash of the server has
 // emptied.
-func (m *merger) exists(ctx context.Context, tx sqlload.Tx, r sqlload.Ref) (there bool, err error) {
+func (m *merger) exists(ctx context.Context, stx sqlload.Tx, r sqlload.Ref) (there bool, err error) {
 	if r.Table == "" {
 		return m.direct && r.Direct == string(m.load.ID), nil
 	}
-	conn := tx.(sqlTx).conn
-	table := m.d.dialect.Own(r.Table)
-	if err := conn.QueryRow(ctx, "SELECT to_regclass($1) IS NOT NULL", table).Scan(&there); err != nil || !there || r.Empty {
+	tx, table := stx.(sqlTx), m.d.dialect.Own(r.Table)
+	if err := tx.one(ctx, "SELECT to_regclass($1) IS NOT NULL", []any{table}, &there); err != nil || !there || r.Empty {
 		return there, err
 	}
-	err = conn.QueryRow(ctx, "SELECT EXISTS (SELECT FROM "+table+")").Scan(&there)
+	err = tx.one(ctx, "SELECT EXISTS (SELECT FROM "+table+")", nil, &there)
 	return there, err
 }
 

@@ -184,7 +184,7 @@ func (d *destination) prepareDirect(ctx context.Context, t *directTx, s sluice.S
 			}
 		}()
 	}
-	tx := sqlTx{conn.Conn()}
+	tx := newTx(conn.Conn())
 	if s.Mode != sluice.Append && len(indexColumns(s.Table)) > 0 {
 		state, err := d.heapOf(ctx, tx, s.Target, s.Table, s.Mode)
 		if err != nil || state != heapOpen {
@@ -213,8 +213,8 @@ func (d *destination) jsonTypeOf(ctx context.Context, tx sqlTx, s sluice.Segment
 	}
 	name := d.name(s.Target)
 	var least, most string
-	err := tx.conn.QueryRow(ctx, `SELECT coalesce(min(format_type(atttypid, NULL)), 'json'), coalesce(max(format_type(atttypid, NULL)), 'json') FROM pg_attribute a
-	WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND atttypid IN ('json'::regtype, 'jsonb'::regtype)`, d.dialect.Table(name)).Scan(&least, &most)
+	err := tx.one(ctx, `SELECT coalesce(min(format_type(atttypid, NULL)), 'json'), coalesce(max(format_type(atttypid, NULL)), 'json') FROM pg_attribute a
+	WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND atttypid IN ('json'::regtype, 'jsonb'::regtype)`, []any{d.dialect.Table(name)}, &least, &most)
 	if err != nil || least != most {
 		return "", err
 	}

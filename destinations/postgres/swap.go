@@ -22,13 +22,8 @@ func (m *merger) swap(ctx context.Context, stx sqlload.Tx, t *sqlload.Table) err
 		return err
 	}
 	rename := "ALTER TABLE " + m.d.dialect.Table(t.Name) + " RENAME TO " + quote(old.Name)
-	there := false
-	err := tx.Query(ctx, "SELECT to_regclass($1) IS NOT NULL", []any{m.d.dialect.Table(old)}, func(scan func(...any) error) error { return scan(&there) })
-	if err != nil {
-		return err
-	}
-	if !there {
-		return simple(ctx, tx.conn, rename)
+	if !m.there[old] {
+		return tx.Defer(ctx, "rename the new table", rename)
 	}
 	views, err := dependents(ctx, tx, old)
 	if err != nil {
@@ -70,7 +65,7 @@ func (m *merger) anchored(ctx context.Context, tx sqlTx, table sluice.TableName,
 		return name, nil
 	}
 	var why string
-	if err := tx.conn.QueryRow(ctx, anchorsSQL, m.d.dialect.Table(table)).Scan(&why); err != nil {
+	if err := tx.one(ctx, anchorsSQL, []any{m.d.dialect.Table(table)}, &why); err != nil {
 		return "", fmt.Errorf("look for what hangs on the table: %w", err)
 	}
 	return why, nil
@@ -91,7 +86,7 @@ func (m *merger) takePlace(ctx context.Context, tx sqlTx, t *sqlload.Table, old 
 		return err
 	}
 	statements := views.drop() + "DROP TABLE " + table + ";" + rename + ";" + definitions + revokeAll(table) + carried + views.create()
-	return simple(ctx, tx.conn, statements)
+	return tx.run(ctx, statements)
 }
 
 // revokeAll removes what default privileges gave the shadow, before the grants
@@ -164,7 +159,7 @@ func (m *merger) refill(ctx context.Context, tx sqlTx, t *sqlload.Table, old slu
 	}
 	names := quoteAll(columnNames(shadow))
 	table, from := m.d.dialect.Table(old), m.d.dialect.Table(t.Name)
-	return simple(ctx, tx.conn, "DELETE FROM "+table+"; INSERT INTO "+table+" ("+names+") SELECT "+names+" FROM "+from+"; DROP TABLE "+from)
+	return tx.run(ctx, "DELETE FROM "+table+"; INSERT INTO "+table+" ("+names+") SELECT "+names+" FROM "+from+"; DROP TABLE "+from)
 }
 
 // runAlterAll gives table have the columns that rows of want need.

@@ -15,6 +15,8 @@ import (
 const (
 	messageHead = 5       // a message's kind, and its length without the kind
 	maxMessage  = 4 << 20 // bytes of rows in a message
+	// lastWords is how long a server that takes no more may say why.
+	lastWords = time.Second
 )
 
 // errCopyEnded ends the reading of a segment whose COPY is over.
@@ -36,7 +38,7 @@ func copyIn(ctx context.Context, conn *pgx.Conn, e *encoder, statements string) 
 	defer e.release()
 	e.ctx = reading
 	pg := conn.PgConn()
-	cut := context.AfterFunc(ctx, func() { _ = pg.Conn().SetDeadline(time.Unix(1, 0)) })
+	cut := context.AfterFunc(ctx, func() { _ = pg.Conn().Close() })
 	front := pg.Frontend()
 	front.SendQuery(&pgproto3.Query{String: statements})
 	if err := front.Flush(); err != nil {
@@ -50,6 +52,9 @@ func copyIn(ctx context.Context, conn *pgx.Conn, e *encoder, statements string) 
 		answered <- err
 	}()
 	sent := e.send(pg.Conn())
+	if sent != nil {
+		_ = pg.Conn().SetReadDeadline(time.Now().Add(lastWords))
+	}
 	err := <-answered
 	var refused *pgconn.PgError
 	if whole := cut(); !whole || sent != nil || err != nil && !errors.As(err, &refused) {
@@ -91,21 +96,11 @@ func answer(pg *pgconn.PgConn, failed func()) error {
 	}
 }
 
-// abandon closes a connection that is in the middle of something, and ends that
-// on the server too.
+// abandon closes a connection that is in the middle of something. Where the
+// driver is reading from it, it cancels what the server is doing.
 func abandon(pg *pgconn.PgConn) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	if !pg.IsClosed() {
-		// Best effort: the server else finds out when it next reads.
-		_ = pg.CancelRequest(ctx)
-		_ = pg.Conn().Close()
-		_ = pg.Close(ctx)
-	}
-	select {
-	case <-pg.CleanupDone():
-	case <-ctx.Done():
-	}
+	_ = pg.Conn().Close()
+	_ = pg.Close(context.Background()) // finds it closed, and waits for nothing
 }
 
 // send writes all of the COPY. Its error is the connection's; that of the

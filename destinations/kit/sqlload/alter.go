@@ -15,7 +15,7 @@ func Alter(d *Dialect, name sluice.TableName, have *sluice.Table, changes []slui
 	for _, c := range changes {
 		switch {
 		case c.Create != nil && have == nil:
-			statements = append(statements, createTable(d, name, c.Create))
+			statements = append(statements, "CREATE TABLE IF NOT EXISTS "+tableBody(d, name, c.Create))
 		case c.Create != nil:
 			missing := sluice.Diff(have, c.Create)
 			statements = append(statements, Alter(d, name, have, missing)...)
@@ -48,7 +48,13 @@ func Alter(d *Dialect, name sluice.TableName, have *sluice.Table, changes []slui
 	return statements
 }
 
-func createTable(d *Dialect, name sluice.TableName, t *sluice.Table) string {
+// CreateTable returns the statement that makes a table, and fails where there is
+// one.
+func CreateTable(d *Dialect, name sluice.TableName, t *sluice.Table) string {
+	return "CREATE TABLE " + tableBody(d, name, t)
+}
+
+func tableBody(d *Dialect, name sluice.TableName, t *sluice.Table) string {
 	columns := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		columns[i] = d.Quote(c.Name) + " " + d.TypeName(c.Type)
@@ -56,5 +62,5 @@ func createTable(d *Dialect, name sluice.TableName, t *sluice.Table) string {
 			columns[i] += " NOT NULL"
 		}
 	}
-	return "CREATE TABLE IF NOT EXISTS " + d.Table(name) + " (" + strings.Join(columns, ", ") + ")"
+	return d.Table(name) + " (" + strings.Join(columns, ", ") + ")"
 }

@@ -11,6 +11,7 @@ package sqlload
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"time"
 
@@ -75,6 +76,49 @@ type Tx interface {
 	Exec(ctx context.Context, query string, args ...any) (affected int64, err error)
 	// Query calls row once per row; scan fills pointers in column order.
 	Query(ctx context.Context, query string, args []any, row func(scan func(dest ...any) error) error) error
+}
+
+// A Question is a query, with its arguments; Row is called as Tx.Query calls row.
+type Question struct {
+	SQL  string
+	Args []any
+	Row  func(scan func(dest ...any) error) error
+}
+
+// An Asker is a Tx that asks several questions at once, where each round trip
+// counts.
+type Asker interface {
+	Ask(ctx context.Context, questions []Question) error
+}
+
+// A Deferrer is a Tx that may put a statement off until it is next used, or
+// ends, where each round trip counts. An error of the statement then comes late,
+// with op before it.
+type Deferrer interface {
+	Defer(ctx context.Context, op, query string, args ...any) error
+}
+
+func ask(ctx context.Context, tx Tx, questions []Question) error {
+	if a, ok := tx.(Asker); ok {
+		return a.Ask(ctx, questions)
+	}
+	for _, q := range questions {
+		if err := tx.Query(ctx, q.SQL, q.Args, q.Row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// run runs a statement whose effect nobody asks for, now or later.
+func run(ctx context.Context, tx Tx, op, query string, args ...any) error {
+	if d, ok := tx.(Deferrer); ok {
+		return d.Defer(ctx, op, query, args...)
+	}
+	if _, err := tx.Exec(ctx, query, args...); err != nil {
+		return fmt.Errorf("%s: %w", op, err)
+	}
+	return nil
 }
 
 // A Statement is one step of a plan.

@@ -131,28 +131,30 @@ func Fold(have, load []sluice.Position) []sluice.Position {
 }
 
 // known returns what the load returned when it was merged, if it was. It locks
-// the epoch for the rest of tx, and returns ErrFenced where it is not l's.
-func known(ctx context.Context, tx Tx, d *Dialect, l sluice.Load) (counts []sluice.Counts, found bool, err error) {
+// the epoch for the rest of tx, and returns ErrFenced where it is not l's. The
+// further questions are asked along.
+func known(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, further []Question) (counts []sluice.Counts, found bool, err error) {
 	epoch := int64(-1)
-	err = tx.Query(ctx, "SELECT epoch FROM "+d.Own("connections")+" WHERE connection = $1"+d.Share, []any{l.Connection},
-		func(scan func(...any) error) error { return scan(&epoch) })
-	if err != nil {
-		return nil, false, fmt.Errorf("read the epoch: %w", err)
-	}
-	err = tx.Query(ctx, "SELECT rows_extracted, rows_rejected, rows_filtered, rows_loaded, rows_deleted, table_name IS NOT NULL FROM "+
-		d.Own("loads")+" WHERE load_id = $1 ORDER BY ordinal", []any{string(l.ID)}, func(scan func(...any) error) error {
-		var c sluice.Counts
-		var table bool
-		if err := scan(&c.Extracted, &c.Rejected, &c.Filtered, &c.Loaded, &c.Deleted, &table); err != nil {
-			return err
-		}
-		found = true
-		if table {
-			counts = append(counts, c)
-		}
-		return nil
-	})
-	if err != nil {
+	questions := append([]Question{{
+		SQL: "SELECT epoch FROM " + d.Own("connections") + " WHERE connection = $1" + d.Share, Args: []any{l.Connection},
+		Row: func(scan func(...any) error) error { return scan(&epoch) },
+	}, {
+		SQL: "SELECT rows_extracted, rows_rejected, rows_filtered, rows_loaded, rows_deleted, table_name IS NOT NULL FROM " +
+			d.Own("loads") + " WHERE load_id = $1 ORDER BY ordinal", Args: []any{string(l.ID)},
+		Row: func(scan func(...any) error) error {
+			var c sluice.Counts
+			var table bool
+			if err := scan(&c.Extracted, &c.Rejected, &c.Filtered, &c.Loaded, &c.Deleted, &table); err != nil {
+				return err
+			}
+			found = true
+			if table {
+				counts = append(counts, c)
+			}
+			return nil
+		},
+	}}, further...)
+	if err := ask(ctx, tx, questions); err != nil {
 		return nil, false, fmt.Errorf("look for the load in the ledger: %w", err)
 	}
 	if !found && epoch != l.Epoch {
@@ -180,9 +182,9 @@ func writeLedger(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, counts [
 		if i == 0 {
 			positions = string(raw)
 		}
-		if _, err := tx.Exec(ctx, insert, string(l.ID), int32(i), l.Connection, l.Run, l.Epoch, l.Seq, schema, name, mode,
+		if err := run(ctx, tx, "write the ledger", insert, string(l.ID), int32(i), l.Connection, l.Run, l.Epoch, l.Seq, schema, name, mode,
 			c.Extracted, c.Loaded, c.Deleted, c.Rejected, c.Filtered, swapped, positions); err != nil {
-			return fmt.Errorf("write the ledger: %w", err)
+			return err
 		}
 	}
 	return nil
@@ -250,17 +252,11 @@ func LeftShadows(ctx context.Context, tx Tx, d *Dialect, connection string, posi
 // RecordShadow remembers a shadow, so that a later Begin drops it if its refresh
 // never completes. Repeating it is harmless.
 func RecordShadow(ctx context.Context, tx Tx, d *Dialect, connection string, t sluice.Target, shadow sluice.TableName) error {
-	if _, err := tx.Exec(ctx, "INSERT INTO "+d.Own("shadows")+" VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-		connection, t.Refresh, shadow.Schema, t.Name.Name, shadow.Name); err != nil {
-		return fmt.Errorf("record a shadow table: %w", err)
-	}
-	return nil
+	return run(ctx, tx, "record a shadow table", "INSERT INTO "+d.Own("shadows")+" VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+		connection, t.Refresh, shadow.Schema, t.Name.Name, shadow.Name)
 }
 
 // ForgetShadow is called where a shadow was dropped or took its table's place.
 func ForgetShadow(ctx context.Context, tx Tx, d *Dialect, shadow sluice.TableName) error {
-	if _, err := tx.Exec(ctx, "DELETE FROM "+d.Own("shadows")+" WHERE table_schema = $1 AND shadow_name = $2", shadow.Schema, shadow.Name); err != nil {
-		return fmt.Errorf("forget a shadow table: %w", err)
-	}
-	return nil
+	return run(ctx, tx, "forget a shadow table", "DELETE FROM "+d.Own("shadows")+" WHERE table_schema = $1 AND shadow_name = $2", shadow.Schema, shadow.Name)
 }

@@ -12,6 +12,9 @@ import (
 type Hooks struct {
 	// Name returns where the rows of a target are: the table or its shadow.
 	Name func(sluice.Target) sluice.TableName
+	// Further questions are asked at the beginning of the merge, of a Tx that is an
+	// Asker in one round trip with the planner's own.
+	Further []Question
 	// Exists reports whether the rows that a Ref names are still there.
 	Exists func(ctx context.Context, tx Tx, r Ref) (bool, error)
 	// Prepare runs before the rows of table i of the plan are applied; it may be
@@ -28,7 +31,7 @@ type Hooks struct {
 // the counts of the tables; done reports that the ledger knew the load, so that
 // nothing was changed and tx may be rolled back.
 func Merge(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, h Hooks) (counts []sluice.Counts, done bool, err error) {
-	if counts, done, err = known(ctx, tx, d, l); done || err != nil {
+	if counts, done, err = known(ctx, tx, d, l, h.Further); done || err != nil {
 		return counts, done, err
 	}
 	p, err := newPlan(ctx, tx, d, l, h)
@@ -40,7 +43,7 @@ func Merge(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, h Hooks) (coun
 		t := &p.Tables[i]
 		c, err := p.apply(ctx, tx, h, i)
 		if err != nil {
-			return nil, false, fmt.Errorf("merge into %s: %w", t.Target.Name, err)
+			return nil, false, err
 		}
 		counts = append(counts, c)
 		for _, r := range t.Refs {
@@ -48,8 +51,8 @@ func Merge(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, h Hooks) (coun
 		}
 	}
 	for _, s := range p.Drops() {
-		if _, err := tx.Exec(ctx, s.SQL); err != nil {
-			return nil, false, fmt.Errorf("drop staged rows: %w", err)
+		if err := run(ctx, tx, "drop staged rows", s.SQL); err != nil {
+			return nil, false, err
 		}
 	}
 	// Swaps come last: they take the locks that keep readers out.
@@ -93,23 +96,28 @@ func newPlan(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, h Hooks) (*P
 func (p *Plan) apply(ctx context.Context, tx Tx, h Hooks, i int) (sluice.Counts, error) {
 	t := &p.Tables[i]
 	c := t.Counts
+	op := "merge into " + t.Target.Name.String()
 	if h.Prepare != nil {
 		if err := h.Prepare(ctx, tx, p, i); err != nil {
-			return c, err
+			return c, fmt.Errorf("%s: %w", op, err)
 		}
 	}
 	for _, s := range p.Statements(i) {
+		if !s.Deletes {
+			if err := run(ctx, tx, op, s.SQL); err != nil {
+				return c, err
+			}
+			continue
+		}
 		n, err := tx.Exec(ctx, s.SQL)
 		if err != nil {
-			return c, err
+			return c, fmt.Errorf("%s: %w", op, err)
 		}
-		if s.Deletes {
-			c.Deleted += n
-		}
+		c.Deleted += n
 	}
 	if h.Finish != nil {
 		if err := h.Finish(ctx, tx, p, i); err != nil {
-			return c, err
+			return c, fmt.Errorf("%s: %w", op, err)
 		}
 	}
 	for j, part := range t.Parts {
