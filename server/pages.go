@@ -12,11 +12,11 @@ import (
 //go:embed pages
 var pages embed.FS
 
-// docsPolicy lets the documentation load what this server serves, and nothing
-// else: no inline script, no inline style, nothing from outside.
-const docsPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// pagesPolicy lets pages load what this server serves, and nothing else: no inline
+// script, no inline style, nothing from outside.
+const pagesPolicy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// page serves one embedded file of the documentation.
+// page serves one embedded file.
 func page(name, contentType string) http.HandlerFunc {
 	text, err := pages.ReadFile("pages/" + name)
 	if err != nil {
@@ -32,7 +32,7 @@ func static(text []byte, contentType string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Content-Type", contentType)
-		h.Set("Content-Security-Policy", docsPolicy)
+		h.Set("Content-Security-Policy", pagesPolicy)
 		h.Set("Cache-Control", "no-cache") // ask, and be told that it is unchanged
 		h.Set("ETag", tag)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(text))

@@ -161,6 +161,13 @@ func (s *server) besides(router chi.Router) {
 	get("/api/docs/docs.css", "docs", page("docs.css", "text/css; charset=utf-8"))
 	get("/api/docs/docs.js", "docs", page("docs.js", "text/javascript; charset=utf-8"))
 
+	for _, path := range []string{"/claim", "/password"} {
+		get(path, "link", page("link.html", "text/html; charset=utf-8"))
+	}
+	get("/link.css", "link", page("link.css", "text/css; charset=utf-8"))
+	get("/link.js", "link", page("link.js", "text/javascript; charset=utf-8"))
+	get("/", "home", http.RedirectHandler("/api/docs", http.StatusFound).ServeHTTP)
+
 	metrics := scrape(s.Registry).ServeHTTP
 	if !s.OpenMetrics {
 		metrics = s.guarded("metrics", metrics)
