@@ -70,6 +70,7 @@ type Keyring struct {
 
 	mu     sync.RWMutex
 	ring   *ring
+	seen   string // of which stored keyset ring is
 	reload func() (wrapped string, err error)
 }
 
@@ -100,6 +101,11 @@ func Load(key Key, wrapped string) (*Keyring, error) {
 	}
 	return &Keyring{key: key, ring: r}, nil
 }
+
+// Reload returns the Keyring that another Wrapped wrote, for the same
+// key-encryption key; k is unchanged. Who changes a stored keyset begins with what
+// is stored now: a data key that is overwritten is lost, and all that it sealed.
+func (k *Keyring) Reload(wrapped string) (*Keyring, error) { return Load(k.key, wrapped) }
 
 // envelope is the stored form of a keyset. All but the keyset is clear, and
 // authenticated with it.
@@ -241,15 +247,30 @@ func (k *Keyring) Replace(next *Keyring) {
 	r := next.current()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ring = r
+	k.ring, k.seen = r, ""
 }
 
-// Follow makes k ask load for the stored keyset when a text names a data key
-// that k does not know: another server has rotated.
+// Follow makes k ask load for the stored keyset before it seals, and when a text
+// names a data key that k does not know: another process may have rotated. What is
+// sealed with a key that others have given up could never be opened again.
 func (k *Keyring) Follow(load func() (wrapped string, err error)) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.reload = load
+}
+
+// Superseded returns the ids of the data keys that sealed nothing after that
+// time, as another was the primary then: for Without, once all has been sealed
+// anew.
+func (k *Keyring) Superseded(before time.Time) []uint32 {
+	var ids []uint32
+	keys := k.current().keys
+	for i := range len(keys) - 1 {
+		if keys[i+1].CreatedAt.Before(before) {
+			ids = append(ids, keys[i].ID)
+		}
+	}
+	return ids
 }
 
 func (k *Keyring) current() *ring {
@@ -269,7 +290,11 @@ func (k *Keyring) Seal(secret, associated string) (string, error) {
 	if associated == "" {
 		return "", errors.New("seal a secret: it belongs nowhere")
 	}
-	b, err := k.current().aead.Encrypt([]byte(secret), []byte(associated))
+	r, err := k.refreshed()
+	if err != nil {
+		return "", fmt.Errorf("seal a secret: %w", err)
+	}
+	b, err := r.aead.Encrypt([]byte(secret), []byte(associated))
 	if err != nil {
 		return "", fmt.Errorf("seal a secret: %w", err)
 	}
@@ -299,27 +324,37 @@ func (k *Keyring) ringWith(id uint32) (*ring, error) {
 	if r := k.current(); r.has(id) {
 		return r, nil
 	}
-	unknown := fmt.Errorf("open a secret: %w (number %d)", ErrUnknownKey, id)
+	r, err := k.refreshed()
+	if err != nil {
+		return nil, fmt.Errorf("open a secret: %w", err)
+	}
+	if !r.has(id) {
+		return nil, fmt.Errorf("open a secret: %w (number %d)", ErrUnknownKey, id)
+	}
+	return r, nil
+}
+
+// refreshed returns the keyset as it is stored now, where k follows that.
+func (k *Keyring) refreshed() (*ring, error) {
 	k.mu.RLock()
-	reload := k.reload
+	reload, r, seen := k.reload, k.ring, k.seen
 	k.mu.RUnlock()
 	if reload == nil {
-		return nil, unknown
+		return r, nil
 	}
 	wrapped, err := reload()
 	if err != nil {
-		return nil, fmt.Errorf("open a secret: read the keyset again: %w", err)
+		return nil, fmt.Errorf("read the keyset again: %w", err)
 	}
-	r, err := unwrap(k.key, wrapped)
-	if err != nil {
+	if wrapped == seen {
+		return r, nil
+	}
+	if r, err = unwrap(k.key, wrapped); err != nil {
 		return nil, err
-	}
-	if !r.has(id) {
-		return nil, unknown
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.ring = r
+	k.ring, k.seen = r, wrapped
 	return r, nil
 }
 

@@ -201,6 +201,46 @@ func TestTheKeyEncryptionKeyCanBeExchanged(t *testing.T) {
 	}
 }
 
+// TestNothingIsSealedWithAKeyThatIsGone: a server that slept through a rotation
+// must not seal with what others have forgotten.
+func TestNothingIsSealedWithAKeyThatIsGone(t *testing.T) {
+	t.Parallel()
+	key, place := NewKey(), Bind("a")
+	first, err := New(key, start)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, _ := first.Wrapped()
+	sleeper, err := Load(key, stored)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sleeper.Follow(func() (string, error) { return stored, nil })
+	second, err := first.Rotated(start.Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ids := second.Superseded(start.Add(time.Hour)); len(ids) != 0 {
+		t.Errorf("superseded too early: %v", ids)
+	}
+	ids := second.Superseded(start.Add(time.Hour + 1))
+	if len(ids) != 1 || ids[0] != first.Keys()[0].ID {
+		t.Errorf("superseded: %v", ids)
+	}
+	last, err := second.Without(ids...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, _ = last.Wrapped()
+	if got, err := last.Open(seal(t, sleeper, "s", place), place); err != nil || got != "s" {
+		t.Errorf("Open = %q, %v", got, err)
+	}
+	sleeper.Follow(func() (string, error) { return "", errors.New("the store is away") })
+	if _, err := sleeper.Seal("s", place); err == nil {
+		t.Error("sealed without knowing the keys")
+	}
+}
+
 func TestServersFollowARotation(t *testing.T) {
 	t.Parallel()
 	key, place := NewKey(), Bind("a")
@@ -242,9 +282,12 @@ func TestServersFollowARotation(t *testing.T) {
 		})
 	}
 	all.Wait()
-	before := loads
-	if id, _ := KeyOf(seal(t, b, "x", place)); id != next.Keys()[1].ID || loads != before {
+	if id, _ := KeyOf(seal(t, b, "x", place)); id != next.Keys()[1].ID {
 		t.Error("it does not seal with the new key")
+	}
+	before := loads
+	if _, err := b.Open(text, place); err != nil || loads != before {
+		t.Errorf("a known key is looked for: %v", err)
 	}
 	if got, err := a.Open(text, place); err != nil || got != "s" {
 		t.Errorf("after Replace: %q, %v", got, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,9 +24,11 @@ func (a *app) secretsRotateCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "rotate",
 		Short: "Seal every secret with a new data key",
-		Long: `Makes a new data key, seals every stored secret with it, and forgets the old
-ones. Servers and workers may go on running. Killed in between, it is simply run
-again.
+		Long: `Makes a new data key, and seals every stored secret with it. Data keys that were
+replaced more than an hour ago are forgotten; until then a server may still be
+about to store what it has sealed with one. So, if a data key became known, rotate
+again after an hour. Servers and workers may go on running. Killed in between, it
+is simply run again.
 
 With --new-encryption-key the data keys are wrapped by another key, too: it is
 read from SLUICE_NEW_ENCRYPTION_KEY. Give it to every process as
@@ -45,15 +48,15 @@ SLUICE_ENCRYPTION_KEY before they start again.`,
 	return cmd
 }
 
+// keyGrace is how long a data key is kept that seals no more: longer than any
+// change of an object takes from sealing its secrets to storing them.
+const keyGrace = time.Hour
+
 // rotate changes the data keys: a new one seals, all is sealed with it, and then
-// the old ones go.
+// those go that nothing can be sealed with any more.
 func (p *platform) rotate(ctx context.Context, newKey bool) error {
-	old := p.keys.Keys()
-	next, err := p.keys.Rotated(p.store.Now())
+	err := p.replaceKeys(ctx, func(stored *keyring.Keyring) (*keyring.Keyring, error) { return stored.Rotated(p.store.Now()) })
 	if err != nil {
-		return err
-	}
-	if err := p.replaceKeys(ctx, next); err != nil {
 		return err
 	}
 	c := p.newControl(nil)
@@ -62,15 +65,10 @@ func (p *platform) rotate(ctx context.Context, newKey bool) error {
 	if err != nil {
 		return err
 	}
-	var ids []uint32
-	for _, k := range old {
-		ids = append(ids, k.ID)
-	}
-	last, err := p.keys.Without(ids...)
+	err = p.replaceKeys(ctx, func(stored *keyring.Keyring) (*keyring.Keyring, error) {
+		return stored.Without(stored.Superseded(p.store.Now().Add(-keyGrace))...)
+	})
 	if err != nil {
-		return err
-	}
-	if err := p.replaceKeys(ctx, last); err != nil {
 		return err
 	}
 	p.app.say("The secrets of %d sources and destinations are sealed with a new data key.", n)
@@ -80,17 +78,37 @@ func (p *platform) rotate(ctx context.Context, newKey bool) error {
 	return nil
 }
 
-// replaceKeys stores the keys in the place of those that are used, and uses them.
-func (p *platform) replaceKeys(ctx context.Context, next *keyring.Keyring) error {
-	kept, err := p.store.Setting(ctx, keysetSetting)
+// replaceKeys changes the stored data keys, and uses the new ones. Of two that do
+// so at once, one is refused: a data key that is overwritten would be lost.
+func (p *platform) replaceKeys(ctx context.Context, change func(stored *keyring.Keyring) (*keyring.Keyring, error)) error {
+	stored, version, err := p.storedKeys(ctx)
 	if err != nil {
 		return err
 	}
-	if err := p.keepKeys(ctx, next, kept.Version); err != nil {
+	next, err := change(stored)
+	if err != nil {
+		return keyError(err)
+	}
+	if err := p.keepKeys(ctx, next, version); err != nil {
 		return fmt.Errorf("store the data keys: %w", err)
 	}
 	p.keys.Replace(next)
 	return nil
+}
+
+func (p *platform) storedKeys(ctx context.Context) (stored *keyring.Keyring, version int64, err error) {
+	kept, err := p.store.Setting(ctx, keysetSetting)
+	if err != nil {
+		return nil, 0, err
+	}
+	var wrapped string
+	if err := json.Unmarshal(kept.Value, &wrapped); err != nil {
+		return nil, 0, fmt.Errorf("read the data keys: %w", err)
+	}
+	if stored, err = p.keys.Reload(wrapped); err != nil {
+		return nil, 0, keyError(err)
+	}
+	return stored, kept.Version, nil
 }
 
 // wrapAnew wraps the data keys by another encryption key.
@@ -103,7 +121,11 @@ func (p *platform) wrapAnew(ctx context.Context) error {
 	if err != nil {
 		return keyError(err)
 	}
-	wrapped, err := p.keys.WrappedWith(key)
+	stored, version, err := p.storedKeys(ctx)
+	if err != nil {
+		return err
+	}
+	wrapped, err := stored.WrappedWith(key)
 	if err != nil {
 		return keyError(err)
 	}
@@ -111,11 +133,7 @@ func (p *platform) wrapAnew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	kept, err := p.store.Setting(ctx, keysetSetting)
-	if err != nil {
-		return err
-	}
-	if err := p.store.SetSetting(ctx, &store.Setting{Key: keysetSetting, Value: value, Version: kept.Version}); err != nil {
+	if err := p.store.SetSetting(ctx, &store.Setting{Key: keysetSetting, Value: value, Version: version}); err != nil {
 		return err
 	}
 	p.app.say("From now on the encryption key is the one of SLUICE_NEW_ENCRYPTION_KEY (%s).", key.Fingerprint())
