@@ -137,32 +137,47 @@ func (r *running) status(e Ending, v Verdict) func(*store.Status) {
 		if v.Outcome == "" {
 			return
 		}
-		settle(s, r.connection.ID, r.timing, v, now)
+		settle(s, aim{r.connection.ID, r.timing, r.connection.Freshness, r.connection.CreatedAt}, v, now)
 		if e.Stopped == Moved {
 			s.NextRunAt = now
 		}
 	}
 }
 
+// An aim is when a connection is to run, and to be up to date.
+type aim struct {
+	id        string
+	timing    Timing
+	freshness time.Duration
+	created   time.Time
+}
+
+func aimOf(d *store.Due) (aim, error) {
+	timing, err := TimingOf(d.Schedule)
+	return aim{d.ConnectionID, timing, d.Freshness, d.CreatedAt}, err
+}
+
+// delayedAt returns when the connection is late unless it succeeds before.
+func (a aim) delayedAt(lastSuccess, now time.Time) time.Time {
+	return StaleAt(lastSuccess, a.created, a.freshness, a.timing.Period(now))
+}
+
 // settle sets when the connection runs next, and its set-up and freshness, where
 // the outcome says something about them.
-func settle(s *store.Status, id string, timing Timing, v Verdict, now time.Time) {
+func settle(s *store.Status, a aim, v Verdict, now time.Time) {
 	s.Waiting, s.RescheduledFor = "", time.Time{}
 	switch {
 	case v.Outcome == store.OutcomeRescheduled:
 		s.RescheduledFor, s.NextRunAt = v.RetryAt, v.RetryAt
-		if s.State != store.PausedRun {
-			s.State = store.Rescheduled
-		}
 		return
 	case v.Broken:
 		s.Setup, s.NextRunAt = store.Broken, now.Add(RecheckAfter)
 		return
 	case v.Outcome == store.Succeeded, v.Outcome == store.SucceededWithWarnings:
-		s.Setup, s.Freshness = store.Connected, store.OnSchedule
+		s.Setup, s.Freshness, s.DelayedAt = store.Connected, store.OnSchedule, a.delayedAt(now, now)
 	}
-	if !s.NextRunAt.After(now) || s.NextRunAt.Sub(now) > RecheckAfter && timing != Never {
-		s.NextRunAt = timing.Next(id, now)
+	if next := a.timing.Next(a.id, now); !s.NextRunAt.After(now) || s.NextRunAt.After(next) {
+		s.NextRunAt = next
 	}
 }
 

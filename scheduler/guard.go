@@ -46,9 +46,9 @@ func (h *hold) epoch() int64 {
 // store and ledger together and notes which tables changed.
 type guardedDestination struct {
 	sluice.Destination
-	store   *store.Store
-	hold    *hold
-	log     *slog.Logger
+	store *store.Store
+	hold  *hold
+	log   *slog.Logger
 
 	mu      sync.Mutex
 	altered map[sluice.TableName]bool

@@ -58,11 +58,8 @@ func lostEnd(a *store.Attempt, d *store.Due, v Verdict, now time.Time) store.End
 	kind := EventAttemptEnded
 	if v.Outcome != "" {
 		kind, end.State, end.SyncOutcome = EventEnded, store.Ended, v.Outcome
-		timing, err := TimingOf(d.Schedule)
-		if err != nil {
-			timing = Never // what is wrong with it is said by the next run
-		}
-		end.Status = func(s *store.Status) { settle(s, a.ConnectionID, timing, v, now) }
+		a, _ := aimOf(d) // what is wrong with the schedule is said by the next run
+		end.Status = func(s *store.Status) { settle(s, a, v, now) }
 	}
 	data := EndedData{Attempt: a.N, Outcome: end.Outcome, State: string(end.State), Rows: a.Rows, Error: end.Error}
 	end.Events = []store.Event{event(kind, a.ConnectionID, a.SyncID, data)}
@@ -80,11 +77,16 @@ func (l *Leader) plan(ctx context.Context, now time.Time) error {
 		if len(unplanned) == 0 {
 			return nil
 		}
-		next := map[string]time.Time{}
-		for i := range unplanned {
-			next[unplanned[i].ConnectionID] = firstRun(&unplanned[i], now)
-		}
-		if err := l.Store.SetNextRuns(ctx, next); err != nil {
+		err = l.Store.Transact(ctx, func(tx *store.Store) error {
+			for i := range unplanned {
+				d := &unplanned[i]
+				if err := tx.UpdateStatus(ctx, d.ConnectionID, func(s *store.Status) error { firstRun(s, d, now); return nil }); err != nil && !errors.Is(err, store.ErrNotFound) {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
 			return fmt.Errorf("keep the next runs: %w", err)
 		}
 		if len(unplanned) < batch {
@@ -93,15 +95,16 @@ func (l *Leader) plan(ctx context.Context, now time.Time) error {
 	}
 }
 
-func firstRun(d *store.Due, now time.Time) time.Time {
-	timing, err := TimingOf(d.Schedule)
-	if err != nil || d.Status.LastSyncID == "" { // a wrong schedule is said by the run
-		return now
+func firstRun(s *store.Status, d *store.Due, now time.Time) {
+	a, err := aimOf(d)
+	if err == nil {
+		s.DelayedAt = a.delayedAt(s.LastSuccessAt, now)
 	}
-	if next := timing.Next(d.ConnectionID, now); !next.IsZero() {
-		return next
+	if s.NextRunAt = a.timing.Next(d.ConnectionID, now); err != nil || d.Status.LastSyncID == "" { // a wrong schedule is said by the run
+		s.NextRunAt = now
+	} else if s.NextRunAt.IsZero() {
+		s.NextRunAt = now.Add(LongestPeriod)
 	}
-	return now.Add(LongestPeriod)
 }
 
 // enqueue makes the syncs that are due.

@@ -12,10 +12,10 @@ import (
 
 // LeaderConfig is what a Leader needs. Zero durations take the defaults.
 type LeaderConfig struct {
-	Store  *store.Store
-	Queue  Queue
-	Name   string // of this process, unique among those that share the store
-	Caps   Caps
+	Store *store.Store
+	Queue Queue
+	Name  string // of this process, unique among those that share the store
+	Caps  Caps
 
 	Tick      time.Duration // between looks for what is due; default 1 s
 	Busy      time.Duration // between looks while syncs wait for places; default 100 ms

@@ -110,7 +110,9 @@ func (r *running) run(hard context.Context) {
 	r.tellStarted(ctx)
 	ending, err := r.execute(ctx)
 	if err == nil && lost(ctx) == nil {
-		err = r.finish(ctx, ending)
+		if err = r.worker.at("finish"); err == nil {
+			err = r.finish(ctx, ending)
+		}
 	}
 	r.mu.Lock()
 	r.ended = true
@@ -310,7 +312,7 @@ func (r *running) sluice(ctx context.Context, run *Run) (Ending, error) {
 		name = a.ConnectionID
 	}
 	dest := &guardedDestination{Destination: run.Destination, store: r.worker.Store, hold: r.hold, log: r.rec.log, altered: map[sluice.TableName]bool{}}
-	r.journal = &countedJournal{Journal: r.worker.Store.Journal(a.ConnectionID, a.SyncID)}
+	r.journal = &countedJournal{Journal: r.worker.journals(r.worker.Store.Journal(a.ConnectionID, a.SyncID))}
 	if err := r.approve(ctx, streams); err != nil {
 		return Ending{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sluicehq/sluice/pipeline/transact"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -89,6 +90,11 @@ type Worker struct {
 
 	kick chan struct{}
 
+	// For tests: what is called at the worker's own steps, whose error ends it as
+	// Abort does, and what comes between engine and journal.
+	at       func(step string) error
+	journals func(transact.Journal) transact.Journal
+
 	mu       sync.Mutex
 	draining bool
 	runs     map[string]*running // by sync
@@ -100,7 +106,8 @@ var errAborted = errors.New("the worker ends at once")
 // NewWorker returns a Worker that is ready to Run once.
 func NewWorker(c WorkerConfig) *Worker {
 	c.setDefaults()
-	w := &Worker{WorkerConfig: c, id: store.NewID(store.WorkerID, c.Store.Now()), runs: map[string]*running{}, kick: make(chan struct{}, 1)}
+	w := &Worker{WorkerConfig: c, id: store.NewID(store.WorkerID, c.Store.Now()), runs: map[string]*running{}, kick: make(chan struct{}, 1),
+		at: func(string) error { return nil }, journals: func(j transact.Journal) transact.Journal { return j }}
 	w.hard, w.end = context.WithCancelCause(context.Background())
 	return w
 }
@@ -282,12 +289,18 @@ func (w *Worker) work(_ context.Context, t Ticket) {
 		w.giveBack(t)
 		return
 	}
+	if w.at("claim") != nil {
+		return
+	}
 	a, err := w.Store.ClaimSync(ctx, store.Claim{SyncID: t.Sync, Attempt: t.Place, WorkerID: w.id, Lease: w.Lease})
 	if errors.Is(err, store.ErrClaimed) || errors.Is(err, store.ErrNotFound) {
 		return
 	}
 	if err != nil {
 		w.Log.Warn("could not claim a sync; it is handed out again", "sync", t.Sync, "error", err)
+		return
+	}
+	if w.at("claimed") != nil {
 		return
 	}
 	r := newRunning(w, a)

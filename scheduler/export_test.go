@@ -1,0 +1,26 @@
+package scheduler
+
+import (
+	"context"
+
+	"github.com/sluicehq/sluice/pipeline/transact"
+)
+
+// At lets a test see, and end, a worker at each of its own steps.
+func (w *Worker) At(step func(string) error) { w.at = step }
+
+// Journals lets a test come between the engine and its journal.
+func (w *Worker) Journals(wrap func(transact.Journal) transact.Journal) { w.journals = wrap }
+
+// Work is what a worker does with a ticket.
+func (w *Worker) Work(t Ticket) { w.work(context.Background(), t) }
+
+// Usurp makes the leader believe to hold the lease, as one does that was frozen.
+func (l *Leader) Usurp() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.leading, l.renewed = true, l.Store.Now()
+	l.until = l.renewed.Add(l.Lease)
+}
+
+var QueueFile, QueueName = queueFile, queueName
