@@ -76,7 +76,7 @@ const (
 )
 
 // Traits describes DuckDB. Windows are large, since rows do not wait in memory
-// and row groups of DuckDB have 122,880 rows.
+// and the end of each begins a row group that others share.
 func (h *Handle) Traits() sluice.Traits {
 	return sluice.Traits{MaxIdentifier: maxIdentifier, MaxColumns: maxColumns, Modes: sluice.WriteModes(),
 		StageParallel: 4, WindowBytes: windowBytes, Volatile: true, IgnoresCase: true}

@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"database/sql"
 	"fmt"
 	"strings"
 	"testing"
@@ -62,5 +63,46 @@ func TestRowsOfAMegabyte(t *testing.T) {
 	})
 	if err := again.release(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestOtherRowGroups goes on with a file whose row groups are of DuckDB's own
+// size, which DuckDB must take for whole ones.
+func TestOtherRowGroups(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir() + "/other.duckdb"
+	other, err := sql.Open("duckdb", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := "SELECT i, 'x' || i FROM range(%d, %d) r(i)"
+	for _, table := range []string{"keyed (a BIGINT PRIMARY KEY, b VARCHAR)", "plain (a BIGINT, b VARCHAR)"} {
+		if _, err := other.ExecContext(t.Context(), "CREATE TABLE "+table+"; INSERT INTO "+table[:5]+" "+fmt.Sprintf(rows, 0, 50_000)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, from := range []int{50_000, 150_000} {
+		db, err := acquire(t.Context(), Config{Path: path, MemoryLimit: "64MB", Threads: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, table := range []string{"keyed", "plain"} {
+			insert := "INSERT INTO " + table + " " + fmt.Sprintf(rows, from, from+100_000) + "; DELETE FROM " + table + " WHERE a % 10 = 3"
+			if _, err := db.sql.ExecContext(t.Context(), insert); err != nil {
+				t.Fatal(err)
+			}
+			each(t, db.sql, "SELECT count(DISTINCT a)::text || ' ' || count(*) || ' ' || count(*) FILTER (b <> 'x' || a), sum(a)::bigint FROM "+table, func(counts string, sum int64) {
+				n := from + 100_000
+				if want := fmt.Sprintf("%d %[1]d 0", n/10*9); counts != want || sum != int64(n)*int64(n-1)/2-int64(n/10)*(int64(n/10-1)*5+3) {
+					t.Errorf("%s up to %d: %s, sum %d, want %s", table, n, counts, sum, want)
+				}
+			})
+		}
+		if err := db.release(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
