@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/config"
@@ -55,6 +56,7 @@ type prospect struct {
 	names   []sluice.TableName // of the streams; none: all
 	entry   *store.StateEntry
 	tables  []sluice.TableName // that are dropped
+	touched time.Time          // when someone last restored or reset a state that is current
 	basis   basis
 }
 
@@ -66,7 +68,6 @@ type basis struct {
 	Destination int64    `json:"destination"`
 	Streams     []string `json:"streams"` // with their tables
 	Entry       int64    `json:"entry"`
-	Touched     []int64  `json:"touched"` // states that people set, and no load since
 }
 
 func (b basis) fingerprint() string {
@@ -156,8 +157,8 @@ func (c *Control) foresee(ctx context.Context, action, connectionID string, r re
 	}
 	slices.Sort(p.basis.Streams)
 	for _, s := range v.states {
-		if s.By != "" || s.RestoredFrom != 0 {
-			p.basis.Touched = append(p.basis.Touched, s.ID)
+		if s.By != "" && s.At.After(p.touched) {
+			p.touched = s.At
 		}
 	}
 	return p, nil
@@ -221,7 +222,7 @@ func (c *Control) execute(ctx context.Context, who Actor, plan *store.Plan) (*Ex
 	if err != nil {
 		return nil, err
 	}
-	if p.basis.fingerprint() != plan.Fingerprint {
+	if p.basis.fingerprint() != plan.Fingerprint || p.touched.After(plan.CreatedAt) {
 		return nil, stalePlan("the connection, its ends, its streams or its state were changed since it was made")
 	}
 	if outgrown(shown.RowsRead, p.effects.RowsRead) || outgrown(shown.RowsRewritten, p.effects.RowsRewritten) {

@@ -1,0 +1,242 @@
+package control_test
+
+import (
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/control"
+	"github.com/sluicehq/sluice/store"
+)
+
+// loaded is a connection whose streams were loaded once.
+func (f *fixture) loaded() *store.Connection {
+	f.t.Helper()
+	con := f.connection()
+	large := stream("items", "id")
+	large.RowCount = 5000
+	f.discover(con.SourceID, stream("orders", "id", "email"), large)
+	f.load(con, 100, orders, items)
+	return con
+}
+
+func effects(t testing.TB, p *store.Plan) control.Effects {
+	t.Helper()
+	return must[control.Effects](t)(control.EffectsOf(p))
+}
+
+func TestResyncIsAPlanFirst(t *testing.T) {
+	both(t, func(t *testing.T, f *fixture) {
+		con := f.loaded()
+		p := must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, []string{"public.items"}))
+		e := effects(t, p)
+		if len(e.Streams) != 1 || e.RowsRead != 5000 || e.RowsRewritten != 100 || e.BytesRead != 50_000 || e.Streams[0].Table != "raw.items" || !strings.Contains(e.Streams[0].Effect, "take the table's place") {
+			t.Errorf("%+v", e)
+		}
+		out := must[*control.Executed](t)(f.ExecutePlan(f.ctx, who, p.ID))
+		if y := out.Sync; y == nil || y.Trigger != store.ByResync || y.Kind != store.HistoricalSync || len(y.Resync) != 1 || y.Resync[0] != items || y.State != store.Queued {
+			t.Errorf("%+v", y)
+		}
+		_, err := f.ExecutePlan(f.ctx, who, p.ID)
+		if got := faults(err); !strings.Contains(got, "plan_unfit: execute the plan: the plan was executed before") {
+			t.Error(got)
+		}
+		// One that is queued makes room.
+		all := must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, nil))
+		if e := effects(t, all); len(e.Streams) != 2 {
+			t.Errorf("%+v", e)
+		}
+		again := must[*control.Executed](t)(f.ExecutePlan(f.ctx, who, all.ID))
+		if y := again.Sync; y.ID == out.Sync.ID || y.Resync[0] != (sluice.TableName{}) {
+			t.Errorf("%+v", y)
+		}
+		// One that runs does not, and the plan stays.
+		p = must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, nil))
+		f.run(con, again.Sync)
+		if _, err := f.ExecutePlan(f.ctx, who, p.ID); sluice.AsError(err).Code != control.CodeInUse {
+			t.Errorf("%v", err)
+		}
+		if p = must[*store.Plan](t)(f.store.Plan(f.ctx, p.ID)); !p.UsedAt.IsZero() {
+			t.Error("a refused plan is used up")
+		}
+		entries := f.audit("plan.execute")
+		if len(entries) != 2 || entries[0].Outcome != control.CodeInUse || entries[1].Outcome != control.CodePlanUnfit || len(f.audit("connection.resync")) != 2 {
+			t.Errorf("%+v", entries)
+		}
+	})
+}
+
+func TestWrongPlans(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	con := f.loaded()
+	if _, err := f.PlanResync(f.ctx, who, "con_00000000000000000000", nil); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	_, err := f.PlanResync(f.ctx, who, con.ID, []string{"public.item", "public.orders", "none"})
+	if got := faults(err); !strings.Contains(got, `streams[0] is not a stream that the connection syncs: "public.item"; did you mean public.items?`) || !strings.Contains(got, "streams[2]") || strings.Contains(got, "streams[1]") {
+		t.Error(got)
+	}
+	if _, err := f.PlanRestore(f.ctx, who, con.ID, 999); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	current := must[[]store.StateEntry](t)(f.store.States(f.ctx, con.ID))[0]
+	if _, err := f.PlanRestore(f.ctx, who, con.ID, current.ID); sluice.AsError(err).Code != control.CodePlanUnfit {
+		t.Errorf("%v", err)
+	}
+	if _, err := f.ExecutePlan(f.ctx, who, "pln_00000000000000000000"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+	p := must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, nil))
+	f.clock.Add(16 * time.Minute)
+	if _, err := f.ExecutePlan(f.ctx, who, p.ID); sluice.AsError(err).Code != control.CodePlanExpired {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestPlansAreVoidWhenTheWorldChanges(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	con := f.loaded()
+	for name, change := range map[string]func(){
+		"settings": func() {
+			_, _, err := f.PatchStreams(f.ctx, who, con.ID, 0, []json.RawMessage{raw(`{"name":"public.items","write":"append"}`)})
+			must[bool](t)(true, err)
+		},
+		"the source's set-up": func() {
+			must[*store.Source](t)(f.PatchSource(f.ctx, who, con.SourceID, 0, raw(`{"config":{"url":"other"}}`)))
+		},
+		"streams": func() { f.discover(con.SourceID, stream("orders", "id"), stream("items", "id"), stream("third", "id")) },
+		"a former state": func() {
+			must[bool](t)(true, f.store.ResetStates(f.ctx, con.ID, []sluice.TableName{orders}, "someone"))
+		},
+		"the size": func() {
+			huge := stream("items", "id")
+			huge.RowCount = 10_000_000
+			f.discover(con.SourceID, stream("orders", "id"), huge, stream("third", "id"))
+		},
+	} {
+		p := must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, nil))
+		change()
+		_, err := f.ExecutePlan(f.ctx, who, p.ID)
+		if err == nil || sluice.AsError(err).Code != control.CodePlanStale {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	p := must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, nil))
+	f.load(con, 50, orders) // what comes by itself does not count
+	if _, err := f.ExecutePlan(f.ctx, who, p.ID); err != nil {
+		t.Error(err)
+	}
+	p = must[*store.Plan](t)(f.PlanDelete(f.ctx, who, con.ID))
+	if _, err := f.CancelOpen(f.ctx, who, con.ID); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.DeleteConnection(f.ctx, who, con.ID, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.ExecutePlan(f.ctx, who, p.ID); err == nil || sluice.AsError(err).Code != control.CodePlanStale && !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRestoreIsAPlanFirst(t *testing.T) {
+	both(t, func(t *testing.T, f *fixture) {
+		con := f.loaded()
+		former := must[[]store.StateEntry](t)(f.store.States(f.ctx, con.ID))
+		f.load(con, 40, orders, items)
+		f.load(con, 2, orders)
+		var of store.StateEntry
+		for _, e := range former {
+			if e.Stream == orders {
+				of = e
+			}
+		}
+		p := must[*store.Plan](t)(f.PlanRestore(f.ctx, who, con.ID, of.ID))
+		e := effects(t, p)
+		if len(e.Streams) != 1 || e.RowsRead != 42 || e.RowsRewritten != 42 || e.BytesRead != 420 || !strings.Contains(e.Summary, "the state of public.orders goes back to that of 2026-03-01") {
+			t.Errorf("%+v", e)
+		}
+		if _, err := f.ExecutePlan(f.ctx, who, p.ID); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range must[[]store.StateEntry](t)(f.store.States(f.ctx, con.ID)) {
+			same := string(s.Positions[0].Cursor) == string(of.Positions[0].Cursor)
+			if s.Stream == orders && (!same || s.RestoredFrom != of.ID || s.By != who.ID) || s.Stream == items && s.By != "" {
+				t.Errorf("%+v", s)
+			}
+		}
+		if n := len(f.audit("connection.restore")); n != 1 {
+			t.Errorf("%d entries", n)
+		}
+	})
+}
+
+func TestDeleteWithDataIsAPlanFirst(t *testing.T) {
+	both(t, func(t *testing.T, f *fixture) {
+		con := f.loaded()
+		p := must[*store.Plan](t)(f.PlanDelete(f.ctx, who, con.ID))
+		if e := effects(t, p); e.TablesDropped != 2 || e.RowsRewritten != 200 || !strings.Contains(e.Summary, "2 tables are dropped from warehouse") {
+			t.Errorf("%+v", e)
+		}
+		// A failure leaves the connection paused and its state empty: nothing is ahead
+		// of its tables.
+		f.world.set(func(w *world) { w.eraseErr = sluice.Errorf(sluice.Transient, "x", "drop", "", "locked") })
+		out := must[*control.Executed](t)(f.ExecutePlan(f.ctx, who, p.ID))
+		if o := f.wait(out.Operation, nil); o.State != store.OperationFailed || o.Error.Op != "drop" {
+			t.Errorf("%+v", o)
+		}
+		con = must[*store.Connection](t)(f.store.Connection(f.ctx, con.ID))
+		for _, s := range must[[]store.StateEntry](t)(f.store.States(f.ctx, con.ID)) {
+			if len(s.Positions) != 0 {
+				t.Errorf("%+v", s)
+			}
+		}
+		if !con.Paused {
+			t.Error("not paused")
+		}
+		f.world.set(func(w *world) { w.eraseErr = nil })
+		p = must[*store.Plan](t)(f.PlanDelete(f.ctx, who, con.ID))
+		out = must[*control.Executed](t)(f.ExecutePlan(f.ctx, who, p.ID))
+		if o := f.wait(out.Operation, nil); o.State != store.OperationSucceeded {
+			t.Errorf("%+v", o.Error)
+		}
+		if len(f.world.erased) != 2 || f.world.erased[0].String() != "raw.items" {
+			t.Errorf("%v", f.world.erased)
+		}
+		if _, err := f.store.Connection(f.ctx, con.ID); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
+func TestTablesOfOthersAreNotDropped(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	con := f.connection(func(c *control.ConnectionSpec) { c.Schema = "raw" })
+	f.discover(con.SourceID, stream("orders", "id"))
+	f.load(con, 1, orders)
+	other := must[*store.Connection](t)(f.CreateConnection(f.ctx, who, control.ConnectionSpec{Name: "other", Schema: "raw", Source: "shop", Destination: "warehouse"}))
+	f.load(other, 1, orders)
+	_, err := f.PlanDelete(f.ctx, who, con.ID)
+	if got := faults(err); !strings.Contains(got, `in_use: plan: table raw.orders is loaded by connection "other" too`) {
+		t.Error(got)
+	}
+}
+
+func TestDestinationsThatCannotErase(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	f.source("shop", `{"url":"x"}`)
+	must[*store.Destination](t)(f.CreateDestination(f.ctx, who, control.EndpointSpec{Name: "w", Connector: "rigid", Config: raw(`{"url":"x"}`)}))
+	con := must[*store.Connection](t)(f.CreateConnection(f.ctx, who, control.ConnectionSpec{Name: "c", Source: "shop", Destination: "w"}))
+	f.load(con, 1, orders)
+	p := must[*store.Plan](t)(f.PlanDelete(f.ctx, who, con.ID))
+	out := must[*control.Executed](t)(f.ExecutePlan(f.ctx, who, p.ID))
+	if o := f.wait(out.Operation, nil); o.State != store.OperationFailed || o.Error.Code != "erase_unsupported" {
+		t.Errorf("%+v", o.Error)
+	}
+}
