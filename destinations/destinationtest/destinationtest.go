@@ -47,7 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) sluice.Destination, o Options) {
 		{"Idempotent", testIdempotent}, {"Fencing", testFencing}, {"Owner", testOwner}, {"StagedLost", testStagedLost}, {"FailedSegment", testFailedSegment},
 		{"Positions", testPositions}, {"EmptyLoad", testEmptyLoad}, {"Rejected", testRejected}, {"NUL", testNUL},
 		{"Replace", testReplace}, {"ReplaceLeftShadow", testReplaceLeftShadow}, {"ReplaceReaders", testReplaceReaders}, {"ReplaceView", testReplaceView},
-		{"Parts", testParts}, {"Names", testNames}, {"ManyColumns", testManyColumns}, {"LargeValues", testLargeValues},
+		{"Parts", testParts}, {"Names", testNames}, {"ManyColumns", testManyColumns}, {"LargeValues", testLargeValues}, {"Erase", testErase},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
