@@ -141,7 +141,7 @@ func (s *Store) ListUsers(ctx context.Context, f UserFilter, p Page) (items []Us
 		w.add("disabled = ?", *f.Disabled)
 	}
 	if text := fold(f.Search); text != "" {
-		w.add(`(name_key LIKE ? ESCAPE '\\' OR email_key LIKE ? ESCAPE '\\')`, holds(text), holds(text))
+		w.add(`(name_key LIKE ? ESCAPE '\' OR email_key LIKE ? ESCAPE '\')`, holds(text), holds(text))
 	}
 	return userList.page(ctx, s.reader(), w, p)
 }

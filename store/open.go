@@ -197,8 +197,15 @@ func opening(err error) error {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		code, hint = "store_busy", "another process holds the file; end it first"
 	}
-	return &sluice.Error{Class: sluice.Config, Code: code, Op: "open the metadata store", Hint: hint, Err: err}
+	return &sluice.Error{Class: sluice.Config, Code: code, Op: "open the metadata store", Hint: hint, Err: oneLine{err}}
 }
+
+// oneLine is an error whose text is one line, as a start that fails should say it.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+
+func (e oneLine) Unwrap() error { return e.error }
 
 // migrationLock is the advisory lock that one process holds while it migrates.
 const migrationLock = 0x51_1ce_5c4e3a

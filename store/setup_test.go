@@ -3,8 +3,10 @@ package store_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,6 +28,31 @@ func newURL(t testing.TB, dialect string) string {
 		return pgtest.Shared(t).NewDatabase(t)
 	}
 	return "sqlite:" + filepath.Join(t.TempDir(), "store.db")
+}
+
+// template is a PostgreSQL database with the schema, which is copied faster than
+// it is made.
+var template struct {
+	sync.Once
+	copies atomic.Int64
+}
+
+// newStoreURL returns the address of a database that has the schema, or is empty.
+func newStoreURL(t testing.TB, dialect string) string {
+	if dialect != "postgres" {
+		return newURL(t, dialect)
+	}
+	server := pgtest.Shared(t)
+	template.Do(func() {
+		pgtest.Exec(t, server.URL("postgres"), "CREATE DATABASE store_template")
+		if _, _, err := store.Migrate(t.Context(), server.URL("store_template")); err != nil {
+			t.Fatal(err)
+		}
+	})
+	name := fmt.Sprint("store", template.copies.Add(1))
+	pgtest.Exec(t, server.URL("postgres"), "CREATE DATABASE "+name+" TEMPLATE store_template")
+	t.Cleanup(func() { pgtest.Exec(t, server.URL("postgres"), "DROP DATABASE "+name+" WITH (FORCE)") })
+	return server.URL(name)
 }
 
 // clock is a clock that stands until it is moved.
@@ -64,7 +91,7 @@ func each(t *testing.T, f func(t *testing.T, x *fixture)) {
 	for _, d := range dialects {
 		t.Run(d, func(t *testing.T) {
 			t.Parallel()
-			f(t, open(t, newURL(t, d)))
+			f(t, open(t, newStoreURL(t, d)))
 		})
 	}
 }

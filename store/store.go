@@ -146,7 +146,7 @@ func (s *Store) attempt(ctx context.Context, d durability, f func(*txn) error) (
 	t := &txn{conn: conn{tx, s.dialect}}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, undo(tx))
+			err = joined(err, undo(tx))
 		}
 	}()
 	if err := f(t); err != nil {
@@ -202,6 +202,14 @@ func (s *Store) beginSQLite(ctx context.Context, d durability) (*sql.Tx, func(),
 	}
 	release()
 	return nil, nil, err
+}
+
+// joined is errors.Join that returns err unchanged where there is no other.
+func joined(err, other error) error {
+	if other == nil {
+		return err
+	}
+	return errors.Join(err, other)
 }
 
 func undo(tx *sql.Tx) error {
