@@ -223,6 +223,17 @@ func (d drift) stateUnder(policy string) store.DriftState {
 	return store.DriftApplied
 }
 
+// told reports whether a drift is kept when it is found. What comes in by policy
+// is kept by the sync that brings it in, with the shapes before and after; here
+// it is what a sync cannot see, or must not do by itself.
+func (d drift) told(policy string) bool {
+	switch d.kind {
+	case driftStreamRemoved, driftColumnRemoved, driftKey:
+		return true
+	}
+	return d.stateUnder(policy) == store.DriftPending
+}
+
 // tell keeps the drifts that concern a connection, and returns how many.
 func (c *Control) tell(ctx context.Context, connectionID string, changes []streamChange) (n int64, err error) {
 	con, err := c.store.Connection(ctx, connectionID)
@@ -256,7 +267,7 @@ func concerning(con *store.Connection, ch streamChange) (out []drift) {
 		}
 	}
 	for _, d := range ch.drifts() {
-		if d.column == "" || !slices.Contains(excluded, d.column) {
+		if d.told(con.Drift) && (d.column == "" || !slices.Contains(excluded, d.column)) {
 			out = append(out, d)
 		}
 	}
@@ -276,7 +287,7 @@ func (c *Control) keepDrifts(ctx context.Context, tx *store.Store, con *store.Co
 			return err
 		}
 		data := map[string]string{"id": event.ID, "stream": ch.name().String(), "kind": d.kind, "column": d.column, "state": string(event.State)}
-		if err := tx.AppendEvents(ctx, store.Event{Type: "drift.found", ConnectionID: con.ID, Data: encode(data)}); err != nil {
+		if err := tx.AppendEvents(ctx, store.Event{Type: "connection.drift", ConnectionID: con.ID, Data: encode(data)}); err != nil {
 			return err
 		}
 	}

@@ -243,26 +243,26 @@ func TestDiscoveredDrift(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	f.discover(con.SourceID, stream("orders", "id", "email"), stream("items", "id"))
+	f.discover(con.SourceID, stream("orders", "id", "email", "gone"), stream("items", "id"))
 	wide := stream("orders", "id", "phone", "email")
 	wide.Columns[2].Type = sluice.T(sluice.JSON)
 	fresh := stream("fresh", "id")
 	o := f.discover(con.SourceID, wide, fresh)
 	var found control.Discovered
-	if err := json.Unmarshal(o.Result, &found); err != nil || found.Added != 1 || found.Removed != 1 || found.Changed != 1 || found.Drifts != 12 {
+	if err := json.Unmarshal(o.Result, &found); err != nil || found.Added != 1 || found.Removed != 1 || found.Changed != 1 || found.Drifts != 10 {
 		t.Errorf("%s", o.Result)
 	}
 	for name, want := range map[string]string{
-		"all":     "column_added phone applied, stream_added  applied, stream_removed  applied, type_changed email applied",
-		"columns": "column_added phone applied, stream_added  pending, stream_removed  applied, type_changed email applied",
-		"block":   "column_added phone pending, stream_added  pending, stream_removed  applied, type_changed email pending",
+		"all":     "column_removed gone applied, stream_removed  applied",
+		"columns": "column_removed gone applied, stream_added  pending, stream_removed  applied",
+		"block":   "column_added phone pending, column_removed gone applied, stream_added  pending, stream_removed  applied, type_changed email pending",
 	} {
 		con := must[*store.Connection](t)(f.FindConnection(f.ctx, name))
 		if got := f.drifts(con.ID); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want)
 		}
 	}
-	if f.discover(con.SourceID, wide, fresh); len(f.events("drift.found")) != 12 {
+	if f.discover(con.SourceID, wide, fresh); len(f.events("connection.drift")) != 10 {
 		t.Error("the same again is no drift")
 	}
 
