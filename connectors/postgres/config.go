@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/connectors/kit/sqlread"
 	"github.com/sluicehq/sluice/spec"
 )
@@ -65,8 +66,8 @@ func Connector() spec.Connector {
 	return spec.Define[sluice.Source]("postgres", "PostgreSQL", open)
 }
 
-func open(_ context.Context, c Config) (sluice.Source, error) {
-	base, err := connectConfig(c)
+func open(ctx context.Context, c Config) (sluice.Source, error) {
+	base, err := connectConfig(c, egress.From(ctx))
 	if err != nil {
 		return nil, err
 	}

@@ -21,10 +21,11 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 )
 
 // connectConfig translates the user's configuration, without any I/O.
-func connectConfig(c Config) (*pgconn.Config, error) {
+func connectConfig(c Config, p egress.Policy) (*pgconn.Config, error) {
 	text := c.URL
 	if text == "" {
 		text = hostURL(c)
@@ -41,7 +42,7 @@ func connectConfig(c Config) (*pgconn.Config, error) {
 		base.Password = c.Password
 	}
 	base.ConnectTimeout = time.Duration(c.ConnectTimeout)
-	base.DialFunc = dial
+	base.DialFunc = dialUnder(p)
 	if err := addCertificates(base, c); err != nil {
 		return nil, err
 	}
@@ -52,12 +53,16 @@ func connectConfig(c Config) (*pgconn.Config, error) {
 // dialer notices within a minute and a half that a server is gone without a word.
 var dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 6}}
 
-func dial(ctx context.Context, network, address string) (net.Conn, error) {
-	c, err := dialer.DialContext(ctx, network, address)
-	if err != nil {
-		return nil, err
+// dialUnder returns what connects to servers, as far as the outbound policy lets
+// it. It gets addresses: names in the policy's lists do not count here.
+func dialUnder(p egress.Policy) pgconn.DialFunc {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := p.Dial(ctx, dialer, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return newGatherer(c), nil
 	}
-	return newGatherer(c), nil
 }
 
 func hostURL(c Config) string {

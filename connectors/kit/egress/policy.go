@@ -332,8 +332,16 @@ func (p Policy) Control(host string) func(ctx context.Context, network, address 
 	}
 }
 
-// Dial is what d.DialContext does, under the policy.
+// Dial is what d.DialContext does, under the policy. A Unix socket is this machine
+// itself: the Default allows it.
 func (p Policy) Dial(ctx context.Context, d net.Dialer, network, address string) (net.Conn, error) {
+	if network == "unix" {
+		if p.preset == Strict || p.preset == Closed {
+			return nil, denied("a socket", "is this machine itself")
+		}
+		d.Control, d.ControlContext = nil, nil
+		return d.DialContext(ctx, network, address)
+	}
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -222,6 +223,25 @@ func TestTheProxyTransportNeverGoesWithoutAProxy(t *testing.T) {
 	transport := newTransport(Policy{}, nil, net.Dialer{}, nil)
 	if err := get(t, &http.Client{Transport: transport.proxied}, address); err == nil {
 		t.Error("it connected past the policy")
+	}
+}
+
+func TestUnixSockets(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	c, err := Policy{}.Dial(t.Context(), net.Dialer{}, "unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+	for _, preset := range []string{Strict, Closed} {
+		_, err := parse(t, preset, nil, nil).Dial(t.Context(), net.Dialer{}, "unix", path)
+		wantDenied(t, preset, err)
 	}
 }
 
