@@ -49,13 +49,13 @@ func (r *running) before(ctx context.Context, e Ending, failures *int) error {
 // conclude writes the end, its log and what follows in one transaction.
 func (r *running) conclude(ctx context.Context, e Ending, v Verdict) error {
 	r.tellEnded(v)
-	lines := r.rec.lines.take()
+	lines, end := r.rec.lines.take(), r.end(e, v)
 	err := r.hold.use(func(a *store.Attempt) error {
 		return r.worker.Store.Transact(ctx, func(tx *store.Store) error {
 			if err := tx.AppendLog(ctx, a.SyncID, lines); err != nil {
 				return err
 			}
-			if err := tx.FinishAttempt(ctx, a, r.end(e, v)); err != nil {
+			if err := tx.FinishAttempt(ctx, a, end); err != nil {
 				return err
 			}
 			if err := r.holdUp(ctx, tx, e); err != nil {
@@ -73,6 +73,7 @@ func (r *running) conclude(ctx context.Context, e Ending, v Verdict) error {
 		}
 		return fmt.Errorf("record the end of sync %s: %w", r.sync.ID, err)
 	}
+	r.worker.Metrics.ended(r.source.Connector, r.target.Kind, end, r.progress(), r.worker.Store.Now().Sub(r.hold.attempt.StartedAt))
 	if len(v.Resync) > 0 && v.Outcome == "" {
 		// Not in the transaction, since the sync must not run; if it is lost, the next
 		// attempt finds the cursors lost again.

@@ -230,6 +230,7 @@ func (r *running) progress() []pipeline.Progress {
 }
 
 func (r *running) tellStarted(ctx context.Context) {
+	r.worker.Metrics.started(r.sync, r.hold.attempt.N, r.worker.Store.Now())
 	a := &r.hold.attempt
 	r.rec.log.Info("the sync begins", "attempt", a.N, "worker", r.worker.id, "region", r.worker.Region, "trigger", string(r.sync.Trigger), "connection", r.connection.Name)
 	data := map[string]any{"attempt": a.N, "worker": r.worker.id, "kind": r.sync.Kind, "trigger": r.sync.Trigger}

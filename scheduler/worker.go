@@ -39,6 +39,7 @@ type WorkerConfig struct {
 	// DrainPatience is that when the worker stops; default 30 s.
 	DrainPatience time.Duration
 
+	Metrics *Metrics // nil: nothing is counted
 	// Ended is called after a sync has ended or was given back; may be nil. In one
 	// process with the leader it is Leader.Kick.
 	Ended  func()

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice"
@@ -136,6 +137,7 @@ func (a *app) serve(ctx context.Context, s settings, r roles) error {
 	}
 	defer a.close("the queue", queue)
 	proc := &process{platform: p, roles: r, log: log, queue: queue, registry: prometheus.NewRegistry()}
+	proc.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return proc.run(ctx)
 }
 
@@ -149,6 +151,7 @@ func (p *process) run(ctx context.Context) error {
 	if p.roles.server {
 		p.leader = scheduler.NewLeader(scheduler.LeaderConfig{Store: p.store, Queue: p.queue, Name: hostname() + fmt.Sprint("-", os.Getpid()),
 			Caps: scheduler.Caps{All: p.settings.maxSyncs, PerHost: p.settings.maxPerHost, PerDestination: p.settings.maxPerDest}, Log: p.log})
+		p.registry.MustRegister(scheduler.NewFleetCollector(p.store, p.leader))
 	}
 	kick := func() {}
 	if p.leader != nil {
@@ -160,7 +163,7 @@ func (p *process) run(ctx context.Context) error {
 	if p.roles.worker {
 		p.worker = scheduler.NewWorker(scheduler.WorkerConfig{Store: p.store, Runner: p.runner(c), Queue: p.queue, Region: p.settings.region,
 			Places: p.settings.concurrency, Name: hostname(), Version: version(), PID: os.Getpid(), ForbidCrossRegions: !p.settings.crossRegion,
-			Lease: p.settings.lease, Heartbeat: min(10*time.Second, p.settings.lease/4), Ended: kick, Log: p.log})
+			Lease: p.settings.lease, Heartbeat: min(10*time.Second, p.settings.lease/4), Ended: kick, Log: p.log, Metrics: scheduler.NewMetrics(p.registry)})
 		parts.Go(func() {
 			if err := p.worker.Run(ctx); err != nil {
 				end(err)
