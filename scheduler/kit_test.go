@@ -42,10 +42,15 @@ func dialects(t *testing.T, test func(t *testing.T, url string)) {
 	})
 }
 
-// clock is set by hand.
+// clock is set by hand, or not at all: then it is the machine's.
 type clock struct{ micros atomic.Int64 }
 
-func (c *clock) now() time.Time          { return time.UnixMicro(c.micros.Load()).UTC() }
+func (c *clock) now() time.Time {
+	if micros := c.micros.Load(); micros != 0 {
+		return time.UnixMicro(micros).UTC()
+	}
+	return time.Now().UTC().Truncate(time.Microsecond)
+}
 func (c *clock) advance(d time.Duration) { c.micros.Add(d.Microseconds()) }
 
 // desk is a queue by hand: tickets lie on it until a test takes them.
@@ -106,9 +111,15 @@ type world struct {
 
 func newWorld(t testing.TB, url string) *world {
 	t.Helper()
+	return newWorldAt(t, url, noon.UnixMicro())
+}
+
+// newWorldAt sets the clock; 0 is the machine's.
+func newWorldAt(t testing.TB, url string, micros int64) *world {
+	t.Helper()
 	w := &world{t: t, url: url, clock: &clock{}, desk: &desk{}, warehouses: map[string]*warehouse{}, sources: map[string]func() sluice.Source{},
 		mode: map[string]sluice.WriteMode{}, read: map[string]sluice.ReadMode{}}
-	w.clock.micros.Store(noon.UnixMicro())
+	w.clock.micros.Store(micros)
 	w.open()
 	t.Cleanup(func() { w.check(w.store.Close()) })
 	w.source = &store.Source{Name: "src", Connector: "memory"}

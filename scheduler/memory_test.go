@@ -25,6 +25,9 @@ type warehouse struct {
 	effects   []int64 // epochs of merges that changed something, in the order of time
 	positions map[sluice.Lane]sluice.Position
 	epoch     int64
+
+	// Promises that it breaks, for the negative control.
+	ignoresEpochs, forgetsLoads bool
 }
 
 type memTable struct {
@@ -156,10 +159,10 @@ func (v *visit) Stage(ctx context.Context, s sluice.Segment) (sluice.Staged, err
 
 func (v *visit) Merge(_ context.Context, l sluice.Load) (counts []sluice.Counts, err error) {
 	err = v.do("merge", func() error {
-		if l.Epoch != v.epoch {
+		if l.Epoch != v.epoch && !v.ignoresEpochs {
 			return sluice.ErrFenced
 		}
-		if known, ok := v.loads[l.ID]; ok {
+		if known, ok := v.loads[l.ID]; ok && !v.forgetsLoads {
 			counts = known
 			return nil
 		}
