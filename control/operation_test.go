@@ -48,11 +48,13 @@ func TestCheck(t *testing.T) {
 		// A change of the configuration is looked at by itself.
 		f.world.set(func(w *world) { w.checkErr = nil })
 		s = must[*store.Source](t)(f.PatchSource(f.ctx, who, s.ID, 0, raw(`{"config":{"token":"better"}}`)))
-		list, _, err := f.store.ListOperations(f.ctx, s.ID, store.Page{Limit: 1})
-		if err != nil {
-			t.Fatal(err)
+		list, _, err := f.store.ListOperations(f.ctx, s.ID, store.Page{})
+		if err != nil || len(list) != 4 {
+			t.Fatalf("%d operations, %v", len(list), err)
 		}
-		f.wait(&list[0], nil)
+		for i := range list {
+			f.wait(&list[i], nil)
+		}
 		if s = must[*store.Source](t)(f.store.Source(f.ctx, s.ID)); s.Setup != store.Connected || s.Problem != nil {
 			t.Errorf("%+v", s)
 		}

@@ -101,29 +101,34 @@ func TestPlansAreVoidWhenTheWorldChanges(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	con := f.loaded()
-	for name, change := range map[string]func(){
-		"settings": func() {
+	for _, c := range []struct {
+		name   string
+		change func()
+	}{
+		{"settings", func() {
 			_, _, err := f.PatchStreams(f.ctx, who, con.ID, 0, []json.RawMessage{raw(`{"name":"public.items","write":"append"}`)})
 			must[bool](t)(true, err)
-		},
-		"the source's set-up": func() {
+		}},
+		{"the source's set-up", func() {
 			must[*store.Source](t)(f.PatchSource(f.ctx, who, con.SourceID, 0, raw(`{"config":{"url":"other"}}`)))
-		},
-		"streams": func() { f.discover(con.SourceID, stream("orders", "id"), stream("items", "id"), stream("third", "id")) },
-		"a former state": func() {
+		}},
+		{"streams", func() {
+			f.discover(con.SourceID, stream("orders", "id"), stream("items", "id"), stream("third", "id"))
+		}},
+		{"a former state", func() {
 			must[bool](t)(true, f.store.ResetStates(f.ctx, con.ID, []sluice.TableName{orders}, "someone"))
-		},
-		"the size": func() {
+		}},
+		{"the size", func() {
 			huge := stream("items", "id")
 			huge.RowCount = 10_000_000
 			f.discover(con.SourceID, stream("orders", "id"), huge, stream("third", "id"))
-		},
+		}},
 	} {
 		p := must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, nil))
-		change()
+		c.change()
 		_, err := f.ExecutePlan(f.ctx, who, p.ID)
 		if err == nil || sluice.AsError(err).Code != control.CodePlanStale {
-			t.Errorf("%s: %v", name, err)
+			t.Errorf("%s: %v", c.name, err)
 		}
 	}
 	p := must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, nil))
