@@ -2,9 +2,12 @@ package file
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 )
 
 // fileServer serves a text and counts the requests; before decides what comes
@@ -127,5 +131,31 @@ func TestThePolicyHolds(t *testing.T) {
 	}
 	if requests.Load() != 1 {
 		t.Errorf("%d requests", requests.Load())
+	}
+}
+
+func TestThePolicyHoldsForLocalFiles(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.csv"), []byte("id\n1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	deny, err := egress.Parse("", nil, []string{dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		policy egress.Policy
+		path   string
+		denied bool
+	}{{egress.Policy{}, dir + "/*.csv", false}, {egress.Policy{}, "/proc/self/environ", true}, {egress.Policy{}, "/proc/*/environ", true}, {deny, dir + "/a.csv", true}, {deny, dir + "/**", true}} {
+		s, err := Connector().Open(egress.With(t.Context(), c.policy), json.RawMessage(fmt.Sprintf(`{"path":%q,"name":"x"}`, c.path)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = s.Check(t.Context())
+		if denied := err != nil && sluice.AsError(err).Code == "egress_denied"; denied != c.denied {
+			t.Errorf("%s: %v", c.path, err)
+		}
 	}
 }

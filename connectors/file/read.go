@@ -108,7 +108,7 @@ func (s *source) read(ctx context.Context, req sluice.ReadRequest, to sluice.Sin
 
 // plan returns the files to read.
 func (r *reading) plan(ctx context.Context) ([]files.File, error) {
-	listed, err := files.List(ctx, r.e.Path)
+	listed, err := r.s.client.List(ctx, r.e.Path)
 	if err != nil {
 		return nil, ofStream(err, r.e)
 	}

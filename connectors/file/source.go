@@ -60,7 +60,7 @@ func (s *source) Close() error {
 
 // list returns the files of a stream, at least one.
 func (s *source) list(ctx context.Context, e entry) ([]files.File, error) {
-	listed, err := files.List(ctx, e.Path)
+	listed, err := s.client.List(ctx, e.Path)
 	if err == nil && len(listed) == 0 {
 		err = sluice.Errorf(sluice.Config, "file_none", "list "+e.Path, "correct the pattern; a relative one starts at the folder where sluice runs", "no file matches")
 	}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -52,11 +53,14 @@ type list struct {
 	texts []string // as given
 	nets  []netip.Prefix
 	names []string // in lower case; "*.example.com" is stored as ".example.com"
+
+	folders []string // of local files, or files themselves
 }
 
 // Parse makes a Policy. Entries are addresses (10.0.0.7), networks (10.0.0.0/8),
-// host names (db.example.com), or all names below one (*.example.com). Its error
-// has class Config and code egress_policy.
+// host names (db.example.com), all names below one (*.example.com), or absolute
+// paths of local files and folders. Its error has class Config and code
+// egress_policy.
 func Parse(preset string, allow, deny []string) (Policy, error) {
 	p := Policy{preset: preset}
 	if !slices.Contains([]string{"", Default, Strict, Closed}, preset) {
@@ -79,9 +83,14 @@ func policyError(hint, text string, args ...any) error {
 
 func parseList(entries []string) (l list, err error) {
 	for _, e := range entries {
-		if e = strings.ToLower(strings.TrimSpace(e)); e == "" {
+		if e = strings.TrimSpace(e); e == "" {
 			continue
 		}
+		if filepath.IsAbs(e) {
+			l.texts, l.folders = append(l.texts, e), append(l.folders, filepath.Clean(e))
+			continue
+		}
+		e = strings.ToLower(e)
 		l.texts = append(l.texts, e)
 		if prefix, err := netip.ParsePrefix(e); err == nil {
 			if prefix.Addr().Is4In6() {
@@ -97,7 +106,7 @@ func parseList(entries []string) (l list, err error) {
 		}
 		name := strings.TrimSuffix(strings.TrimPrefix(e, "*"), ".")
 		if strings.ContainsAny(name, "*/:@ ") || strings.HasPrefix(e, "*") && !strings.HasPrefix(name, ".") || strings.Trim(name, ".0123456789") == "" {
-			return list{}, policyError("give an address, a network such as 10.0.0.0/8, or a name such as db.example.com or *.example.com", "%q is none", e)
+			return list{}, policyError("give an address, a network such as 10.0.0.0/8, a name such as db.example.com or *.example.com, or an absolute path", "%q is none", e)
 		}
 		l.names = append(l.names, name)
 	}
@@ -167,7 +176,7 @@ func (p Policy) Check(host string, addr netip.Addr) error {
 	if host != "" && host != what {
 		what = host + " (" + what + ")"
 	}
-	return denied(what, reason)
+	return denied("connect to "+what, "the address", reason)
 }
 
 // metadataNames are names of metadata services that resolve inside clouds only,
@@ -179,7 +188,7 @@ func (p Policy) checkUnresolved(host string) error {
 	reason := ""
 	switch {
 	case p.deny.covers(host):
-		reason = "is on the deny list"
+		reason = onDenyList
 	case metadataNames.covers(host):
 		reason = "gives away credentials of a machine: it is a cloud's metadata service"
 	case numeric(host):
@@ -189,7 +198,7 @@ func (p Policy) checkUnresolved(host string) error {
 	default:
 		return nil
 	}
-	return denied(host, reason)
+	return denied("connect to "+host, "the address", reason)
 }
 
 // numeric reports whether host is an IPv4 address in one of the old forms, such as
@@ -200,23 +209,25 @@ func numeric(host string) bool {
 	return last != "" && (strings.Trim(last, "0123456789") == "" || strings.HasPrefix(last, "0x") && strings.Trim(last[2:], "0123456789abcdef") == "")
 }
 
-func denied(what, reason string) error {
-	hint := "give another address; if this one is meant, the operator of Sluice can allow it with SLUICE_EGRESS_ALLOW"
-	if strings.HasPrefix(reason, "is on the deny list") {
-		hint = "give another address; the operator of Sluice has put this one on the deny list, SLUICE_EGRESS_DENY"
+const onDenyList = "is on the deny list"
+
+func denied(op, what, reason string) error {
+	hint := "give another one; if this one is meant, the operator of Sluice can allow it with SLUICE_EGRESS_ALLOW"
+	if reason == onDenyList {
+		hint = "give another one; the operator of Sluice has put this one on the deny list, SLUICE_EGRESS_DENY"
 	}
-	return sluice.Errorf(sluice.Config, "egress_denied", "connect to "+what, hint, "the outbound policy does not allow it: the address %s", reason)
+	return sluice.Errorf(sluice.Config, "egress_denied", op, hint, "the outbound policy does not allow it: %s %s", what, reason)
 }
 
 // reason says why an address is denied, or nothing.
 func (p Policy) reason(host string, addr netip.Addr) string {
 	if p.deny.covers(host) {
-		return "is on the deny list"
+		return onDenyList
 	}
 	named := p.allow.covers(host)
 	for _, a := range meanings(addr) {
 		if p.deny.holds(a) {
-			return "is on the deny list"
+			return onDenyList
 		}
 		if p.allow.holds(a) {
 			continue
@@ -337,7 +348,7 @@ func (p Policy) Control(host string) func(ctx context.Context, network, address 
 func (p Policy) Dial(ctx context.Context, d net.Dialer, network, address string) (net.Conn, error) {
 	if network == "unix" {
 		if p.preset == Strict || p.preset == Closed {
-			return nil, denied("a socket", "is this machine itself")
+			return nil, denied("connect to a Unix socket", "it", "is this machine itself")
 		}
 		d.Control, d.ControlContext = nil, nil
 		return d.DialContext(ctx, network, address)
@@ -347,7 +358,7 @@ func (p Policy) Dial(ctx context.Context, d net.Dialer, network, address string)
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	if _, err := netip.ParseAddr(host); err != nil && numeric(host) {
-		return nil, denied(host, "is not written as four numbers")
+		return nil, denied("connect to "+host, "the address", "is not written as four numbers")
 	}
 	d.Control, d.ControlContext = nil, p.Control(host)
 	return d.DialContext(ctx, network, address)

@@ -22,10 +22,11 @@ const stall = 2 * time.Minute
 // A Client fetches files by HTTP. It is safe for concurrent use.
 type Client struct {
 	http    *http.Client
+	policy  egress.Policy
 	retries func() backoff.BackOff
 }
 
-// NewClient returns a Client that connects only to where the policy allows it,
+// NewClient returns a Client that connects to, and reads, only what the policy allows,
 // follows up to ten redirects, never goes from https to http, and tries for about
 // two minutes before it gives up.
 func NewClient(p egress.Policy) *Client {
@@ -34,7 +35,8 @@ func NewClient(p egress.Policy) *Client {
 		t.ResponseHeaderTimeout = time.Minute
 	})
 	return &Client{
-		http: &http.Client{Transport: transport, CheckRedirect: checkRedirect},
+		policy: p,
+		http:   &http.Client{Transport: transport, CheckRedirect: checkRedirect},
 		retries: func() backoff.BackOff {
 			b := backoff.NewExponentialBackOff()
 			b.MaxElapsedTime = 2 * time.Minute

@@ -73,7 +73,7 @@ func TestTimestampsOf96BitsGoBeyondNanoseconds(t *testing.T) {
 	} {
 		path := int96File(t, c.values, []int16{1, 0, 1})
 		client := NewClient(egress.Policy{})
-		listed, err := List(context.Background(), path)
+		listed, err := client.List(context.Background(), path)
 		if err != nil {
 			t.Fatal(err)
 		}

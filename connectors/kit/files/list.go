@@ -32,8 +32,9 @@ func IsURL(path string) bool {
 }
 
 // List returns the files that a path names, in the order of their names. A path
-// is a file, a pattern with *, ?, [] and ** (any folders), or a URL.
-func List(ctx context.Context, path string) ([]File, error) {
+// is a file, a pattern with *, ?, [] and ** (any folders), or a URL. Where a pattern
+// begins must be a folder that the outbound policy allows.
+func (c *Client) List(ctx context.Context, path string) ([]File, error) {
 	if IsURL(path) {
 		u, err := url.Parse(path)
 		if err != nil || u.Host == "" {
@@ -43,6 +44,9 @@ func List(ctx context.Context, path string) ([]File, error) {
 		return []File{{Name: shown.String(), location: path, remote: true}}, nil
 	}
 	path = strings.TrimPrefix(path, "file://")
+	if _, err := c.policy.CheckFile(fixed(path)); err != nil {
+		return nil, err
+	}
 	if !strings.ContainsAny(path, "*?[") {
 		f, err := localFile(path)
 		if err != nil {
@@ -154,6 +158,14 @@ func glob(ctx context.Context, pattern string) ([]string, error) {
 	})
 	slices.Sort(names)
 	return names, err
+}
+
+// fixed is the part of a path before its first pattern.
+func fixed(path string) string {
+	if at := strings.IndexAny(path, "*?["); at >= 0 {
+		return filepath.Dir(path[:at] + "x")
+	}
+	return path
 }
 
 // matches reports whether the parts of a path match a pattern's segments, where

@@ -52,7 +52,11 @@ func (c *Client) Open(ctx context.Context, f File, compression, authorization st
 		}
 		o.raw, o.Fingerprint, o.Modified, o.Size = b, b.fingerprint(), b.modified(), max(b.response.ContentLength, 0)
 	} else {
-		file, err := os.Open(f.location)
+		location, err := c.policy.CheckFile(f.location)
+		if err != nil {
+			return nil, err
+		}
+		file, err := os.Open(location)
 		if err != nil {
 			return nil, localError("open "+f.Name, err)
 		}
