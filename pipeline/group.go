@@ -9,6 +9,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/pipeline/normalize"
 )
@@ -64,9 +67,11 @@ func newGroup(s *Sync, source sluice.Source, epoch int64, positions []sluice.Pos
 
 // run reads the group's streams once and records how that ended.
 func (g *group) run(ctx context.Context) {
+	ctx, span := tracer.Start(ctx, "stream", trace.WithAttributes(attribute.StringSlice("sluice.streams", g.names())))
 	g.commits = ctx
 	g.ctx, g.cancel = context.WithCancelCause(ctx)
 	err := passing(ctx, g.readAll())
+	defer endSpan(span, err)
 	if err != nil {
 		g.abort(err)
 	}
@@ -80,6 +85,15 @@ func (g *group) run(ctx context.Context) {
 			st.setPhase(Done, nil, 0)
 		}
 	}
+}
+
+// names lists the group's streams, of a shared log the first ones.
+func (g *group) names() []string {
+	var names []string
+	for _, st := range g.streams[:min(len(g.streams), 20)] {
+		names = append(names, st.spec.Selection.Stream.Name.String())
+	}
+	return names
 }
 
 // passing gives errors their class that only the engine can judge: a deadline
@@ -458,6 +472,7 @@ func (l *lane) window() *window {
 		g := l.group
 		l.open = &window{lane: l, load: g.sync.nextLoad(g.epoch), opened: g.sync.Now(), at: g.sync.clock.next(),
 			before: l.staged, staged: make(chan struct{}), layers: make([][]*tableWindow, 1), ids: map[uint64]bool{}, last: map[*target]*segment{}}
+		l.open.beginSpan()
 	}
 	return l.open
 }
@@ -488,6 +503,7 @@ func (l *lane) seal() error {
 	l.commit = result
 	l.group.work.Go(func() {
 		err := w.commit(l.group.commits)
+		endSpan(w.span, err)
 		if err != nil {
 			l.group.fail(err)
 		}

@@ -19,6 +19,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/pipeline/normalize"
 	"github.com/sluicehq/sluice/pipeline/stage"
@@ -213,7 +216,9 @@ func (s *Sync) PeakBytes() int64 {
 // that fail for a passing reason are tried again; one stream's failure does not
 // stop the others. It returns nil when every stream is up to date, ErrInterrupted
 // after Drain, and else the failures joined; Progress tells them apart.
-func (s *Sync) Run(ctx context.Context) error {
+func (s *Sync) Run(ctx context.Context) (err error) {
+	ctx, span := tracer.Start(ctx, "sync", trace.WithAttributes(attribute.String("sluice.connection", s.Connection), attribute.String("sluice.run", s.Config.Run)))
+	defer func() { endSpan(span, err) }()
 	for p := (patience{}); ; {
 		before := s.moved.Load()
 		err := s.round(ctx)

@@ -8,6 +8,8 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/zeebo/xxh3"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/pipeline/normalize"
@@ -20,6 +22,7 @@ import (
 type window struct {
 	lane   *lane
 	load   sluice.LoadID
+	span   trace.Span
 	seq    int64     // given when it is sealed, since loads are ordered by it
 	at     time.Time // SyncedAtColumn of its rows
 	opened time.Time
@@ -296,7 +299,9 @@ func (w *window) stage(s *segment) {
 	g := w.lane.group
 	var place chan struct{}
 	if place, s.err = w.turn(s); s.err == nil {
-		s.staged, s.err = g.sync.Destination.Stage(g.ctx, s.in)
+		ctx, span := w.inSpan(g.ctx, "stage", attribute.String("sluice.table", s.in.Target.Name.String()), attribute.Int("sluice.segment", s.in.Seq))
+		s.staged, s.err = g.sync.Destination.Stage(ctx, s.in)
+		endSpan(span, s.err)
 		<-place
 	}
 	if s.err == nil {
@@ -391,7 +396,9 @@ func (w *window) commit(ctx context.Context) error {
 		g.alive.Add(1)
 		g.merging.Add(-1)
 	}()
+	ctx, span := w.inSpan(ctx, "merge", attribute.Int("sluice.tables", len(load.Tables)))
 	counts, err := transact.Do(ctx, g.sync.Destination, g.sync.Journal, load)
+	endSpan(span, err)
 	if err != nil {
 		return err
 	}
@@ -473,6 +480,7 @@ func (w *window) report(load transact.Manifest, owners []*streamRun, counts []sl
 
 // abort frees what the window holds; its rows are read again by a later run.
 func (w *window) abort(err error) {
+	defer endSpan(w.span, err)
 	for _, s := range w.segments {
 		s.queue.Abort(err)
 	}

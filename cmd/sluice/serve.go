@@ -121,6 +121,11 @@ func (a *app) serve(ctx context.Context, s settings, r roles) error {
 		return sluice.Errorf(sluice.Config, "database_needed", "start", "set SLUICE_DATABASE_URL to a PostgreSQL database; `sluice up` runs everything in one process and needs none",
 			"servers and workers share a PostgreSQL database, and none is given")
 	}
+	stopTracing, err := a.startTracing(ctx, s.otlpEndpoint)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	unlock, err := s.lockDataDir()
 	if err != nil {
 		return err
