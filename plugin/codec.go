@@ -14,6 +14,7 @@ import (
 type message struct {
 	data   []byte
 	pooled *[]byte // the frame buffer that data is cut from, if any
+	slot   int     // of shared memory that data is in, from 1; 0: none
 }
 
 // codec carries *message as it is, and leaves everything else, that is the

@@ -22,6 +22,7 @@ const (
 	frameTable      = 'T' // a table, by number; replaces the one of that number
 	frameSchema     = 'S' // which columns following batches of a table have
 	frameBatch      = 'B' // binary: rows
+	frameSlot       = 'M' // binary, to a host that shares memory: a frameBatch is in a slot of it
 	frameLane       = 'L' // a queue of a Read, by number
 	frameCheckpoint = 'C'
 	frameReject     = 'J'
@@ -132,8 +133,9 @@ func (e *batchEncoder) know(t *sluice.Table) {
 	e.next = 1
 }
 
-// encode returns the frame of a batch. The batch is not held on to.
-func (e *batchEncoder) encode(b sluice.Batch, queue uint32) (*message, error) {
+// encode returns the frame of a batch, in the message that room returns for its
+// size. The batch is not held on to.
+func (e *batchEncoder) encode(b sluice.Batch, queue uint32, room func(size int) (*message, error)) (*message, error) {
 	if b.Ops != nil && int64(len(b.Ops)) != b.Rows.NumRows() {
 		return nil, fmt.Errorf("batch of %s has %d ops for %d rows", b.Table.Name, len(b.Ops), b.Rows.NumRows())
 	}
@@ -157,7 +159,10 @@ func (e *batchEncoder) encode(b sluice.Batch, queue uint32) (*message, error) {
 			"send fewer rows per batch; a single row may have at most 256 MiB",
 			"a batch of %d bytes is larger than %d", size, maxMessage)
 	}
-	m := newMessage(size)
+	m, err := room(size)
+	if err != nil {
+		return nil, err
+	}
 	w := writer(m.data[:headerSize])
 	clear(w)
 	for _, op := range b.Ops {
@@ -212,7 +217,7 @@ func (e *batchEncoder) sendBatch(b sluice.Batch, m *message) error {
 	}
 	binary.LittleEndian.PutUint16(m.data[4:], schema)
 	binary.LittleEndian.PutUint32(m.data[8:], t.slot)
-	return e.send(m)
+	return e.send(m.inSlot())
 }
 
 // sendJSON sends a frame of JSON, in order with the batches.

@@ -38,7 +38,7 @@ func frames(tb testing.TB) [][]byte {
 	var sent [][]byte
 	e := newBatchEncoder(func(m *message) error { sent = append(sent, slices.Clone(m.data)); return nil })
 	batch := sluice.Batch{Table: table, Rows: rows, Ops: []sluice.Op{0, 1, 2}}
-	m, err := e.encode(batch, 3)
+	m, err := e.encode(batch, 3, func(size int) (*message, error) { return newMessage(size), nil })
 	if err != nil {
 		tb.Fatal(err)
 	}

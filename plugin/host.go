@@ -106,7 +106,7 @@ func (p *process) openIn(parent context.Context, kind Kind, name string, config 
 		}
 		p.output.hide(offer.Config, config)
 		err = p.call(ctx, methodOpen, openRequest{Kind: kind, Name: name, Config: config,
-			LogLevel: int(logLevel(ctx, p.command.Log)), SocketDir: p.dir, Egress: p.command.Egress}, &opened)
+			LogLevel: int(logLevel(ctx, p.command.Log)), SocketDir: p.dir, Shared: p.shared != nil, Egress: p.command.Egress}, &opened)
 	}
 	if err != nil && ctx.Err() != nil && parent.Err() == nil {
 		return opened, sluice.Errorf(sluice.Config, "plugin_start", "open "+p.name, "report this to the plugin's author",

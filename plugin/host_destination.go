@@ -127,7 +127,7 @@ func sendRows(ctx context.Context, stream grpc.ClientStream, s sluice.Segment) e
 			_ = frames.sendJSON(frameStop, toFault(err))
 			return &nextError{err}
 		}
-		m, err := frames.encode(b, 0)
+		m, err := frames.encode(b, 0, func(size int) (*message, error) { return newMessage(size), nil })
 		if err != nil {
 			_ = frames.sendJSON(frameStop, toFault(err))
 			return &nextError{err}

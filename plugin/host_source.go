@@ -144,6 +144,15 @@ func (r *reading) take(data []byte) error {
 		return r.decoder.describe(data)
 	case frameLane:
 		return r.addQueue(data[1:])
+	case frameSlot:
+		frame, err := r.p.shared.fetch(data)
+		if err != nil {
+			return err
+		}
+		if frame[0] != frameBatch {
+			return fmt.Errorf("%w: kind %q in shared memory", errFrame, frame[0])
+		}
+		return r.take(frame)
 	case frameBatch:
 		h, err := parseHeader(data)
 		if err != nil {

@@ -115,6 +115,7 @@ type process struct {
 	dir     string   // of the socket
 	stdout  *os.File // what go-plugin reads
 	parent  *os.File // open while the host wants the process to live
+	shared  *shared  // memory that rows come through; nil: there is none
 	output  *output
 	exited  chan struct{} // closed once the process is gone and its output read
 	oomBase oomCount
@@ -238,6 +239,10 @@ func (r *processRunner) Start(context.Context) error {
 		return errors.Join(err, stdout.Close(), stdoutW.Close(), stderr.Close(), stderrW.Close())
 	}
 	p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = stdoutW, stderrW, []*os.File{alive}
+	if memory, file, err := newShared(); err == nil { // without it, rows come over the socket
+		p.shared, p.cmd.ExtraFiles = memory, append(p.cmd.ExtraFiles, file)
+		defer func() { _ = file.Close() }()
+	}
 	p.cmd.SysProcAttr = ownGroup()
 	err = p.cmd.Start()
 	_, _, _ = stdoutW.Close(), stderrW.Close(), alive.Close()
@@ -348,6 +353,7 @@ func (p *process) stop() {
 			_ = p.conn.Close()
 		}
 		p.end()
+		p.shared.close()
 		if p.dir != "" {
 			_ = os.RemoveAll(p.dir)
 		}

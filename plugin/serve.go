@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -83,6 +84,8 @@ type server struct {
 	source      sluice.Source
 	destination sluice.Destination
 	socketDir   string
+	shared      *shared
+	streams     uint32                        // that were given a number
 	cancels     map[uint64]context.CancelFunc // of the calls that are running; nil: cancelled before it came
 }
 
@@ -240,6 +243,13 @@ func (s *server) open(_ context.Context, in []byte) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.socketDir = req.SocketDir
+	if req.Shared && s.shared == nil {
+		shared, err := openShared()
+		if err != nil {
+			return nil, fmt.Errorf("share memory with the host: %w", err)
+		}
+		s.shared = shared
+	}
 	if s.source != nil || s.destination != nil {
 		return nil, errors.New("this process has something open already")
 	}
@@ -274,6 +284,15 @@ func (s *server) open(_ context.Context, in []byte) (any, error) {
 func unknownName(req openRequest) error {
 	return sluice.Errorf(sluice.Config, "plugin_unknown_name", "open "+req.Name,
 		"check the name, or the file name of the plugin", "this executable has no %s %q", req.Kind, req.Name)
+}
+
+// sharing returns the memory that is shared with the host, if any, and a number
+// for the stream that is to use it.
+func (s *server) sharing() (*shared, uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.streams = max(s.streams+1, 1)
+	return s.shared, s.streams
 }
 
 func (s *server) opened() (sluice.Source, sluice.Destination) {

@@ -45,6 +45,12 @@ func (s *server) read(stream grpc.ServerStream) error {
 		return err
 	}
 	sink := newRemoteSink(stream, req)
+	sink.shared, sink.number = s.sharing()
+	defer func() {
+		if stream.Context().Err() != nil { // the host has hung up
+			sink.shared.abandon(sink.number)
+		}
+	}()
 	go sink.receive()
 	err := source.Read(ctx, sluice.ReadRequest{Selections: req.Selections, State: unpackState(req.State),
 		MaxParts: req.MaxParts, Follow: req.Follow}, sink)
@@ -71,6 +77,8 @@ type remoteSink struct {
 	stream grpc.ServerStream
 	frames *batchEncoder
 	cdc    bool
+	shared *shared // nil: rows go over the stream
+	number uint32  // of the stream, in shared
 
 	mu     sync.Mutex
 	queues map[sluice.Lane]*queue
@@ -160,11 +168,16 @@ func (s *remoteSink) Send(ctx context.Context, b sluice.Batch) error {
 	if err != nil {
 		return err
 	}
-	m, err := s.frames.encode(b, q.number)
+	m, err := s.frames.encode(b, q.number, func(size int) (*message, error) {
+		if err := s.enter(ctx, q, size); err != nil {
+			return nil, err
+		}
+		if m := s.shared.claim(s.number, size); m != nil {
+			return m, nil
+		}
+		return newMessage(size), nil
+	})
 	if err != nil {
-		return err
-	}
-	if err := s.enter(ctx, q, len(m.data)); err != nil {
 		return err
 	}
 	return s.frames.sendBatch(b, m)

@@ -97,6 +97,9 @@ type openRequest struct {
 	LogLevel  int             `json:"logLevel"`
 	Egress    egress.Policy   `json:"egress"`
 	SocketDir string          `json:"socketDir"` // removed by the plugin when its host dies
+	// Shared: the host has given the plugin memory to send rows through, and
+	// understands frameSlot.
+	Shared bool `json:"shared,omitempty"`
 }
 
 type openReply struct {
