@@ -28,7 +28,12 @@ type catalog struct {
 // own, this binary started again; built-in destinations open in this process, so
 // that syncs of one process can share a file.
 func (a *app) catalog(context.Context) (*catalog, error) {
-	return a.catalogWith(plugin.Command{Env: plugin.Environment(a.environ)})
+	s := settings{egressAllow: list(a.env("EGRESS_ALLOW", "")), egressDeny: list(a.env("EGRESS_DENY", "")), egressStrict: a.env("EGRESS_STRICT", "") == "true"}
+	policy, err := s.egress()
+	if err != nil {
+		return nil, err
+	}
+	return a.catalogWith(plugin.Command{Env: plugin.Environment(a.environ), Egress: policy})
 }
 
 // catalogWith is catalog with what all processes of connectors have in common.

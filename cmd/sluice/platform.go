@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/kit/egress"
@@ -129,12 +131,29 @@ func (s *settings) key() keyring.Where {
 	return w
 }
 
+// egress returns the outbound policy. What the platform keeps for itself, the
+// encryption key above all, is not for sources that read files.
 func (s *settings) egress() (egress.Policy, error) {
-	preset := ""
+	preset := egress.Default
 	if s.egressStrict {
-		preset = "strict"
+		preset = egress.Strict
 	}
-	return egress.Parse(preset, s.egressAllow, s.egressDeny)
+	deny := slices.Clone(s.egressDeny)
+	own := []string{s.dataDir, s.keyFile, s.tlsKey}
+	if path, ok := strings.CutPrefix(s.databaseURL, "sqlite:"); ok {
+		own = append(own, path, path+"-wal", path+"-shm")
+	}
+	for _, path := range own {
+		if path == "" {
+			continue
+		}
+		full, err := filepath.Abs(path)
+		if err != nil {
+			return egress.Policy{}, fmt.Errorf("find %s: %w", path, err)
+		}
+		deny = append(deny, full)
+	}
+	return egress.Parse(preset, s.egressAllow, deny)
 }
 
 // newControl returns what operators may do, with the connectors at hand.

@@ -7,8 +7,11 @@ import (
 )
 
 // special are folders of this machine's insides: environments of processes, among
-// them the encryption key's, and devices. Nothing allows them.
+// them the encryption key, and devices. Nothing allows them.
 var special = []string{"/proc", "/sys", "/dev"}
+
+// memory is a folder of ordinary files among the devices.
+const memory = "/dev/shm"
 
 // CheckFile returns the path of a local file, or folder, with all links followed,
 // or an error of class Config and code egress_denied where the policy does not let
@@ -23,7 +26,7 @@ func (p Policy) CheckFile(path string) (real string, err error) {
 		real = full
 	}
 	switch {
-	case inFolders(special, full, real):
+	case !below(real, memory) && inFolders(special, real) || below(full, "/proc"):
 		return "", denied("read "+path, "the file", "is of the insides of this machine")
 	case inFolders(p.deny.folders, full, real):
 		return "", denied("read "+path, "the file", onDenyList)

@@ -48,6 +48,8 @@ func TestCheckFile(t *testing.T) {
 		{"environment by dots", Policy{}, "/tmp/../proc/self/environ", ""},
 		{"proc allowed", parse(t, "", []string{"/proc"}, nil), "/proc/self/environ", ""},
 		{"device", Policy{}, "/dev/zero", ""},
+		{"memory", Policy{}, "/dev/shm/x.csv", "/dev/shm/x.csv"},
+		{"out of memory", Policy{}, "/dev/shm/../zero", ""},
 		{"denied", deny, path("secret/key"), ""},
 		{"denied folder", deny, path("secret"), ""},
 		{"denied by dots", deny, path("data/../secret/key"), ""},
