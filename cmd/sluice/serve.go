@@ -16,6 +16,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
 
 	"github.com/sluicehq/sluice"
@@ -46,6 +47,7 @@ Ctrl-C lets syncs reach a checkpoint; a second one ends them at once. Both are s
 	s.storeFlags(a, cmd)
 	s.serverFlags(a, cmd)
 	s.workerFlags(a, cmd)
+	s.regionFlag(a, cmd)
 	s.logFlags(a, cmd)
 	return cmd
 }
@@ -67,6 +69,7 @@ run on workers (sluice worker).`,
 	s.storeFlags(a, cmd)
 	s.serverFlags(a, cmd)
 	s.egressFlags(a, cmd)
+	s.regionFlag(a, cmd)
 	s.logFlags(a, cmd)
 	return cmd
 }
@@ -87,6 +90,7 @@ worker that is killed, frozen or cut off loses its syncs to another one after
 	}
 	s.storeFlags(a, cmd)
 	s.workerFlags(a, cmd)
+	s.regionFlag(a, cmd)
 	s.logFlags(a, cmd)
 	return cmd
 }
@@ -192,6 +196,15 @@ func (p *process) run(ctx context.Context) error {
 				stop()
 			}
 		})
+	}
+	if p.settings.metricsListen != "" {
+		stopMetrics, err := p.showMetrics()
+		if err != nil {
+			stop()
+			parts.Wait()
+			return err
+		}
+		defer stopMetrics()
 	}
 	p.app.say("Ready. Ctrl-C ends.")
 	<-ctx.Done()
@@ -303,4 +316,24 @@ func (p *process) welcome(ctx context.Context, acc *access.Access, addr net.Addr
 		p.app.say("Nobody owns this installation yet. This link makes the owner's account, once, until %s:\n  %s", expires.Local().Format("15:04"), at.JoinPath("claim").String()+"#"+secret)
 	}
 	return nil
+}
+
+// showMetrics serves what this process counts at an address of its own: workers
+// have no API.
+func (p *process) showMetrics() (stop func(), err error) {
+	listener, err := net.Listen("tcp", p.settings.metricsListen)
+	if err != nil {
+		return nil, sluice.Errorf(sluice.Config, "listen_failed", "show metrics on "+p.settings.metricsListen, "is another program listening there? choose another address with --metrics-listen", "%w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(p.registry, promhttp.HandlerOpts{}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	h := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		if err := h.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			p.log.Warn("metrics are no longer shown", "error", err)
+		}
+	})
+	return func() { _ = h.Close(); serving.Wait() }, nil
 }

@@ -40,6 +40,7 @@ type settings struct {
 	maxSyncs         int
 	crossRegion      bool
 	lease            time.Duration
+	metricsListen    string
 	keyFile          string
 	encryptionKey    string
 	egressAllow      []string
@@ -86,7 +87,6 @@ func (s *settings) serverFlags(a *app, cmd *cobra.Command) {
 	f.StringVar(&s.oidcClientID, "oidc-client-id", a.env("OIDC_CLIENT_ID", ""), "this platform's client id there (SLUICE_OIDC_CLIENT_ID); its secret comes in SLUICE_OIDC_CLIENT_SECRET")
 	f.StringSliceVar(&s.oidcRoles, "oidc-roles", list(a.env("OIDC_ROLES", "")), "who gets which role, as admin=group:data-team or viewer=domain:example.com (SLUICE_OIDC_ROLES)")
 	s.oidcClientSecret = a.env("OIDC_CLIENT_SECRET", "")
-	f.BoolVar(&s.crossRegion, "cross-region", a.env("CROSS_REGION", "true") == "true", "allow a connection between two regions (SLUICE_CROSS_REGION)")
 	s.maxFlags(a, cmd)
 }
 
@@ -104,7 +104,13 @@ func (s *settings) workerFlags(a *app, cmd *cobra.Command) {
 	f.StringVar(&s.region, "region", a.env("REGION", "default"), "region whose syncs this worker runs (SLUICE_REGION)")
 	f.IntVar(&s.concurrency, "concurrency", a.number("CONCURRENCY", max(2, min(runtime.NumCPU(), 8))), "syncs that this worker runs at once (SLUICE_CONCURRENCY)")
 	f.DurationVar(&s.lease, "lease", 60*time.Second, "how long a worker may be silent before its syncs are given to another one")
+	f.StringVar(&s.metricsListen, "metrics-listen", a.env("METRICS_LISTEN", ""), "address on which this process shows its metrics to anyone, without a token; empty: none (SLUICE_METRICS_LISTEN)")
 	s.egressFlags(a, cmd)
+}
+
+// regionFlag belongs to all who may make or run a connection.
+func (s *settings) regionFlag(a *app, cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&s.crossRegion, "cross-region", a.env("CROSS_REGION", "true") == "true", "allow a connection between two regions (SLUICE_CROSS_REGION)")
 }
 
 // egressFlags say what HTTP sources may reach, in checks and in syncs.
