@@ -64,7 +64,7 @@ func (r *running) conclude(ctx context.Context, e Ending, v Verdict) error {
 			if v.Outcome == "" {
 				return nil
 			}
-			return follow(ctx, tx, r.connection.ID, v.Outcome)
+			return follow(ctx, tx, r.connection.ID, r.connection.DependsOn, v.Outcome)
 		})
 	})
 	if err != nil {
@@ -199,7 +199,7 @@ func (r *running) holdUp(ctx context.Context, tx *store.Store, e Ending) error {
 
 // follow queues what runs after the end of a connection's sync: those that depend
 // on it, and itself where what it depends on succeeded while it ran.
-func follow(ctx context.Context, tx *store.Store, id string, outcome store.Outcome) error {
+func follow(ctx context.Context, tx *store.Store, id string, dependsOn []string, outcome store.Outcome) error {
 	var next []store.Due
 	if outcome == store.Succeeded || outcome == store.SucceededWithWarnings {
 		dependents, err := tx.Dependents(ctx, id)
@@ -208,12 +208,14 @@ func follow(ctx context.Context, tx *store.Store, id string, outcome store.Outco
 		}
 		next = dependents
 	}
-	own, err := tx.DueOf(ctx, id)
-	if err != nil {
-		return err
-	}
-	if len(own.DependsOn) > 0 && own.Status.State != store.PausedRun {
-		next = append(next, *own)
+	if len(dependsOn) > 0 {
+		own, err := tx.DueOf(ctx, id)
+		if err != nil {
+			return err
+		}
+		if own.Status.State != store.PausedRun {
+			next = append(next, *own)
+		}
 	}
 	for i := range next {
 		ready, err := satisfied(ctx, tx, &next[i])

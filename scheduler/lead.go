@@ -45,7 +45,7 @@ func (l *Leader) lose(ctx context.Context, a *store.Attempt, now time.Time) erro
 		if v.Outcome == "" {
 			return nil
 		}
-		return follow(ctx, tx, a.ConnectionID, v.Outcome)
+		return follow(ctx, tx, a.ConnectionID, d.DependsOn, v.Outcome)
 	})
 	if errors.Is(err, sluice.ErrFenced) || errors.Is(err, store.ErrNotFound) { // it has ended since, or was deleted
 		return nil
@@ -192,18 +192,24 @@ func (l *Leader) audit(ctx context.Context, now time.Time) error {
 }
 
 // admit hands waiting syncs over to workers, and reports whether some still wait.
+// While every place is taken it looks at the queue only to tell why they wait.
 func (l *Leader) admit(ctx context.Context, now, stale time.Time) (busy bool, err error) {
-	for limit := batch; ; limit *= 4 {
+	taken, free, err := l.occupancy(ctx, now, stale)
+	if err != nil {
+		return false, err
+	}
+	telling := now.Sub(l.toldAt) >= tellEvery || now.Before(l.toldAt)
+	if free == 0 && !telling {
+		return l.busy, nil
+	}
+	limit := batch
+	if !telling {
+		limit = min(batch, 4*free+32)
+	}
+	for ; ; limit *= 4 {
 		waiting, full, err := l.waiting(ctx, now, stale, limit)
 		if err != nil {
-			return false, err
-		}
-		if len(waiting) == 0 {
-			return false, l.tell(ctx, nil, now)
-		}
-		taken, free, err := l.occupancy(ctx, now, stale)
-		if err != nil {
-			return true, err
+			return l.busy, err
 		}
 		queue := make([]Candidate, 0, len(waiting))
 		for _, y := range waiting {
@@ -212,13 +218,17 @@ func (l *Leader) admit(ctx context.Context, now, stale time.Time) (busy bool, er
 		admitted, reasons := Admit(queue, taken, l.Caps, now)
 		// Where the longest due are all held up by a limit of theirs, those behind them
 		// must be seen.
-		if full && free && len(admitted) == 0 && limit < maxWaiting {
+		if full && free > 0 && len(admitted) == 0 && limit < maxWaiting {
 			continue
 		}
+		l.busy = len(reasons) > 0
 		if err := l.handOver(ctx, admitted, waiting, now, stale); err != nil {
-			return true, err
+			return l.busy, err
 		}
-		return len(reasons) > 0, l.tell(ctx, reasonsByConnection(waiting, reasons), now)
+		if telling {
+			err = l.tell(ctx, reasonsByConnection(waiting, reasons, now), now)
+		}
+		return l.busy, err
 	}
 }
 
@@ -255,15 +265,15 @@ func orDefault(region string) string {
 	return region
 }
 
-// occupancy returns what runs and is admitted, and whether any place is free.
-func (l *Leader) occupancy(ctx context.Context, now, stale time.Time) (o *Occupancy, free bool, err error) {
+// occupancy returns what runs and is admitted, and how many places are free.
+func (l *Leader) occupancy(ctx context.Context, now, stale time.Time) (o *Occupancy, free int, err error) {
 	workers, err := l.Store.LiveWorkers(ctx, now.Add(-l.Silence))
 	if err != nil {
-		return nil, false, fmt.Errorf("look for workers: %w", err)
+		return nil, 0, fmt.Errorf("look for workers: %w", err)
 	}
 	active, err := l.Store.ActiveSyncs(ctx, stale)
 	if err != nil {
-		return nil, false, fmt.Errorf("look for what runs: %w", err)
+		return nil, 0, fmt.Errorf("look for what runs: %w", err)
 	}
 	o = &Occupancy{Regions: map[string]Place{}, Hosts: map[string]int{}, Destinations: map[string]int{}}
 	for i := range workers {
@@ -285,7 +295,7 @@ func (l *Leader) occupancy(ctx context.Context, now, stale time.Time) (o *Occupa
 		o.Destinations[y.DestinationID]++
 	}
 	for _, p := range o.Regions {
-		free = free || p.Taken < p.Capacity
+		free += max(0, p.Capacity-p.Taken)
 	}
 	return o, free, nil
 }
@@ -324,41 +334,31 @@ func (l *Leader) handOver(ctx context.Context, admitted []Candidate, waiting map
 // waits before its reason is.
 const tellEvery = 2 * time.Second
 
-func reasonsByConnection(waiting map[string]*store.Sync, reasons map[string]string) map[string]string {
+func reasonsByConnection(waiting map[string]*store.Sync, reasons map[string]string, now time.Time) map[string]string {
 	by := make(map[string]string, len(reasons))
 	for id, reason := range reasons {
-		by[waiting[id].ConnectionID] = reason
+		if y := waiting[id]; now.Sub(y.QueuedAt) >= tellEvery {
+			by[y.ConnectionID] = reason
+		}
 	}
 	return by
 }
 
-// tell keeps why connections wait, where that has changed.
+// tell keeps why connections wait, where that has changed. That they no longer do,
+// the claim or end of their sync says.
 func (l *Leader) tell(ctx context.Context, reasons map[string]string, now time.Time) error {
-	if now.Sub(l.toldAt) < tellEvery && !now.Before(l.toldAt) || len(reasons) == 0 && len(l.told) == 0 {
-		return nil
-	}
 	changed := map[string]string{}
 	for id, reason := range reasons {
 		if l.told[id] != reason {
 			changed[id] = reason
 		}
 	}
-	for id := range l.told {
-		if _, waits := reasons[id]; !waits {
-			changed[id] = ""
-		}
-	}
 	l.toldAt = now
-	if len(changed) == 0 {
-		return nil
-	}
-	if err := l.Store.SetWaiting(ctx, changed); err != nil {
-		return fmt.Errorf("keep why syncs wait: %w", err)
-	}
-	for id, reason := range changed {
-		if l.told[id] = reason; reason == "" {
-			delete(l.told, id)
+	if len(changed) > 0 {
+		if err := l.Store.SetWaiting(ctx, changed); err != nil {
+			return fmt.Errorf("keep why syncs wait: %w", err)
 		}
 	}
+	l.told = reasons
 	return nil
 }

@@ -17,9 +17,9 @@ type LeaderConfig struct {
 	Name  string // of this process, unique among those that share the store
 	Caps  Caps
 
-	Tick      time.Duration // between looks for what is due; default 1 s
+	Tick      time.Duration // between looks for what is due; default 500 ms
 	Busy      time.Duration // between looks while syncs wait for places; default 100 ms
-	Shortest  time.Duration // between two looks, however often it is kicked; default 10 ms
+	Shortest  time.Duration // between two looks, however often it is kicked; default 20 ms
 	Lease     time.Duration // of leading; default 15 s
 	Unclaimed time.Duration // after which an admitted sync that nobody claimed is admitted again; default 30 s
 	Silence   time.Duration // after which a worker that was not heard of has no places; default 30 s
@@ -35,7 +35,7 @@ func (c *LeaderConfig) setDefaults() {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&c.Tick, time.Second}, {&c.Busy, 100 * time.Millisecond}, {&c.Shortest, 10 * time.Millisecond}, {&c.Lease, 15 * time.Second},
+	}{{&c.Tick, 500 * time.Millisecond}, {&c.Busy, 100 * time.Millisecond}, {&c.Shortest, 20 * time.Millisecond}, {&c.Lease, 15 * time.Second},
 		{&c.Unclaimed, 30 * time.Second}, {&c.Silence, 30 * time.Second}, {&c.Audit, 10 * time.Second}, {&c.Prune, 10 * time.Minute}} {
 		if *d.field == 0 {
 			*d.field = d.value
@@ -61,6 +61,7 @@ type Leader struct {
 	term    int64
 
 	began   bool // takeOver was done
+	busy    bool // syncs waited for places at the last look
 	audited time.Time
 	pruned  time.Time
 	told    map[string]string // why connections wait, as was written last

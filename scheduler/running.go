@@ -45,10 +45,10 @@ var (
 	errLease   = errors.New("the lease of the run could not be extended in time")
 )
 
-func newRunning(w *Worker, a *store.Attempt) *running {
+func newRunning(w *Worker, a *store.Attempt, y *store.Sync) *running {
 	secrets := mask.New()
 	lines := &syncLog{secrets: secrets, now: w.Store.Now}
-	r := &running{worker: w, hold: &hold{attempt: *a}, drain: make(chan struct{}), cancel: func(error) {}}
+	r := &running{worker: w, sync: y, hold: &hold{attempt: *a}, drain: make(chan struct{}), cancel: func(error) {}}
 	r.rec = &recorder{store: w.Store, hold: r.hold, log: lines.logger(), lines: lines, secrets: secrets, last: map[sluice.TableName]pipeline.Progress{}}
 	return r
 }
@@ -56,9 +56,6 @@ func newRunning(w *Worker, a *store.Attempt) *running {
 // load reads what the attempt is about.
 func (r *running) load(ctx context.Context) (err error) {
 	s := r.worker.Store
-	if r.sync, err = s.Sync(ctx, r.hold.attempt.SyncID); err != nil {
-		return err
-	}
 	if r.connection, err = s.Connection(ctx, r.sync.ConnectionID); err != nil {
 		return err
 	}
@@ -107,7 +104,7 @@ func (r *running) run(hard context.Context) {
 	var loops sync.WaitGroup
 	done := make(chan struct{})
 	loops.Go(func() { r.keep(ctx, done) })
-	r.tellStarted(ctx)
+	r.tellStarted()
 	ending, err := r.execute(ctx)
 	if err == nil && lost(ctx) == nil {
 		if err = r.worker.at("finish"); err == nil {
@@ -229,14 +226,10 @@ func (r *running) progress() []pipeline.Progress {
 	return engine.Progress()
 }
 
-func (r *running) tellStarted(ctx context.Context) {
+func (r *running) tellStarted() {
 	r.worker.Metrics.started(r.sync, r.hold.attempt.N, r.worker.Store.Now())
 	a := &r.hold.attempt
 	r.rec.log.Info("the sync begins", "attempt", a.N, "worker", r.worker.id, "region", r.worker.Region, "trigger", string(r.sync.Trigger), "connection", r.connection.Name)
-	data := map[string]any{"attempt": a.N, "worker": r.worker.id, "kind": r.sync.Kind, "trigger": r.sync.Trigger}
-	if err := r.worker.Store.AppendEvents(ctx, event(EventStarted, a.ConnectionID, a.SyncID, data)); err != nil {
-		r.worker.Log.Warn("could not tell of a sync's start", "sync", a.SyncID, "error", err)
-	}
 }
 
 // execute runs the engine. Its error is that nothing can be said about the run:

@@ -293,7 +293,7 @@ func (w *Worker) work(_ context.Context, t Ticket) {
 	if w.at("claim") != nil {
 		return
 	}
-	a, err := w.Store.ClaimSync(ctx, store.Claim{SyncID: t.Sync, Attempt: t.Place, WorkerID: w.id, Lease: w.Lease})
+	a, y, err := w.claim(ctx, t)
 	if errors.Is(err, store.ErrClaimed) || errors.Is(err, store.ErrNotFound) {
 		return
 	}
@@ -304,7 +304,7 @@ func (w *Worker) work(_ context.Context, t Ticket) {
 	if w.at("claimed") != nil {
 		return
 	}
-	r := newRunning(w, a)
+	r := newRunning(w, a, y)
 	if err := r.load(ctx); err != nil {
 		w.Log.Warn("could not read a sync; it is tried again when its lease ends", "sync", t.Sync, "error", err)
 		return
@@ -316,6 +316,21 @@ func (w *Worker) work(_ context.Context, t Ticket) {
 	w.mu.Lock()
 	delete(w.runs, t.Sync)
 	w.mu.Unlock()
+}
+
+// claim takes the sync and tells of it.
+func (w *Worker) claim(ctx context.Context, t Ticket) (a *store.Attempt, y *store.Sync, err error) {
+	err = w.Store.Transact(ctx, func(tx *store.Store) (err error) {
+		if a, err = tx.ClaimSync(ctx, store.Claim{SyncID: t.Sync, Attempt: t.Place, WorkerID: w.id, Lease: w.Lease}); err != nil {
+			return err
+		}
+		if y, err = tx.Sync(ctx, t.Sync); err != nil {
+			return err
+		}
+		data := map[string]any{"attempt": a.N, "worker": w.id, "kind": y.Kind, "trigger": y.Trigger}
+		return tx.AppendEvents(ctx, event(EventStarted, a.ConnectionID, a.SyncID, data))
+	})
+	return a, y, err
 }
 
 // giveBack lets another worker have the sync of a ticket at once.
