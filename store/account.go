@@ -131,7 +131,7 @@ type UserFilter struct {
 }
 
 var userList = list[User]{op: "list users", columns: userColumns, from: "users", id: "id", sort: "email", scan: scanUser,
-	sorts: map[string]column{"email": {"email_key", false}, "name": {"name_key", false}, "created": {"created_at", true}, "last_login": {"last_login_at", true}}}
+	sorts: map[string]column{"email": {name: "email_key"}, "name": {name: "name_key"}, "created": {name: "created_at", number: true}, "last_login": {name: "last_login_at", number: true}}}
 
 // ListUsers lists by address; Sort: email, name, created, last_login.
 func (s *Store) ListUsers(ctx context.Context, f UserFilter, p Page) (items []User, next string, err error) {

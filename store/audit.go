@@ -55,7 +55,7 @@ type AuditFilter struct {
 	Before     time.Time
 }
 
-var auditList = list[AuditEntry]{op: "list the audit log", from: "audit", id: "id", number: true, sort: "-at", sorts: map[string]column{"at": {"at", true}},
+var auditList = list[AuditEntry]{op: "list the audit log", from: "audit", id: "id", number: true, sort: "-at", sorts: map[string]column{"at": {name: "at", number: true}},
 	columns: "id, at, actor_id, actor_name, action, object_type, object_id, object_name, before_value, after_value, ip, user_agent, request_id, outcome",
 	scan: func(row scanner, e *AuditEntry) error {
 		return row(&e.ID, intoTime(&e.At), &e.ActorID, &e.ActorName, &e.Action, &e.ObjectType, &e.ObjectID, &e.ObjectName, intoRaw(&e.Before), intoRaw(&e.After),

@@ -35,7 +35,7 @@ func (s *Store) SaveCatalogue(ctx context.Context, sourceID string, streams []sl
 }
 
 var catalogue = list[CatalogueEntry]{op: "list the catalogue", columns: catalogueColumns, from: "catalogue", id: "name",
-	sort: "", sorts: map[string]column{"": {"namespace", false}}, scan: scanCatalogue}
+	sort: "", sorts: map[string]column{"": {name: "namespace"}}, scan: scanCatalogue}
 
 const catalogueColumns = "source_id, stream, seen_at"
 

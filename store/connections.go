@@ -368,14 +368,24 @@ func (x *txn) idle(ctx context.Context, op, id string) error {
 	return err
 }
 
-var connectionOrders = map[string]column{"name": {"c.name_key", false}, "created": {"c.created_at", true}, "updated": {"c.updated_at", true},
-	"last_success": {"t.last_success_at", true}, "next_run": {"t.next_run_at", true}, "state": {"t.state", false}}
+// The id comes from the table of the column, so that one index has both.
+var connectionOrders = map[string]column{"name": {name: "c.name_key"}, "created": {name: "c.created_at", number: true}, "updated": {name: "c.updated_at", number: true},
+	"last_success": {"t.last_success_at", true, "t.connection_id"}, "next_run": {"t.next_run_at", true, "t.connection_id"}, "state": {"t.state", false, "t.connection_id"}}
+
+// sourceOf and destinationOf select a column of what a connection joins: not by a
+// join, for which the database might give up the order of the page.
+func sourceOf(column string) string {
+	return ", (SELECT s." + column + " FROM sources s WHERE s.id = c.source_id)"
+}
+
+func destinationOf(column string) string {
+	return ", (SELECT d." + column + " FROM destinations d WHERE d.id = c.destination_id)"
+}
 
 // connectionRows are connections as lists show them.
 func connectionRows(d dialect) *list[ConnectionRow] {
 	return &list[ConnectionRow]{op: "list connections", id: "c.id", sort: "name", sorts: connectionOrders, scan: scanConnectionRow,
-		columns: d.connectionColumns() + ", s.name, s.kind, d.name, d.kind",
-		from:    connectionTables + " JOIN sources s ON s.id = c.source_id JOIN destinations d ON d.id = c.destination_id"}
+		columns: d.connectionColumns() + sourceOf("name") + sourceOf("kind") + destinationOf("name") + destinationOf("kind"), from: connectionTables}
 }
 
 func scanConnectionRow(row scanner, r *ConnectionRow) error {
@@ -442,7 +452,7 @@ func (c conn) lastSyncs(ctx context.Context, rows []ConnectionRow) error {
 }
 
 var streamList = list[Stream]{op: "list streams", columns: streamColumns, from: "streams", id: "name", sort: "",
-	sorts: map[string]column{"": {"namespace", false}}, scan: scanStream}
+	sorts: map[string]column{"": {name: "namespace"}}, scan: scanStream}
 
 // ListStreams lists the settings of a connection's streams by namespace and
 // name; search is part of a name, whatever the case. Sort: none.

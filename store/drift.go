@@ -59,7 +59,7 @@ func (s *Store) AddSchema(ctx context.Context, v *SchemaVersion) (added bool, er
 }
 
 var schemaList = list[SchemaVersion]{op: "list schemas", columns: schemaColumns, from: "schema_versions v", number: false,
-	id: "v.namespace || '.' || v.name || '.' || v.n", sort: "-", sorts: map[string]column{"": {"v.at", true}}, scan: scanSchema}
+	id: "v.namespace || '.' || v.name || '.' || v.n", sort: "-", sorts: map[string]column{"": {name: "v.at", number: true}}, scan: scanSchema}
 
 // Schemas lists the shapes of a connection's streams, of one where stream is not
 // nil, the latest first. Sort: none.
@@ -151,7 +151,7 @@ type DriftFilter struct {
 }
 
 var driftList = list[DriftEvent]{op: "list drift", columns: driftColumns, from: "drift_events", id: "id",
-	sort: "-", sorts: map[string]column{"": {"id", false}}, scan: scanDrift}
+	sort: "-", sorts: map[string]column{"": {name: "id"}}, scan: scanDrift}
 
 // ListDrift lists the latest first. Sort: none.
 func (s *Store) ListDrift(ctx context.Context, f DriftFilter, p Page) (items []DriftEvent, next string, err error) {

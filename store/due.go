@@ -26,10 +26,10 @@ type Due struct {
 	DestinationSetup  SetupState
 }
 
-const dueTables = "connection_status t JOIN connections c ON c.id = t.connection_id JOIN sources s ON s.id = c.source_id JOIN destinations d ON d.id = c.destination_id"
+const dueTables = "connection_status t JOIN connections c ON c.id = t.connection_id"
 
 func (d dialect) dueColumns() string {
-	return d.connectionColumns() + ", s.host, s.region, d.region, s.setup, d.setup"
+	return d.connectionColumns() + sourceOf("host") + sourceOf("region") + destinationOf("region") + sourceOf("setup") + destinationOf("setup")
 }
 
 func scanDue(row scanner, d *Due) error {

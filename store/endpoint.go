@@ -89,7 +89,7 @@ type endpoints struct {
 func endpointsIn(table, what string) endpoints {
 	return endpoints{table: table, what: what, uses: what + "_id", list: list[endpoint]{
 		op: "list " + table, columns: endpointColumns, from: table, id: "id", sort: "name", scan: scanEndpoint,
-		sorts: map[string]column{"name": {"name_key", false}, "created": {"created_at", true}, "updated": {"updated_at", true}, "kind": {"kind", false}},
+		sorts: map[string]column{"name": {name: "name_key"}, "created": {name: "created_at", number: true}, "updated": {name: "updated_at", number: true}, "kind": {name: "kind"}},
 	}}
 }
 

@@ -90,7 +90,7 @@ func (s *Store) EventsAfter(ctx context.Context, id int64, f EventFilter, limit 
 }
 
 var eventList = list[Event]{op: "list events", columns: eventColumns, from: "events", id: "id", number: true,
-	sort: "-", sorts: map[string]column{"": {"id", true}}, scan: scanEvent}
+	sort: "-", sorts: map[string]column{"": {name: "id", number: true}}, scan: scanEvent}
 
 // ListEvents lists the latest first. Sort: none.
 func (s *Store) ListEvents(ctx context.Context, f EventFilter, p Page) (items []Event, next string, err error) {

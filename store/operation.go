@@ -125,7 +125,7 @@ func (s *Store) FailStaleOperations(ctx context.Context, before time.Time, failu
 }
 
 var operationList = list[Operation]{op: "list operations", columns: operationColumns, from: "operations", id: "id", sort: "-",
-	sorts: map[string]column{"": {"id", false}}, scan: scanOperation}
+	sorts: map[string]column{"": {name: "id"}}, scan: scanOperation}
 
 // ListOperations lists the operations on an object, or all for "", the latest
 // first. Sort: none.

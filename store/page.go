@@ -47,6 +47,7 @@ type list[T any] struct {
 type column struct {
 	name   string
 	number bool
+	id     string // the list's id as another column has it; "": as the list's own
 }
 
 // where collects the conditions of a query.
@@ -151,6 +152,9 @@ func (l *list[T]) query(w *where, p Page) (pageQuery, error) {
 			"the list cannot be sorted by %q", name)
 	}
 	q.by = by
+	if q.by.id == "" {
+		q.by.id = l.id
+	}
 	if q.limit <= 0 {
 		q.limit = DefaultLimit
 	}
@@ -164,10 +168,10 @@ func (l *list[T]) query(w *where, p Page) (pageQuery, error) {
 		if err != nil {
 			return q, err
 		}
-		w.add("("+by.name+", "+l.id+") "+compare+" (?, ?)", key, id)
+		w.add("("+q.by.name+", "+q.by.id+") "+compare+" (?, ?)", key, id)
 	}
-	q.text = "SELECT " + l.columns + ", " + by.name + ", " + l.id + " FROM " + l.from + w.sql() +
-		" ORDER BY " + by.name + order + ", " + l.id + order + fmt.Sprintf(" LIMIT %d", q.limit+1)
+	q.text = "SELECT " + l.columns + ", " + q.by.name + ", " + q.by.id + " FROM " + l.from + w.sql() +
+		" ORDER BY " + q.by.name + order + ", " + q.by.id + order + fmt.Sprintf(" LIMIT %d", q.limit+1)
 	return q, nil
 }
 

@@ -83,7 +83,7 @@ func (s *Store) UsePlan(ctx context.Context, id, by string) (*Plan, error) {
 	return p, nil
 }
 
-var planList = list[Plan]{op: "list plans", columns: planColumns, from: "plans", id: "id", sort: "-", sorts: map[string]column{"": {"id", false}}, scan: scanPlan}
+var planList = list[Plan]{op: "list plans", columns: planColumns, from: "plans", id: "id", sort: "-", sorts: map[string]column{"": {name: "id"}}, scan: scanPlan}
 
 // ListPlans lists a connection's plans, or all for "", the latest first. Sort: none.
 func (s *Store) ListPlans(ctx context.Context, connectionID string, p Page) (items []Plan, next string, err error) {

@@ -158,7 +158,7 @@ func (s *Store) OpenSync(ctx context.Context, connectionID string) (*Sync, error
 }
 
 var syncList = list[Sync]{op: "list syncs", columns: syncColumns, from: "syncs", id: "id", sort: "-queued",
-	sorts: map[string]column{"queued": {"queued_at", true}, "ended": {"ended_at", true}}, scan: scanSync}
+	sorts: map[string]column{"queued": {name: "queued_at", number: true}, "ended": {name: "ended_at", number: true}}, scan: scanSync}
 
 // A SyncFilter narrows ListSyncs; zero fields let everything through.
 type SyncFilter struct {

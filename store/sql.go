@@ -146,7 +146,7 @@ func (d dialect) among(column string) string {
 	if d == sqlite {
 		return column + " IN (SELECT value FROM json_each(?))"
 	}
-	return column + " IN (SELECT json_array_elements_text(?::json))"
+	return column + " = ANY (ARRAY(SELECT json_array_elements_text(?::json)))" // which an index finds, unlike IN (SELECT …)
 }
 
 // listed is the argument of among.

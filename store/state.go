@@ -31,11 +31,11 @@ func scanState(row scanner, e *StateEntry) error {
 		&e.RestoredFrom, &e.By, &e.Current)
 }
 
-const currentStates = "states s JOIN state_history h ON h.id = s.entry_id"
+const currentStates = "states k JOIN state_history h ON h.id = k.entry_id"
 
 // current returns the current state of a stream, or ErrNotFound.
 func (c conn) current(ctx context.Context, connectionID string, name sluice.TableName) (*StateEntry, error) {
-	return first(ctx, c, scanState, "SELECT "+stateColumns+" FROM "+currentStates+" WHERE s.connection_id = ? AND s.namespace = ? AND s.name = ?",
+	return first(ctx, c, scanState, "SELECT "+stateColumns+" FROM "+currentStates+" WHERE k.connection_id = ? AND k.namespace = ? AND k.name = ?",
 		connectionID, name.Schema, name.Name)
 }
 
@@ -55,12 +55,12 @@ func (x *txn) setState(ctx context.Context, e *StateEntry, now int64) error {
 // An entry that has By set has had no load since: the next run must start from it,
 // not from the destination's ledger.
 func (s *Store) States(ctx context.Context, connectionID string) ([]StateEntry, error) {
-	items, err := all(ctx, s.reader(), scanState, "SELECT "+stateColumns+" FROM "+currentStates+" WHERE s.connection_id = ? ORDER BY s.namespace, s.name", connectionID)
+	items, err := all(ctx, s.reader(), scanState, "SELECT "+stateColumns+" FROM "+currentStates+" WHERE k.connection_id = ? ORDER BY k.namespace, k.name", connectionID)
 	return items, failed("list states", err)
 }
 
 var stateList = list[StateEntry]{op: "list the history of states", columns: stateColumns, from: "state_history h", id: "h.id", number: true,
-	sort: "-", sorts: map[string]column{"": {"h.id", true}}, scan: scanState}
+	sort: "-", sorts: map[string]column{"": {name: "h.id", number: true}}, scan: scanState}
 
 // StateHistory lists the states of a connection, of one stream where stream is
 // not nil, the latest first. Sort: none.

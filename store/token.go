@@ -76,7 +76,7 @@ func (s *Store) TouchToken(ctx context.Context, id string, at time.Time, ip stri
 }
 
 var tokenList = list[Token]{op: "list tokens", columns: tokenColumns, from: "tokens", id: "id", sort: "-created", scan: scanToken,
-	sorts: map[string]column{"created": {"created_at", true}, "name": {"name_key", false}, "last_used": {"last_used_at", true}}}
+	sorts: map[string]column{"created": {name: "created_at", number: true}, "name": {name: "name_key"}, "last_used": {name: "last_used_at", number: true}}}
 
 // ListTokens lists the tokens of a user, or of all for "", the latest first;
 // Sort: created, name, last_used.

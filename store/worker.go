@@ -86,7 +86,7 @@ func (s *Store) LiveWorkers(ctx context.Context, since time.Time) ([]Worker, err
 }
 
 var workerList = list[Worker]{op: "list workers", columns: workerColumns, from: "workers", id: "id", sort: "region", scan: scanWorker,
-	sorts: map[string]column{"region": {"region", false}, "seen": {"seen_at", true}, "started": {"started_at", true}}}
+	sorts: map[string]column{"region": {name: "region"}, "seen": {name: "seen_at", number: true}, "started": {name: "started_at", number: true}}}
 
 // ListWorkers lists by region; region "" is all; Sort: region, seen, started.
 func (s *Store) ListWorkers(ctx context.Context, region string, p Page) (items []Worker, next string, err error) {
