@@ -11,6 +11,7 @@ FUZZTIME  ?= 20s
 CHAOSTIME ?= 10m
 DEMO_DIR  ?= demo-data
 DEMO_PORT ?= 8099
+DEMO_LISTEN ?= 127.0.0.1:8080
 
 export GOFLAGS := -tags=$(TAGS)
 
@@ -26,8 +27,8 @@ build: ## build the binary, bin/sluice
 	$(GO) build -o $(BIN) ./cmd/sluice
 
 .PHONY: demo
-demo: build ## build, then replicate a living sample API into a DuckDB file
-	@DEMO_DIR=$(DEMO_DIR) DEMO_PORT=$(DEMO_PORT) sh docs/demo/run.sh $(BIN)
+demo: build ## build, then run the platform: a living sample API, replicated every minute
+	@DEMO_DIR=$(DEMO_DIR) DEMO_PORT=$(DEMO_PORT) DEMO_LISTEN=$(DEMO_LISTEN) sh docs/demo/run.sh $(BIN)
 
 .PHONY: deps
 deps: ## install what the tests need (by apt, when root), or say what is missing
