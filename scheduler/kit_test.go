@@ -106,6 +106,7 @@ type world struct {
 	mode       map[string]sluice.WriteMode
 	read       map[string]sluice.ReadMode
 	prepare    func(scheduler.Request) error // may fail a run
+	real       func() (sluice.Destination, error)
 	workers    int
 }
 
@@ -281,7 +282,15 @@ func (r *runner) Prepare(_ context.Context, q scheduler.Request) (*scheduler.Run
 	}
 	id := q.Connection.ID
 	open, mode, read := r.sources[id], r.mode[id], r.read[id]
-	return &scheduler.Run{Owner: "test", Destination: &visit{r.warehouses[id], r.at}, Limits: pipeline.Limits{WindowRows: 3, Parts: 1, Backoff: func(int) time.Duration { return 0 }},
+	var dest sluice.Destination = &visit{r.warehouses[id], r.at}
+	if r.real != nil {
+		real, err := r.real()
+		if err != nil {
+			return nil, err
+		}
+		dest = &stepped{real, r.at}
+	}
+	return &scheduler.Run{Owner: "test", Destination: dest, Limits: pipeline.Limits{WindowRows: 3, Parts: 1, Backoff: func(int) time.Duration { return 0 }},
 		Open: func(context.Context) (sluice.Source, error) {
 			if err := r.at("open"); err != nil {
 				return nil, err
@@ -292,11 +301,11 @@ func (r *runner) Prepare(_ context.Context, q scheduler.Request) (*scheduler.Run
 			offered, err := open().Discover(ctx)
 			var chosen []pipeline.Stream
 			for _, s := range offered {
-				chosen = append(chosen, pipeline.Stream{Selection: sluice.Selection{Stream: s, Mode: read, Cursor: "id"}, Table: s.Name, Mode: mode, Drift: pipeline.Drift(q.Connection.Drift)})
+				chosen = append(chosen, pipeline.Stream{Selection: sluice.Selection{Stream: s, Mode: read, Cursor: "id"}, Table: sluice.TableName{Schema: q.Connection.Schema, Name: s.Name.Name}, Mode: mode, Drift: pipeline.Drift(q.Connection.Drift)})
 			}
 			return chosen, err
 		},
-		Close: func() error { return nil }}, nil
+		Close: dest.Close}, nil
 }
 
 // steppedJournal is a journal with a step before and after each effect.
