@@ -216,7 +216,7 @@ func LoadDocuments(path string) ([]Document, error) {
 		all, errs = append(all, docs...), append(errs, err)
 	}
 	if err := errors.Join(append(errs, repeated(all))...); err != nil {
-		return nil, &sluice.Error{Class: sluice.Config, Code: "document_invalid", Err: err, Hint: "correct the lines named; docs/operations.md shows whole documents"}
+		return nil, &sluice.Error{Class: sluice.Config, Code: "document_invalid", Err: err, Hint: "correct the lines named; docs/config-as-code.md shows whole ones"}
 	}
 	return all, nil
 }
