@@ -11,27 +11,20 @@ import (
 )
 
 // finish records how the attempt ended and what follows. The store may be away
-// for a while: it is tried until the lease is lost.
+// for a while: it is tried for as long as a lease may last.
 func (r *running) finish(ctx context.Context, e Ending) error {
 	failures := 0
-	write := context.WithoutCancel(ctx) // a cancelled run has an end, too
+	write, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.worker.Lease) // a cancelled run has an end, too
+	defer cancel()
+	stop := context.AfterFunc(r.worker.hard, cancel)
+	defer stop()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		err := r.before(write, e, &failures)
 		if err == nil {
 			err = r.conclude(write, e, Decide(e, failures, r.worker.Store.Now(), r.worker.Jitter))
 		}
-		if err == nil || errors.Is(err, sluice.ErrFenced) || !sluice.AsError(err).Retryable() {
+		if err == nil || errors.Is(err, sluice.ErrFenced) || !sluice.AsError(err).Retryable() || !sleep(write, pause) {
 			return err
-		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-timer.C:
-		case <-ctx.Done():
-			timer.Stop()
-			if cause := lost(ctx); cause != nil {
-				return errors.Join(err, cause)
-			}
-			<-timer.C
 		}
 	}
 }

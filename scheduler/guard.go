@@ -49,6 +49,7 @@ type guardedDestination struct {
 	store *store.Store
 	hold  *hold
 	log   *slog.Logger
+	adopt bool // the store knows no state of the connection
 
 	mu      sync.Mutex
 	altered map[sluice.TableName]bool
@@ -67,10 +68,11 @@ func (d *guardedDestination) Begin(ctx context.Context, r sluice.Run) (sluice.Le
 	if err != nil {
 		return ledger, err
 	}
-	if d.hold.attempt.N == 1 && len(ledger.Positions) > 0 {
+	if d.adopt && len(ledger.Positions) > 0 {
 		if err := d.store.AdoptStates(ctx, d.hold.attempt.ConnectionID, ledger.Positions); err != nil {
 			return ledger, fmt.Errorf("keep the ledger's positions: %w", err)
 		}
+		d.adopt = false
 	}
 	return ledger, nil
 }

@@ -26,6 +26,7 @@ type running struct {
 	target     *store.Destination
 	timing     Timing
 	blackouts  Blackouts
+	wrong      error // with the schedule or the windows
 
 	drain  chan struct{} // closed: the engine ends at its next checkpoints
 	cancel context.CancelCauseFunc
@@ -62,8 +63,13 @@ func (r *running) load(ctx context.Context) (err error) {
 	if r.source, err = s.Source(ctx, r.connection.SourceID); err != nil {
 		return err
 	}
-	r.target, err = s.Destination(ctx, r.connection.DestinationID)
-	return err
+	if r.target, err = s.Destination(ctx, r.connection.DestinationID); err != nil {
+		return err
+	}
+	if r.timing, r.wrong = TimingOf(r.connection.Schedule); r.wrong == nil {
+		r.blackouts, r.wrong = BlackoutsOf(r.connection.Windows)
+	}
+	return nil
 }
 
 // heed follows the wishes of people.
@@ -105,10 +111,12 @@ func (r *running) run(hard context.Context) {
 	done := make(chan struct{})
 	loops.Go(func() { r.keep(ctx, done) })
 	r.tellStarted()
+	recorded := false
 	ending, err := r.execute(ctx)
 	if err == nil && lost(ctx) == nil {
 		if err = r.worker.at("finish"); err == nil {
 			err = r.finish(ctx, ending)
+			recorded = err == nil
 		}
 	}
 	r.mu.Lock()
@@ -122,7 +130,7 @@ func (r *running) run(hard context.Context) {
 	if cause := lost(ctx); cause != nil {
 		err = cause
 	}
-	if err != nil {
+	if !recorded {
 		r.worker.Log.Warn("a run could not record its end; another attempt takes over when its lease ends", "sync", r.sync.ID, "error", err)
 	}
 }
@@ -145,7 +153,8 @@ func (r *running) keep(ctx context.Context, done <-chan struct{}) {
 	progress := time.NewTicker(w.Progress)
 	defer progress.Stop()
 	margin := w.Lease / 6
-	expiry := time.AfterFunc(w.Lease-margin, func() { r.cancelWith(errLease) })
+	since := w.Store.Now().Sub(r.hold.attempt.StartedAt)
+	expiry := time.AfterFunc(w.Lease-margin-min(max(since, 0), w.Lease), func() { r.cancelWith(errLease) })
 	defer expiry.Stop()
 	for {
 		select {
@@ -252,12 +261,8 @@ func (r *running) execute(ctx context.Context) (Ending, error) {
 
 // refused says what must not run here or now.
 func (r *running) refused() (Ending, bool) {
-	var err error
-	if r.timing, err = TimingOf(r.connection.Schedule); err == nil {
-		r.blackouts, err = BlackoutsOf(r.connection.Windows)
-	}
-	if err != nil {
-		return Ending{Errors: []*sluice.Error{sluice.AsError(err)}}, false
+	if r.wrong != nil {
+		return Ending{Errors: []*sluice.Error{sluice.AsError(r.wrong)}}, false
 	}
 	if r.worker.ForbidCrossRegions && CrossesRegions(r.source.Region, r.target.Region) {
 		return Ending{Errors: []*sluice.Error{sluice.Errorf(sluice.Config, "cross_region_forbidden", "choose a region", "use a source and a destination of one region, or ask an administrator to allow this",
@@ -310,7 +315,12 @@ func (r *running) sluice(ctx context.Context, run *Run) (Ending, error) {
 	if err := r.approve(ctx, streams); err != nil {
 		return Ending{}, err
 	}
-	if err := r.wishes(ctx, dest, sluice.Run{Connection: name, Owner: run.Owner, ID: a.SyncID, Epoch: r.hold.epoch()}, streams); err != nil {
+	states, err := r.worker.Store.States(ctx, r.connection.ID)
+	if err != nil {
+		return Ending{}, fmt.Errorf("read the states: %w", err)
+	}
+	dest.adopt = len(states) == 0
+	if err := r.wishes(ctx, dest, states, sluice.Run{Connection: name, Owner: run.Owner, ID: a.SyncID, Epoch: r.hold.epoch()}, streams); err != nil {
 		return r.failed(ctx, err), nil
 	}
 	open := run.Open
@@ -368,11 +378,7 @@ func (r *running) approve(ctx context.Context, streams []pipeline.Stream) error 
 }
 
 // wishes carries out what people want of the state before the engine begins.
-func (r *running) wishes(ctx context.Context, dest sluice.Destination, run sluice.Run, streams []pipeline.Stream) error {
-	states, err := r.worker.Store.States(ctx, r.connection.ID)
-	if err != nil {
-		return fmt.Errorf("read the states: %w", err)
-	}
+func (r *running) wishes(ctx context.Context, dest sluice.Destination, states []store.StateEntry, run sluice.Run, streams []pipeline.Stream) (err error) {
 	reset, restore := wishes(states)
 	if len(restore) > 0 {
 		r.rec.log.Info("restoring earlier states", "streams", len(restore))
