@@ -497,7 +497,7 @@ func setAt(at any, path string, value any) {
 var unfitForNames = regexp.MustCompile(`[^A-Z0-9]+`)
 
 // Placeholder is the reference that an export writes in place of a stored secret
-// of an object: ${env:SLUICE_<NAME>_<PATH>}.
+// of an object: ${env:SLUICE_SECRET_<NAME>_<PATH>}.
 func Placeholder(name, path string) string {
-	return "${env:SLUICE_" + strings.Trim(unfitForNames.ReplaceAllString(strings.ToUpper(name+"_"+path), "_"), "_") + "}"
+	return "${env:SLUICE_SECRET_" + strings.Trim(unfitForNames.ReplaceAllString(strings.ToUpper(name+"_"+path), "_"), "_") + "}"
 }

@@ -250,10 +250,10 @@ func TestDiffOfStoredSecrets(t *testing.T) {
 		return config.Diff(have, parse(t, strings.Replace(three, "${env:SHOP_TOKEN}", token, 1)), shopSecrets, false)
 	}
 	for token, want := range map[string]string{
-		"hush":                     "update source shop config.token?",
-		"other":                    "update source shop config.token?",
-		"${env:X}":                 "update source shop config.token",
-		"${env:SLUICE_SHOP_TOKEN}": "", // what an export wrote
+		"hush":                            "update source shop config.token?",
+		"other":                           "update source shop config.token?",
+		"${env:X}":                        "update source shop config.token",
+		"${env:SLUICE_SECRET_SHOP_TOKEN}": "", // what an export wrote
 	} {
 		changes := plan(token)
 		if got := describe(changes); got != want {
@@ -335,7 +335,7 @@ func TestExportRoundTrips(t *testing.T) {
 	}
 	have := objects(parse(t, strings.Replace(three, "${env:SHOP_TOKEN}", "hush", 1)), shopSecrets)
 	out, _ := config.Export(have)
-	if !strings.Contains(string(out), "token: ${env:SLUICE_SHOP_TOKEN} # a secret that is not exported") {
+	if !strings.Contains(string(out), "token: ${env:SLUICE_SECRET_SHOP_TOKEN} # a secret that is not exported") {
 		t.Errorf("%s", out)
 	}
 }

@@ -61,7 +61,6 @@ const (
 	CodeUnknownConnector = "unknown_connector" // no such connector or destination kind
 	CodeInUse            = "in_use"            // connections depend on the object
 	CodeRegionForbidden  = "region_forbidden"  // the policy forbids cross-region connections
-	CodePlanRequired     = "plan_required"     // the action destroys data and wants a plan's id
 	CodePlanUnfit        = "plan_unfit"        // the plan is for something else, or used
 	CodePlanExpired      = "plan_expired"
 	CodePlanStale        = "plan_stale" // the world has changed since the plan was made

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -315,5 +317,55 @@ func TestDiscoveryFailures(t *testing.T) {
 	f.world.set(func(w *world) { w.checkErr = errors.New("boom") })
 	if o := f.wait(f.DiscoverSource(f.ctx, who, s.ID)); o.State != store.OperationFailed || o.Error.Class != "bug" {
 		t.Errorf("%+v", o.Error)
+	}
+}
+
+// TestSecretsAreNowhere plants marker secrets in every secret field, has them in
+// failures too, and looks for them in the store, the answers and the log.
+func TestSecretsAreNowhere(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	f := fixtureAt(t, "sqlite:"+filepath.Join(dir, "store.db"))
+	const config = `{"url":"x","token":"marker-one","auth":{"user":"u","password":"marker-two"},"files":[{"name":"a","key":"marker-three"},{"name":"b","key":"${env:GOOD_TOKEN}"}]}`
+	s := f.source("a", config)
+	d := must[*store.Destination](t)(f.CreateDestination(f.ctx, who, control.EndpointSpec{Name: "d", Connector: "heap", Config: raw(config)}))
+	const text = "tokens marker-one, marker-two, bWFya2VyLXRocmVl and env-marker-secret were refused: \"marker-two\""
+	f.world.set(func(w *world) {
+		w.checkErr = sluice.Errorf(sluice.Auth, "fake_refused", "try marker-one", "not marker-three", "%s", text)
+	})
+	var answers []any
+	for range 2 {
+		answers = append(answers, f.wait(f.CheckSource(f.ctx, who, s.ID)), f.wait(f.DiscoverSource(f.ctx, who, s.ID)), f.wait(f.CheckDestination(f.ctx, who, d.ID)),
+			f.wait(f.CheckSpec(f.ctx, who, "source", s.ID, control.EndpointSpec{Name: "a", Connector: "fake", Config: raw(config)})))
+		_ = f.RecheckSource(f.ctx, s.ID) // its error is for the log of its caller, who masks it
+		_, err := f.PatchSource(f.ctx, who, s.ID, 0, raw(`{"config":{"token":"marker-four","auth":{"password":["marker-two"]}}}`))
+		answers = append(answers, faults(err))
+		_, err = f.CreateSource(f.ctx, who, control.EndpointSpec{Name: "marker", Connector: "fake", Config: raw(strings.Replace(config, `"marker-three"`, `{"marker-three":1}`, 1))})
+		answers = append(answers, faults(err))
+	}
+	f.world.set(func(w *world) { w.checkErr = nil }) // which would name secrets of the past
+	must[*store.Source](t)(f.PatchSource(f.ctx, who, s.ID, 0, raw(`{"config":{"token":"marker-five"}}`)))
+	f.Close()
+	look := map[string]string{"answers": fmt.Sprintf("%+v", answers), "log": f.log.text.String()}
+	shown, _ := json.Marshal(answers)
+	look["answers as JSON"] = string(shown)
+	files, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v %v", files, err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		look[name] = string(text)
+	}
+	for where, text := range look {
+		for _, secret := range []string{"marker-one", "marker-two", "marker-three", "marker-four", "marker-five", "bWFya2VyLXRocmVl", "env-marker-secret"} {
+			if strings.Contains(text, secret) {
+				at := strings.Index(text, secret)
+				t.Errorf("%s in %s: %q", secret, where, text[max(0, at-60):min(len(text), at+60)])
+			}
+		}
 	}
 }

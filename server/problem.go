@@ -87,7 +87,6 @@ var statuses = map[string]int{
 	store.CodeSortInvalid:       http.StatusBadRequest,
 	store.CodeUnavailable:       http.StatusServiceUnavailable,
 	control.CodeRegionForbidden: http.StatusForbidden,
-	control.CodePlanRequired:    http.StatusConflict,
 	control.CodePlanUnfit:       http.StatusConflict,
 	control.CodePlanExpired:     http.StatusConflict,
 	control.CodePlanStale:       http.StatusConflict,

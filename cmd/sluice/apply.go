@@ -281,7 +281,7 @@ func (a *app) exportCommand() *cobra.Command {
 		Use: "export", Short: "Write what a server has as documents", Args: noArgs,
 		Long: `Writes the sources, destinations and connections of a server as YAML documents,
 which ` + "`sluice apply`" + ` takes. Secrets are never in them: references are written as
-they are; in place of a secret that the server keeps comes ${env:SLUICE_NAME_FIELD},
+they are; in place of a secret that the server keeps comes ${env:SLUICE_SECRET_NAME_FIELD},
 which stands for the secret that is there when it is applied to the same server.`,
 		Example: `  sluice export > sluice.yaml`,
 		RunE: func(cmd *cobra.Command, _ []string) error {

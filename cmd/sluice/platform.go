@@ -13,8 +13,10 @@ import (
 	"strings"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors"
 	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/control"
+	"github.com/sluicehq/sluice/destinations"
 	"github.com/sluicehq/sluice/keyring"
 	"github.com/sluicehq/sluice/plugin"
 	"github.com/sluicehq/sluice/scheduler"
@@ -176,7 +178,28 @@ func (p *platform) catalogue(context.Context) (control.Catalogue, error) {
 	if err != nil {
 		return control.Catalogue{}, err
 	}
-	return control.Catalogue{Connectors: kindsOf(c.connectors, plugin.KindSource, c.found), Destinations: kindsOf(c.destinations, plugin.KindDestination, c.found)}, nil
+	all := control.Catalogue{Connectors: kindsOf(c.connectors, plugin.KindSource, c.found), Destinations: kindsOf(c.destinations, plugin.KindDestination, c.found)}
+	validated(all.Connectors, connectors.Builtin())
+	validated(all.Destinations, destinations.Builtin())
+	return all, nil
+}
+
+// validated lets configurations of what is built in be checked beyond their
+// schema: opening, which does no I/O, in this process.
+func validated[T io.Closer](kinds []control.Kind[T], builtin []spec.Definition[T]) {
+	for i := range kinds {
+		d, ok := spec.Find(builtin, kinds[i].Name)
+		if !ok || kinds[i].Plugin {
+			continue
+		}
+		kinds[i].Validate = func(settings json.RawMessage) error {
+			opened, err := d.Open(context.Background(), settings)
+			if err != nil {
+				return err
+			}
+			return opened.Close()
+		}
+	}
 }
 
 // kindsOf says of each definition where it comes from, in the words of entries.
