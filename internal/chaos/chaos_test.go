@@ -48,43 +48,48 @@ var streams = []stream{
 // A world is a source that lives, a destination, and the pipeline between them.
 type world struct {
 	t           *testing.T
+	server      *pgtest.Server
 	random      *rand.Rand
 	source      string // URL
 	file        string
+	target      string // as a document's fields
 	destination string
 	nested      bool
 	next        int // id of the next new row
 	kills       int
 }
 
-func newWorld(t *testing.T, destination string, nested bool, seed uint64) *world {
-	server := pgtest.Shared(t)
-	w := &world{t: t, random: rand.New(rand.NewPCG(seed, 7)), source: server.NewDatabase(t), destination: destination, nested: nested}
+func newWorld(t *testing.T, server *pgtest.Server, destination string, nested bool, seed uint64) *world {
+	w := &world{t: t, server: server, random: rand.New(rand.NewPCG(seed, 7)), source: server.NewDatabase(t), destination: destination, nested: nested}
 	dir := t.TempDir()
-	var target string
-	switch destination {
-	case "postgres":
-		target = "{connector: postgres, config: {url: '" + server.NewDatabase(t) + "'}}"
-	case "duckdb":
-		target = "{connector: duckdb, config: {path: '" + filepath.Join(dir, "w.duckdb") + "'}}"
+	w.target = "connector: postgres, config: {url: '" + server.NewDatabase(t) + "'}"
+	if destination == "duckdb" {
+		w.target = "connector: duckdb, config: {path: '" + filepath.Join(dir, "w.duckdb") + "'}"
 	}
+	for _, s := range streams {
+		pgtest.Exec(t, w.source, "CREATE TABLE "+s.table+" (id int PRIMARY KEY, v text, n numeric(12,3), doc jsonb, updated_at timestamptz NOT NULL DEFAULT clock_timestamp())")
+	}
+	w.file = filepath.Join(dir, "chaos.yaml")
+	text := fmt.Sprintf("name: chaos\nsource: {connector: postgres, config: {url: '%s'}}\ndestination: {%s}\n%s", w.source, w.target, w.selection())
+	if err := os.WriteFile(w.file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.insert(1500)
+	return w
+}
+
+// selection is what a pipeline file and a document of a connection say of streams.
+func (w *world) selection() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "name: chaos\nsource: {connector: postgres, config: {url: '%s'}}\ndestination: %s\nschema: raw\n", w.source, target)
-	fmt.Fprintf(&b, "nested: %s\nlimits: {window_rows: 400, parts: 2}\nstreams:\n", map[bool]string{false: "json", true: "tables"}[nested])
+	fmt.Fprintf(&b, "schema: raw\nnested: %s\nlimits: {window_rows: 400, parts: 2}\nstreams:\n", map[bool]string{false: "json", true: "tables"}[w.nested])
 	for _, s := range streams {
 		fmt.Fprintf(&b, "  - {name: public.%s, mode: %s, write: %s", s.table, s.mode, s.write)
 		if s.mode == "incremental" {
 			b.WriteString(", cursor: updated_at")
 		}
 		b.WriteString("}\n")
-		pgtest.Exec(t, w.source, "CREATE TABLE "+s.table+" (id int PRIMARY KEY, v text, n numeric(12,3), doc jsonb, updated_at timestamptz NOT NULL DEFAULT clock_timestamp())")
 	}
-	w.file = filepath.Join(dir, "chaos.yaml")
-	if err := os.WriteFile(w.file, []byte(b.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.insert(1500)
-	return w
+	return b.String()
 }
 
 // row is the SQL of a row's changing columns, from a number r.
@@ -191,7 +196,7 @@ func (w *world) ask(query string) [][]string {
 // psql runs a query in the source.
 func (w *world) psql(query string) [][]string {
 	w.t.Helper()
-	out, err := pgtest.Shared(w.t).Command("psql", "-X", "--csv", "-t", "-c", "SET timezone = 'UTC'", "-c", query, w.source).Output()
+	out, err := w.server.Command("psql", "-X", "--csv", "-t", "-c", "SET timezone = 'UTC'", "-c", query, w.source).Output()
 	if err != nil {
 		var exit *exec.ExitError
 		errors.As(err, &exit)
@@ -298,7 +303,7 @@ func (w *world) same(what string, want, got [][]string) {
 // torture kills syncs at random until enough is done, then lets one through and
 // compares.
 func torture(t *testing.T, destination string, nested bool, seed uint64, rounds int) {
-	w := newWorld(t, destination, nested, seed)
+	w := newWorld(t, pgtest.Shared(t), destination, nested, seed)
 	began := time.Now()
 	w.sync(0)
 	whole := time.Since(began)
@@ -325,13 +330,19 @@ func TestKilledForReal(t *testing.T) {
 }
 
 func TestChaos(t *testing.T) {
-	limit, err := time.ParseDuration(os.Getenv("SLUICE_CHAOS_TIME"))
-	if err != nil {
-		t.Skip("runs with make chaos, for CHAOSTIME")
-	}
-	for seed, began := uint64(time.Now().UnixNano()), time.Now(); time.Since(began) < limit && !t.Failed(); seed++ {
+	end := chaosTime(t)
+	for seed := uint64(time.Now().UnixNano()); time.Now().Before(end) && !t.Failed(); seed++ {
 		for _, destination := range []string{"postgres", "duckdb"} {
 			t.Run(fmt.Sprintf("%s/%d", destination, seed), func(t *testing.T) { torture(t, destination, seed%2 == 0, seed, 20) })
 		}
 	}
+}
+
+// chaosTime returns until when chaos reigns.
+func chaosTime(t *testing.T) time.Time {
+	limit, err := time.ParseDuration(os.Getenv("SLUICE_CHAOS_TIME"))
+	if err != nil {
+		t.Skip("runs with make chaos, for CHAOSTIME")
+	}
+	return time.Now().Add(limit)
 }
