@@ -80,7 +80,7 @@ func TestARealWarehouse(t *testing.T) {
 		w.check(err)
 		defer house.Close()
 		healthy := w.worker(nil)
-		for n := 3; n < 40; n += 4 {
+		for n := 3; n < 40; n += 6 {
 			c := w.connect(fmt.Sprint("c", n), 10, func(c *store.Connection) { byHand(c); c.Schema = fmt.Sprint("s", n) })
 			table := fmt.Sprintf("SELECT id FROM s%d.t ORDER BY id", n)
 			f := &fuse{n: n}

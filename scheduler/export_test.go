@@ -2,8 +2,12 @@ package scheduler
 
 import (
 	"context"
+	"log/slog"
+	"time"
 
+	"github.com/sluicehq/sluice/internal/mask"
 	"github.com/sluicehq/sluice/pipeline/transact"
+	"github.com/sluicehq/sluice/store"
 )
 
 // At lets a test see, and end, a worker at each of its own steps.
@@ -22,5 +26,15 @@ func (l *Leader) Usurp() {
 	l.leading, l.renewed = true, l.Store.Now()
 	l.until = l.renewed.Add(l.Lease)
 }
+
+// SyncLog is the log of a sync, whose lines Take returns.
+type SyncLog struct{ log *syncLog }
+
+func NewSyncLog(secrets *mask.Masker) (*SyncLog, *slog.Logger) {
+	l := &syncLog{secrets: secrets, now: time.Now}
+	return &SyncLog{l}, l.logger()
+}
+
+func (l *SyncLog) Take() []store.LogLine { return l.log.take() }
 
 var QueueFile, QueueName = queueFile, queueName

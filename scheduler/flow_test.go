@@ -358,6 +358,37 @@ func TestWindows(t *testing.T) {
 	})
 }
 
+func TestASyncThatRunsAsAWindowBeginsGoesOnAtItsEnd(t *testing.T) {
+	dialects(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		c := w.connect("shop", 0, func(c *store.Connection) { byHand(c); c.Windows = []store.Window{{From: "13:00", To: "14:30"}} })
+		src := newSlow(true, 300)
+		w.sources[c.ID] = func() sluice.Source { return src }
+		worker := w.workerOf(scheduler.WorkerConfig{Heartbeat: 10 * time.Millisecond, DrainPatience: 50 * time.Millisecond}, func(string) error { return nil })
+		ticket := w.run(c, nil)
+		done := make(chan struct{})
+		go func() { defer close(done); worker.Work(ticket) }()
+		<-src.reading
+		w.clock.advance(time.Hour)
+		<-done
+		if y := w.syncs(c)[0]; y.State != store.Queued || y.RetryAt.Format("15:04") != "14:30" {
+			t.Errorf("in the window: %+v", y)
+		}
+		close(src.more)
+		w.clock.advance(89 * time.Minute)
+		w.settle(worker)
+		if have := w.outcomes(c); have != "queued//1" {
+			t.Errorf("before its end: %s", have)
+		}
+		w.clock.advance(time.Minute)
+		w.settle(worker)
+		if have := w.outcomes(c); have != "ended/succeeded/2" {
+			t.Errorf("after it: %s", have)
+		}
+		w.wantRows(c, 300)
+	})
+}
+
 func TestRegionsAreKept(t *testing.T) {
 	dialects(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)

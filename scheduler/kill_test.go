@@ -381,7 +381,7 @@ func TestOneRunPerConnection(t *testing.T) {
 		w := newWorld(t, url)
 		round := 0
 		rapid.Check(t, func(rt *rapid.T) {
-			if round++; round <= 40 { // a database is slow
+			if round++; round <= 25 { // a database is slow
 
 				w.oneRun(rt, fmt.Sprint(round))
 			}

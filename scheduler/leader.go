@@ -227,6 +227,17 @@ func (l *Leader) takeOver(ctx context.Context) error {
 			}
 		}
 	}
+	gone, err := l.Store.LiveWorkers(ctx, l.born.Add(-l.Silence))
+	if err != nil {
+		return fmt.Errorf("look for workers of the process before: %w", err)
+	}
+	for i := range gone {
+		if w := &gone[i]; w.StartedAt.Before(l.born) {
+			if err := l.Store.RemoveWorker(ctx, w.ID); err != nil {
+				return fmt.Errorf("forget worker %s: %w", w.ID, err)
+			}
+		}
+	}
 	l.began = true
 	return nil
 }
