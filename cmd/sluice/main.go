@@ -37,7 +37,7 @@ func main() {
 
 // mainCode runs the command line of this process and returns its exit code.
 func mainCode() int {
-	limitMemory()
+	limitMemory(1)
 	// With SIGPIPE caught, writing to a pipe that nobody reads is an error like
 	// any other: a sync goes on, a list ends.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)

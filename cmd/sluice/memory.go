@@ -12,10 +12,11 @@ import (
 // collecting more often; DuckDB's memory comes on top.
 const softLimit = 80 << 20
 
-// limitMemory sets the soft limit, where the user has set none.
-func limitMemory() {
+// limitMemory sets the soft limit for so many syncs at once, where the user has
+// set none.
+func limitMemory(syncs int) {
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softLimit)
+		debug.SetMemoryLimit(softLimit * int64(max(1, syncs)))
 	}
 }
 

@@ -121,6 +121,7 @@ func (a *app) serve(ctx context.Context, s settings, r roles) error {
 		}
 	}
 	slog.SetDefault(log)
+	limitMemory(s.concurrency)
 	if !(r.server && r.worker) && s.databaseURL == "" {
 		return sluice.Errorf(sluice.Config, "database_needed", "start", "set SLUICE_DATABASE_URL to a PostgreSQL database; `sluice up` runs everything in one process and needs none",
 			"servers and workers share a PostgreSQL database, and none is given")
