@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strconv"
 
@@ -94,13 +95,15 @@ func (r *reading) refresh(ctx context.Context) error {
 // readRest reads what of the heaps is not done.
 func (r *reading) readRest(ctx context.Context, heaps []piece, sizes []int64, done []sqlread.Stretch) error {
 	left := sqlread.Remaining(sizes, done)
-	slice := max(r.sliceBytes/r.rel.pageSize, 1)
-	if len(done) == 0 && sqlread.Units(left) <= slice && len(heaps) == 1 {
+	plan := &plan{reading: r, heaps: heaps}
+	for i := range heaps {
+		plan.slices = append(plan.slices, heaps[i].slice(r.sliceBytes, r.rel.pageSize))
+	}
+	if len(done) == 0 && len(heaps) == 1 && sqlread.Units(left) <= plan.slices[0] {
 		_, err := r.newLane(r.conn, 0).copy(ctx, r.copySQL(heaps[0].from, ""))
 		return err
 	}
-	plan := &plan{reading: r, heaps: heaps, slice: slice}
-	readers := r.readers(sqlread.Units(left), slice)
+	readers := plan.readers(left)
 	plan.queue = sqlread.NewQueue(left, readers)
 	if readers == 1 {
 		return plan.read(ctx, r.newLane(r.conn, 0), 0, done)
@@ -111,11 +114,16 @@ func (r *reading) readRest(ctx context.Context, heaps []piece, sizes []int64, do
 // minSlices is how many slices a reader must have to be worth its connection.
 const minSlices = 4
 
-func (r *reading) readers(pages, slice int64) int {
-	if r.noExport.Load() {
+// readers returns how many readers are worth it for what is left.
+func (p *plan) readers(left []sqlread.Stretch) int {
+	if p.noExport.Load() {
 		return 1
 	}
-	return int(max(1, min(int64(r.parts), pages/(minSlices*slice))))
+	worth := 0.0
+	for _, s := range left {
+		worth += float64(s.To-s.From) / float64(p.slices[s.Rel])
+	}
+	return max(1, min(p.parts, int(worth/minSlices)))
 }
 
 // resume returns what the lanes of an earlier read have done, in terms of heaps.
@@ -252,9 +260,9 @@ func newerThan(mark uint64) string {
 // plan is a refresh under way, shared by its readers.
 type plan struct {
 	*reading
-	heaps []piece
-	queue *sqlread.Queue
-	slice int64
+	heaps  []piece
+	slices []int64 // pages of each heap that one statement reads
+	queue  *sqlread.Queue
 }
 
 // read reads slices until none is left, with a checkpoint after each. Done is
@@ -263,18 +271,33 @@ func (p *plan) read(ctx context.Context, l *lane, reader int, done []sqlread.Str
 	done = slices.Clone(done)
 	sqlread.Sort(done)
 	for {
-		s, ok := p.queue.Next(reader, p.slice)
+		dealt, ok := p.queue.Next(reader, slices.Max(p.slices))
 		if !ok {
 			return nil
 		}
-		rows, err := l.copy(ctx, l.copySQL(p.heaps[s.Rel].from, where(s)))
-		if err != nil {
-			return err
+		for s := range p.slicesOf(dealt) {
+			rows, err := l.copy(ctx, l.copySQL(p.heaps[s.Rel].from, where(s)))
+			if err != nil {
+				return err
+			}
+			s.Rows, s.Mark = rows, p.rel.xmin
+			done = sqlread.Add(done, s)
+			if err := l.checkpoint(ctx, l.part, p.refreshCursor(p.heaps, done)); err != nil {
+				return err
+			}
 		}
-		s.Rows, s.Mark = rows, p.rel.xmin
-		done = sqlread.Add(done, s)
-		if err := l.checkpoint(ctx, l.part, p.refreshCursor(p.heaps, done)); err != nil {
-			return err
+	}
+}
+
+// slicesOf cuts what the queue dealt into what one statement reads.
+func (p *plan) slicesOf(dealt sqlread.Stretch) iter.Seq[sqlread.Stretch] {
+	return func(yield func(sqlread.Stretch) bool) {
+		for from := dealt.From; from < dealt.To; from += p.slices[dealt.Rel] {
+			s := dealt
+			s.From, s.To = from, min(from+p.slices[dealt.Rel], dealt.To)
+			if !yield(s) {
+				return
+			}
 		}
 	}
 }

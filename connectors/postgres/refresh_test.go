@@ -196,3 +196,37 @@ func TestRewrittenTableIsLost(t *testing.T) {
 		t.Fatalf("a damaged cursor: %v", err)
 	}
 }
+
+// Large values lie outside of the heap, whose few pages would otherwise be read
+// in one go, and again after a kill.
+func TestRefreshOfLargeValuesIsResumedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	pgtest.Exec(t, url, `create table big (id int primary key, v text);
+		alter table big alter column v set storage external;
+		insert into big select i, repeat('x', 3000) from generate_series(1, 2000) i;
+		create table p (id int, v text) partition by range (id);
+		create table p1 partition of p for values from (0) to (1500);
+		create table p2 partition of p for values from (1500) to (30000);
+		alter table p1 alter column v set storage external;
+		insert into p select id, v from big`)
+	s := newSource(t, map[string]any{"url": url})
+	s.sliceBytes = 1 << 20
+	for _, name := range []string{"big", "p"} {
+		sel := sluice.Selection{Stream: find(t, s, "public."+name), Mode: sluice.FullRefresh}
+		m := newLedger()
+		m.limit = 1400
+		if err := m.read(t, s, sel, 1); !errors.Is(err, errKilled) {
+			t.Fatal(err)
+		}
+		kept := len(m.all())
+		if kept < 900 {
+			t.Errorf("%s: %d rows of %d survived", name, kept, m.limit)
+		}
+		m.crash()
+		must(t, m.read(t, s, sel, 1))
+		if equal(t, m.all(), query(t, url, "select * from "+name)); m.sent != 2000-kept {
+			t.Errorf("%s: %d rows were sent again", name, m.sent-2000+kept)
+		}
+	}
+}

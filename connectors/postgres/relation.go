@@ -22,6 +22,7 @@ type relation struct {
 	security bool // row security filters what this role sees
 	filenode int64
 	pages    int64
+	aside    int64 // pages of what is kept outside of the heap: large values
 	pageSize int64
 	deleted  int64  // rows deleted since statistics began
 	xmin     uint64 // the snapshot's: every transaction below it has ended
@@ -65,7 +66,8 @@ const relationSQL = `SELECT c.oid, c.relkind, c.relam = 2, pg_catalog.row_securi
  pg_catalog.current_setting('block_size'), coalesce(pg_catalog.pg_stat_get_tuples_deleted(c.oid), 0),
  pg_catalog.txid_snapshot_xmin(pg_catalog.txid_current_snapshot()),
  pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()),
- (SELECT pg_catalog.scale(pg_catalog.numeric(m)) FROM (SELECT pg_catalog.money(1)) AS x(m))
+ (SELECT pg_catalog.scale(pg_catalog.numeric(m)) FROM (SELECT pg_catalog.money(1)) AS x(m)),
+ coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND n.nspname = %s AND c.relname = %s;`
 
@@ -153,7 +155,7 @@ func scanRelation(row [][]byte) (*relation, int32) {
 	rel := &relation{oid: integer(row[0]), kind: row[1][0], heap: truth(row[2]), security: truth(row[3]),
 		filenode: integer(row[4]), pageSize: integer(row[6]), deleted: integer(row[7]),
 		xmin: uint64(integer(row[8])), xmax: uint64(integer(row[9]))}
-	rel.pages = integer(row[5]) / rel.pageSize
+	rel.pages, rel.aside = integer(row[5])/rel.pageSize, integer(row[11])/rel.pageSize
 	return rel, int32(integer(row[10]))
 }
 
@@ -249,8 +251,17 @@ func (r *relation) uniqueKey(key []string) bool {
 // piece is a heap that a stream's rows lie in: the table itself or, for a
 // partitioned table, a partition.
 type piece struct {
-	oid, filenode, pages, deleted int64
-	from                          string // for a FROM clause
+	oid, filenode, pages, aside, deleted int64
+	from                                 string // for a FROM clause
+}
+
+// slice returns how many pages make up that many bytes, large values included,
+// taken to be spread evenly.
+func (p *piece) slice(bytes, pageSize int64) int64 {
+	if all := p.pages + p.aside; all > 0 {
+		return max(int64(float64(bytes/pageSize)*float64(p.pages)/float64(all)), 1)
+	}
+	return max(bytes/pageSize, 1)
 }
 
 // pieces returns the heaps that can be read by page ranges instead of the
@@ -263,14 +274,14 @@ func (s *source) pieces(ctx context.Context, c *conn, rel *relation, from string
 	}
 	switch {
 	case (rel.kind == 'r' || rel.kind == 'm') && rel.heap:
-		return []piece{{rel.oid, rel.filenode, rel.pages, rel.deleted, from}}, nil
+		return []piece{{rel.oid, rel.filenode, rel.pages, rel.aside, rel.deleted, from}}, nil
 	case rel.kind != 'p':
 		return nil, nil
 	}
 	results, err := c.exec(ctx, fmt.Sprintf(`SELECT c.oid, n.nspname, c.relname, pg_catalog.pg_relation_filenode(c.oid),
  pg_catalog.pg_relation_size(c.oid), coalesce(pg_catalog.pg_stat_get_tuples_deleted(c.oid), 0),
  c.relkind = 'r' AND c.relam = 2 AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
- AND NOT pg_catalog.row_security_active(c.oid)
+ AND NOT pg_catalog.row_security_active(c.oid), coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
  FROM pg_catalog.pg_partition_tree(%d) p JOIN pg_catalog.pg_class c ON c.oid = p.relid
  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE p.isleaf AND c.relkind <> 'p' ORDER BY c.oid`, rel.oid))
 	if err != nil {
@@ -281,7 +292,7 @@ func (s *source) pieces(ctx context.Context, c *conn, rel *relation, from string
 		if !truth(r[6]) {
 			return nil, nil
 		}
-		all = append(all, piece{integer(r[0]), integer(r[3]), integer(r[4]) / rel.pageSize, integer(r[5]),
+		all = append(all, piece{integer(r[0]), integer(r[3]), integer(r[4]) / rel.pageSize, integer(r[7]) / rel.pageSize, integer(r[5]),
 			"ONLY " + quoteName(sluice.TableName{Schema: string(r[1]), Name: string(r[2])})})
 	}
 	return all, nil
