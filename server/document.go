@@ -27,7 +27,6 @@ var answers = map[int]struct {
 	401: {"Unauthenticated", "signed_out", "the request names nobody that Sluice knows", "sign in, or send an API token", nil},
 	403: {"Forbidden", "forbidden", "your role does not allow this", "ask an admin for the role operator, or for a grant on this connection", nil},
 	404: {"NotFound", "not_found", "there is no such object, or you may not see it", "", nil},
-	406: {"NotAcceptable", "not_acceptable", "unable to marshal response", "", nil},
 	408: {"Slow", "slow_request", "request body read timeout", "send the whole body within 15 seconds", nil},
 	409: {"Conflict", "name_taken", "the name \"shop\" is taken", "choose another name", []FieldError{{Location: "body.name", Message: "taken"}}},
 	412: {"Changed", "conflict", "the object has changed since it was read", "read it again, and repeat the change", nil},
@@ -58,6 +57,7 @@ func newDocument(version string) *huma.OpenAPI {
 		},
 		Tags: tags,
 	}
+	doc.Components.Schemas.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[JSONObject]())
 	schema := doc.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
 	for status, a := range answers {
 		p := problem(status, a.code, a.detail, a.hint)

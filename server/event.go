@@ -21,7 +21,8 @@ func eventRoutes(s *server, api huma.API) {
 	register(s, api, route{id: "list-events", method: http.MethodGet, path: "/api/v1/events/history", tag: tag, summary: "List events",
 		doc: "Lists what happened, the latest first, for as long as events are kept."}, s.listEvents)
 	register(s, api, route{id: "watch-events", method: http.MethodGet, path: "/api/v1/events", tag: tag, summary: "Watch events", stream: true,
-		doc: "Streams events as they happen, as server-sent events whose type is event and whose data is an Event. A client that lost the connection goes on with Last-Event-ID and misses nothing; where the events that it missed are no longer kept, it first gets an event of the type gap and should read anew what it shows."}, s.watchEvents)
+		sample: "id: 4711\nevent: event\ndata: {\"id\":4711,\"at\":\"2026-11-21T14:07:14Z\",\"type\":\"sync.started\",\"connection_id\":\"con_01hx5k2m8q4z7w9c3v6b\",\"data\":{}}\n\n",
+		doc:    "Streams events as they happen, as server-sent events whose type is event and whose data is an Event. A client that lost the connection goes on with Last-Event-ID and misses nothing; where the events that it missed are no longer kept, it first gets an event of the type gap and should read anew what it shows."}, s.watchEvents)
 }
 
 func (in EventFilter) filter(ctx context.Context) store.EventFilter {

@@ -11,7 +11,6 @@ var problemCodes = map[string]string{
 	"body_too_large":       "The body is larger than 4 MiB.",
 	"slow_request":         "The body did not arrive within 15 seconds.",
 	"wrong_content_type":   "The body is not application/json.",
-	"not_acceptable":       "The client accepts no media type that the server can answer.",
 	"no_such_path":         "There is nothing at the path.",
 	"wrong_method":         "The path does not know the method.",
 	"bad_if_match":         "The If-Match header is not an ETag of this API.",

@@ -20,11 +20,12 @@ type route struct {
 	tag     string
 	summary string
 	doc     string
-	status  int   // of success; 0: 200, or 204 without a body
-	answers []int // problems besides those that every operation of its kind has
-	secret  bool  // its answer holds a secret that is shown once
-	stream  bool  // answers for as long as the client listens
-	loose   bool  // takes query parameters that it does not know: others write them
+	status  int    // of success; 0: 200, or 204 without a body
+	answers []int  // problems besides those that every operation of its kind has
+	secret  bool   // its answer holds a secret that is shown once
+	stream  bool   // answers for as long as the client listens
+	sample  string // of what a stream sends
+	loose   bool   // takes query parameters that it does not know: others write them
 }
 
 var tags = []*huma.Tag{
@@ -65,6 +66,10 @@ func register[I, O any](s *server, api huma.API, r route, handle func(context.Co
 		Extensions:  map[string]any{"x-permission": rule.words()},
 		Middlewares: huma.Middlewares{s.limited(r), s.admitted(rule)},
 	}
+	if r.stream {
+		op.Responses["200"] = &huma.Response{Description: "Server-sent events, until one side ends the stream.", Content: map[string]*huma.MediaType{
+			"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}, Examples: one("events", r.sample)}}}
+	}
 	if in.once {
 		op.Middlewares = append(op.Middlewares, s.idempotently(r.secret))
 	}
@@ -75,9 +80,6 @@ func register[I, O any](s *server, api huma.API, r route, handle func(context.Co
 		}
 		if nm, ok := errors.AsType[notModified](err); ok {
 			return nil, nm
-		}
-		if he, ok := errors.AsType[huma.HeadersError](err); ok {
-			return nil, he // explained already
 		}
 		return nil, s.explained(ctx, err)
 	})
@@ -106,6 +108,9 @@ func securityOf(r rule) []map[string][]string {
 func (s *server) explained(ctx context.Context, err error) *Problem {
 	p := *problemOf(err)
 	p.Request = requestID(ctx)
+	if r := infoOf(ctx).request; r != nil {
+		p.Instance = r.URL.Path
+	}
 	if p.Status == http.StatusPreconditionFailed && !infoOf(ctx).ifMatch {
 		p.Status, p.Title = http.StatusConflict, http.StatusText(http.StatusConflict) // nobody set a precondition
 	}

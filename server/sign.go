@@ -210,7 +210,7 @@ func (s *server) finishOIDC(ctx context.Context, _ *struct {
 		}
 	})
 	if err != nil {
-		return nil, huma.ErrorWithHeaders(s.explained(ctx, err), http.Header{"Set-Cookie": out.SetCookie})
+		return nil, err
 	}
 	return &out, nil
 }

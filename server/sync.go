@@ -77,7 +77,8 @@ func syncRoutes(s *server, api huma.API) {
 	register(s, api, route{id: "get-sync-log", method: http.MethodGet, path: one + "/log", tag: tag, summary: "Read a sync's log",
 		doc: "Answers lines of the log. Of a very long log, lines in the middle are not kept."}, s.getSyncLog)
 	register(s, api, route{id: "watch-sync-log", method: http.MethodGet, path: one + "/log/stream", tag: tag, summary: "Follow a sync's log", stream: true,
-		doc: "Streams the lines of the log as server-sent events of the type line, those that there are and those that come, and ends with an event of the type end when the sync has ended. Resume by Last-Event-ID, which is the seq of a line."}, s.watchSyncLog)
+		sample: "id: 42\nevent: line\ndata: {\"seq\":42,\"at\":\"2026-11-21T14:07:15Z\",\"level\":\"info\",\"message\":\"load committed\",\"attrs\":{\"rows\":1250}}\n\nevent: end\ndata: {}\n\n",
+		doc:    "Streams the lines of the log as server-sent events of the type line, those that there are and those that come, and ends with an event of the type end when the sync has ended. Resume by Last-Event-ID, which is the seq of a line."}, s.watchSyncLog)
 	register(s, api, route{id: "cancel-sync", method: http.MethodPost, path: one + "/cancel", tag: tag, summary: "Cancel a sync",
 		doc: "Ends a sync within 10 seconds and leaves a state from which the next one goes on. A sync that has ended is answered as it is."}, s.cancelSync)
 }
