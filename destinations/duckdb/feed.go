@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -28,6 +29,8 @@ type feed struct {
 	records chan arrow.RecordBatch // owned by the receiver; closed after the last
 	cancel  context.CancelCauseFunc
 
+	prepared chan struct{} // closed when the database is ready for the first rows, or there are none
+
 	// Set by the goroutine before it closes records.
 	err           error
 	rows, deletes int64
@@ -36,7 +39,7 @@ type feed struct {
 
 // newFeed starts to read s. The caller must call stop.
 func newFeed(ctx context.Context, db *database, s sluice.Segment, staged bool) *feed {
-	f := &feed{db: db, table: s.Table, target: s.Target.Name, load: s.Load, staged: staged, records: make(chan arrow.RecordBatch)}
+	f := &feed{db: db, table: s.Table, target: s.Target.Name, load: s.Load, staged: staged, records: make(chan arrow.RecordBatch), prepared: make(chan struct{})}
 	fields := s.Table.Arrow().Fields()
 	if staged {
 		fields = append(fields, arrow.Field{Name: sqlload.OpColumn, Type: arrow.PrimitiveTypes.Int16},
@@ -58,6 +61,8 @@ func (f *feed) stop() {
 
 func (f *feed) run(ctx context.Context, next func(context.Context) (sluice.Batch, error)) {
 	defer close(f.records)
+	prepared := sync.OnceFunc(func() { close(f.prepared) })
+	defer prepared()
 	for {
 		b, err := next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -75,6 +80,7 @@ func (f *feed) run(ctx context.Context, next func(context.Context) (sluice.Batch
 			return
 		}
 		f.db.prepare(ctx, f.load, f.staged, record)
+		prepared()
 		select {
 		case f.records <- record:
 		case <-ctx.Done():

@@ -173,6 +173,37 @@ func (db *database) holder(table sluice.TableName, mine *session, altered bool) 
 	return nil
 }
 
+// settledAfter is how long huge rows wait for those of the load before.
+const settledAfter = 5 * time.Second
+
+// settle waits, but not for long, until no other load has huge rows of table:
+// two at once take twice the memory, and the first to commit cannot do without
+// the log, and its copy of the rows, while another transaction writes.
+func (db *database) settle(ctx context.Context, table sluice.TableName, load sluice.LoadID) error {
+	timeout := time.NewTimer(settledAfter)
+	defer timeout.Stop()
+	for {
+		s := db.holder(table, db.session(load), false)
+		if s == nil || !db.bringsHuge(s.load) {
+			return nil
+		}
+		select {
+		case <-s.ended:
+		case <-timeout.C:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// bringsHuge reports whether the load has had huge rows.
+func (db *database) bringsHuge(load sluice.LoadID) bool {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	return db.loading[load] > 0
+}
+
 // busyAfter is how long a change of a table waits for loads under way.
 const busyAfter = 2 * time.Minute
 

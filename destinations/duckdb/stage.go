@@ -109,6 +109,9 @@ func (h *Handle) Stage(ctx context.Context, s sluice.Segment) (sluice.Staged, er
 // another segment fills that now, done is false, and nothing was read.
 func (h *Handle) stageDirect(ctx context.Context, db *database, s sluice.Segment) (staged sluice.Staged, done bool, err error) {
 	name := table(s.Target)
+	if err := db.settle(ctx, name, s.Load); err != nil {
+		return staged, false, err
+	}
 	sess, err := h.hold(ctx, db, s.Load, name)
 	if sess == nil || err != nil {
 		return staged, false, err
@@ -180,23 +183,53 @@ func (sess *session) fill(ctx context.Context, f *feed, insert func(view string)
 	}
 	defer release()
 	defer r.drop()
+	if err := sess.await(ctx, f); err != nil {
+		return err
+	}
 	for {
 		r.yielded = false
 		_, err := sess.conn.ExecContext(ctx, insert(quote(seg.name)+`."main".`+quote(sourceView)))
 		if err = r.failure(err); err != nil || !r.yielded {
 			return err
 		}
-		sess.sem.unlock()
-		if err := sess.lock(ctx); err != nil {
-			// It must not be committed without these rows: wait, so that the caller
-			// can end it. Who has it now alters or describes a table.
-			return errors.Join(err, sess.lock(context.Background()))
-		}
-		if !sess.live() {
-			sess.sem.unlock()
-			return sluice.ErrStagedLost
+		if err := sess.yield(ctx); err != nil {
+			return err
 		}
 	}
+}
+
+// await waits for the feed's first rows, so that the transaction's view of the
+// file, which begins with its first statement, has what prepare did for them: a
+// commit cannot do without the log where others have committed since.
+func (sess *session) await(ctx context.Context, f *feed) error {
+	for {
+		select {
+		case <-f.prepared:
+			return nil
+		case <-sess.wanted:
+			if err := sess.yield(ctx); err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// yield gives the session to who wants it, and takes it again. The caller holds
+// it after an error, too, unless it ended.
+func (sess *session) yield(ctx context.Context) error {
+	sess.sem.unlock()
+	if err := sess.lock(ctx); err != nil {
+		// It must not be committed without these rows: wait, so that the caller
+		// can end it. Who has it now alters or describes a table.
+		return errors.Join(err, sess.lock(context.Background()))
+	}
+	if !sess.live() {
+		sess.sem.unlock()
+		return sluice.ErrStagedLost
+	}
+	return nil
 }
 
 // stageTable stages the segment's rows in a table of a new segment.
