@@ -498,6 +498,30 @@ func TestSchemaChangesAreKept(t *testing.T) {
 	})
 }
 
+func TestColumnsThatAreGoneAreToldOnce(t *testing.T) {
+	dialects(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		c := w.connect("shop", 3, func(c *store.Connection) {
+			c.Streams = []store.Stream{{Name: "t", Selected: true, Columns: []store.ColumnRule{{Name: "secret", Action: store.Exclude}}}}
+		})
+		offered := memsource.Numbers("t", 3).Streams[0].Stream
+		for _, name := range []string{"price", "secret"} {
+			offered.Columns = append(offered.Columns, sluice.Column{Name: name, Type: sluice.T(sluice.Float64), Nullable: true})
+		}
+		w.check(w.store.SaveCatalogue(t.Context(), w.source.ID, []sluice.Stream{offered}, w.clock.now()))
+		worker := w.worker(nil)
+		for range 3 {
+			w.clock.advance(time.Hour)
+			w.settle(worker)
+		}
+		drift, _, err := w.store.ListDrift(t.Context(), store.DriftFilter{ConnectionID: c.ID}, store.Page{})
+		w.check(err)
+		if len(drift) != 1 || drift[0].Kind != "column_removed" || drift[0].Column != "price" || drift[0].Before.Column("price") == nil || drift[0].After.Column("price") != nil {
+			t.Errorf("drift: %+v", drift)
+		}
+	})
+}
+
 func TestABlockedChangeWaitsForApproval(t *testing.T) {
 	dialects(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)

@@ -341,7 +341,8 @@ func (r *running) sluice(ctx context.Context, run *Run) (Ending, error) {
 	r.engine = engine
 	r.mu.Unlock()
 	err = engine.Run(ctx)
-	if serr := r.rec.schemas(context.WithoutCancel(ctx), dest, streams); serr != nil {
+	after := context.WithoutCancel(ctx)
+	if serr := errors.Join(r.rec.schemas(after, dest, streams), r.rec.removed(after, r.connection, streams)); serr != nil {
 		r.rec.log.Warn("the schemas could not be kept", "error", serr.Error())
 	}
 	return r.ending(ctx, engine, err), nil
