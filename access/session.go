@@ -8,6 +8,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"strings"
@@ -141,8 +142,8 @@ func (a *Access) bySession(ctx context.Context, secret string, _ From) (Principa
 		if expires.After(end) {
 			expires = end
 		}
-		if err := a.store.TouchSession(ctx, h, now, expires); err != nil {
-			return Principal{}, fmt.Errorf("keep the session: %w", err)
+		if err := a.store.TouchSession(ctx, h, now, expires); err != nil { // no reason to refuse
+			slog.WarnContext(ctx, "the use of a session was not noted", "user", u.ID, "error", err)
 		}
 	}
 	return userPrincipal(u, grants, secret), nil

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -221,8 +222,8 @@ func (a *Access) byToken(ctx context.Context, text string, from From) (Principal
 	}
 	a.limits.trust(h, now)
 	if now.Sub(t.LastUsedAt) >= time.Minute {
-		if err := a.store.TouchToken(ctx, t.ID, now, from.ip()); err != nil {
-			return Principal{}, fmt.Errorf("note the use of the token: %w", err)
+		if err := a.store.TouchToken(ctx, t.ID, now, from.ip()); err != nil { // no reason to refuse
+			slog.WarnContext(ctx, "the use of a token was not noted", "token", t.ID, "error", err)
 		}
 	}
 	return p, nil
