@@ -6,9 +6,12 @@
 // What all methods promise:
 //
 //   - A Store may be used by many goroutines, and many processes may share one
-//     PostgreSQL database. One process at a time has an SQLite file.
+//     database: those of one machine where that is an SQLite file.
 //   - What a method has returned as done is on disk: a crash of the process, of
-//     the machine or of the database server does not take it back.
+//     the machine or of the database server does not take it back. Heartbeats,
+//     progress, log lines, events of their own, notes of why a sync waits or when
+//     something was last used do not wait for the disk: a crash of the machine may take
+//     the last of them back.
 //   - A method that changes several rows changes all of them or none. Transact
 //     makes several methods one such change.
 //   - Times are UTC, of whole microseconds; the zero time stands for "never" or

@@ -61,12 +61,22 @@ type pruning struct {
 func (s *Store) Prune(ctx context.Context, r Retention, now time.Time) (Pruned, error) {
 	p := &pruning{Store: s, retention: r.withDefaults(), now: now, pruned: Pruned{}}
 	for _, step := range []func(context.Context) error{p.deletedConnections, p.logs, p.syncs, p.excessSyncs, p.excessStates, p.oldStates,
-		p.events, p.audit, p.excessSchemas, p.byTime} {
+		p.events, p.audit, p.excessSchemas, p.byTime, p.optimize} {
 		if err := step(ctx); err != nil {
 			return p.pruned, failed("prune the metadata store", err)
 		}
 	}
 	return p.pruned, nil
+}
+
+// optimize lets SQLite look at how its tables have changed; PostgreSQL does so by
+// itself.
+func (p *pruning) optimize(ctx context.Context) error {
+	if p.dialect != sqlite || p.tx != nil {
+		return nil
+	}
+	_, err := p.writes.ExecContext(ctx, "PRAGMA optimize")
+	return err
 }
 
 // before is the time before which what is kept for d is too old.
