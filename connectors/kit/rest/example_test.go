@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/connectors/kit/rest"
 	"github.com/sluicehq/sluice/spec"
 )
@@ -19,10 +20,11 @@ type TasksConfig struct {
 
 // Tasks is a whole connector: projects, and the tasks of each.
 func Tasks() spec.Connector {
-	return spec.Define("tasks", "Tasks", func(_ context.Context, c TasksConfig) (sluice.Source, error) {
+	return spec.Define("tasks", "Tasks", func(ctx context.Context, c TasksConfig) (sluice.Source, error) {
 		client, err := rest.NewClient(rest.Options{
 			Name: "tasks", BaseURL: c.BaseURL, Auth: rest.Bearer(c.Token),
 			Limiter: rest.NewLimiter(10, 4), // ten requests a second, four at once
+			Egress:  egress.From(ctx),       // where the operator lets sources connect to
 		})
 		if err != nil {
 			return nil, err
