@@ -392,3 +392,25 @@ func TestEverySchemaIsDescribed(t *testing.T) {
 		}
 	}
 }
+
+// TestThePageNamesEveryOperation holds docs/api.md to the document.
+func TestThePageNamesEveryOperation(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	named := map[string]bool{}
+	for _, row := range regexp.MustCompile("(?m)^\\| ([A-Z]+) \\| `([^`]+)` \\| `([^`]+)`: (.*) \\| [^|]+ \\|$").FindAllSubmatch(page, -1) {
+		named[fmt.Sprintf("%s %s %s %s", row[1], row[2], row[3], row[4])] = true
+	}
+	ops := readDocument(t).operations()
+	for id, op := range ops {
+		if row := fmt.Sprintf("%s %s %s %s", op.method, op.path, id, op.Summary); !named[row] {
+			t.Errorf("docs/api.md does not have %s", row)
+		}
+	}
+	if len(named) != len(ops) {
+		t.Errorf("docs/api.md has %d operations, the API %d", len(named), len(ops))
+	}
+}

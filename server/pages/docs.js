@@ -159,7 +159,7 @@ function show() {
 
 function list() {
   const words = document.getElementById("find").value.toLowerCase().split(/\s+/).filter(Boolean);
-  const groups = new Map();
+  const groups = new Map((api.tags || []).map((tag) => [tag.name, []]));
   for (const { path, verb, op } of operations()) {
     const text = (path + " " + op.summary + " " + op.operationId + " " + op.tags.join(" ")).toLowerCase();
     if (!words.every((w) => text.includes(w))) continue;
@@ -167,7 +167,7 @@ function list() {
     if (!groups.has(tag)) groups.set(tag, []);
     groups.get(tag).push(el("li", {}, el("a", { href: "#" + op.operationId, title: path }, el("span", { class: "verb " + verb }, verb), op.summary)));
   }
-  document.getElementById("list").replaceChildren(...[...groups].flatMap(([tag, items]) => [el("h2", {}, tag), el("ul", {}, items)]));
+  document.getElementById("list").replaceChildren(...[...groups].filter(([, items]) => items.length).flatMap(([tag, items]) => [el("h2", {}, tag), el("ul", {}, items)]));
 }
 
 async function start() {
