@@ -212,7 +212,7 @@ func (e *cleaned) Unwrap() error { return e.err }
 // put takes a connection back. One that is not idle is closed.
 func (p *pool) put(c *conn) {
 	p.mu.Lock()
-	if !p.closed && !c.broken && !c.pg.IsClosed() && c.pg.TxStatus() == 'I' && len(p.idle) < maxIdle {
+	if !p.closed && !c.broken && !c.pg.IsClosed() && (c.ended || c.pg.TxStatus() == 'I') && len(p.idle) < maxIdle {
 		p.idle = append(p.idle, c)
 		c = nil
 	}

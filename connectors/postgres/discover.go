@@ -52,7 +52,7 @@ func (s *source) Discover(ctx context.Context) ([]sluice.Stream, error) {
 		return nil, err
 	}
 	defer s.pool.put(c)
-	begin := s.begins(c)
+	begin := s.begins(c, "")
 	before := strings.Count(begin, ";")
 	results, err := c.exec(ctx, begin+tablesSQL+columnsSQL+readableColumns+uniqueSQL+userIndexes+moneySQL+grantedSQL)
 	if err != nil {

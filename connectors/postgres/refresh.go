@@ -66,7 +66,7 @@ func (r *reading) refresh(ctx context.Context) error {
 		return err
 	}
 	if len(heaps) == 0 {
-		_, err := r.newLane(r.conn, 0).copy(ctx, r.copySQL(r.from, ""))
+		_, err := r.newLane(r.conn, 0).copy(ctx, r.only(r.from))
 		return err
 	}
 	sizes := make([]int64, len(heaps))
@@ -100,7 +100,7 @@ func (r *reading) readRest(ctx context.Context, heaps []piece, sizes []int64, do
 		plan.slices = append(plan.slices, heaps[i].slice(r.sliceBytes, r.rel.pageSize))
 	}
 	if len(done) == 0 && len(heaps) == 1 && sqlread.Units(left) <= plan.slices[0] {
-		_, err := r.newLane(r.conn, 0).copy(ctx, r.copySQL(heaps[0].from, ""))
+		_, err := r.newLane(r.conn, 0).copy(ctx, r.only(heaps[0].from))
 		return err
 	}
 	readers := plan.readers(left)
@@ -327,9 +327,7 @@ func (p *plan) reader(ctx context.Context, reader int, snapshot string) error {
 			return err
 		}
 		defer func() { p.pool.put(c) }()
-		sql := p.begins(c)
-		begin := len("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;")
-		if _, err := c.exec(ctx, sql[:begin]+"SET TRANSACTION SNAPSHOT "+quoteLiteral(snapshot)+";"+sql[begin:]); err != nil {
+		if _, err := c.exec(ctx, p.begins(c, "SET TRANSACTION SNAPSHOT "+quoteLiteral(snapshot)+";")); err != nil {
 			return fail(ctx, "join the snapshot", err)
 		}
 	}

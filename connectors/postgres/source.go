@@ -32,7 +32,7 @@ func (s *source) Check(ctx context.Context) error {
 		return err
 	}
 	defer s.pool.put(c)
-	if _, err := c.exec(ctx, s.begins(c)+"SELECT 1 FROM pg_catalog.pg_class LIMIT 1; COMMIT"); err != nil {
+	if _, err := c.exec(ctx, s.begins(c, "")+"SELECT 1 FROM pg_catalog.pg_class LIMIT 1; COMMIT"); err != nil {
 		return fail(ctx, "check the connection", err)
 	}
 	return nil
@@ -83,7 +83,7 @@ func (s *source) read(ctx context.Context, sel sluice.Selection, req sluice.Read
 	if err == nil {
 		err = r.run(ctx)
 	}
-	if err == nil {
+	if err == nil && !c.ended {
 		_, err = c.exec(ctx, "COMMIT")
 		err = fail(ctx, "end the read", err)
 	}
@@ -176,6 +176,16 @@ func (r *reading) run(ctx context.Context) error {
 
 func (r *reading) copySQL(from, rest string) string {
 	return fmt.Sprintf("COPY (SELECT %s FROM %s%s) TO STDOUT (FORMAT binary)", r.list, from, rest)
+}
+
+// only returns the COPY of all that a read has to read. Where nothing more is to
+// be asked under its snapshot, the transaction ends in the same message.
+func (r *reading) only(from string) string {
+	sql := r.copySQL(from, "")
+	if r.sel.Mode == sluice.FullRefresh {
+		sql += "; COMMIT"
+	}
+	return sql
 }
 
 // lane sends the rows that one reader reads.

@@ -18,6 +18,7 @@ type conn struct {
 	wire     *wire
 	gatherer *gatherer
 	broken   bool // a COPY was left in the middle
+	ended    bool // the message of the last COPY ended its transaction, which the driver does not know
 }
 
 // closeTimeout bounds how long ending a connection, and what it does on the
@@ -43,6 +44,7 @@ func (c *conn) close() {
 
 // exec runs statements as one message and returns their results as text.
 func (c *conn) exec(ctx context.Context, sql string) ([]*pgconn.Result, error) {
+	c.ended = false
 	results, err := c.pg.Exec(ctx, sql).ReadAll()
 	if err != nil {
 		return nil, err
@@ -97,6 +99,7 @@ func (c *conn) copyOut(ctx context.Context, sql string, bulk func([]byte) (int, 
 			}
 			failed = pgconn.ErrorResponseToPgError(&e)
 		case 'Z':
+			c.ended = len(body) == 1 && body[0] == 'I'
 			c.broken = failed != nil || !stop()
 			return failed
 		}
