@@ -23,8 +23,8 @@ func (w *Worker) Work(t Ticket) { w.work(context.Background(), t) }
 func (l *Leader) Usurp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.leading, l.renewed = true, l.Store.Now()
-	l.until = l.renewed.Add(l.Lease)
+	l.leading, l.asked = true, l.Store.Now()
+	l.until = l.asked.Add(l.Lease)
 }
 
 // SyncLog is the log of a sync, whose lines Take returns.

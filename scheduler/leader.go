@@ -57,7 +57,7 @@ type Leader struct {
 	mu      sync.Mutex
 	leading bool
 	until   time.Time // of the lease, by the store's clock
-	renewed time.Time
+	asked   time.Time // for the lease, last
 	term    int64
 
 	began   bool // takeOver was done
@@ -188,7 +188,8 @@ func (l *Leader) Step(ctx context.Context) (busy bool, err error) {
 // lead takes or extends the lease, and reports whether it was taken anew.
 func (l *Leader) lead(ctx context.Context, now time.Time) (fresh bool, err error) {
 	l.mu.Lock()
-	recent := l.leading && now.Before(l.until) && now.Sub(l.renewed) < l.Lease/3 && !now.Before(l.renewed)
+	since := now.Sub(l.asked)
+	recent := since >= 0 && since < l.Lease/3 && (!l.leading || now.Before(l.until))
 	l.mu.Unlock()
 	if recent {
 		return false, nil
@@ -205,7 +206,7 @@ func (l *Leader) lead(ctx context.Context, now time.Time) (fresh bool, err error
 		clear(l.told)
 		l.Log.Info("this process schedules now", "name", l.Name, "term", lease.Term)
 	}
-	l.leading, l.until, l.term, l.renewed = held, lease.Until, lease.Term, now
+	l.leading, l.until, l.term, l.asked = held, lease.Until, lease.Term, now
 	return fresh, nil
 }
 

@@ -232,11 +232,10 @@ func TestAWorkerThatStopsHandsOver(t *testing.T) {
 			t.Fatalf("attempts: %+v", attempts)
 		}
 		close(src.more)
-		worker := l.worker(nil) // one that takes its tickets by hand
 		l.stop()
 		l.desk = &desk{}
 		l.leader = l.newLeader("next")
-		l.settle(worker)
+		l.settle(l.worker(nil)) // one that takes its tickets by hand
 		if have := l.outcomes(c); have != "ended/succeeded/2" {
 			t.Errorf("syncs: %s", have)
 		}
