@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 )
 
@@ -122,12 +123,14 @@ func (t *endpoints) create(ctx context.Context, s *Store, e *endpoint, prefix st
 	return failed("create "+t.what, err)
 }
 
-// labelled is labels as an object, for the conditions that look into it.
+// labelled is labels as an object, for the conditions that look into it; PostgreSQL
+// takes no zero byte out of JSON.
 func labelled(labels map[string]string) map[string]string {
-	if labels == nil {
-		return map[string]string{}
+	clean := make(map[string]string, len(labels))
+	for key, v := range labels {
+		clean[strings.ReplaceAll(key, "\x00", "\uFFFD")] = strings.ReplaceAll(v, "\x00", "\uFFFD")
 	}
-	return labels
+	return clean
 }
 
 func (t *endpoints) get(ctx context.Context, s *Store, column, value string) (*endpoint, error) {

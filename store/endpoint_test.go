@@ -78,7 +78,7 @@ func TestEndpointFilters(t *testing.T) {
 	each(t, func(t *testing.T, x *fixture) {
 		for i := range 6 {
 			v := &store.Source{Name: fmt.Sprintf("Source %d%%_", i), Connector: []string{"shop", "postgres"}[i%2], Region: []string{"", "eu"}[i/3],
-				Labels: map[string]string{"n": fmt.Sprint(i), "half": fmt.Sprint(i / 3)}}
+				Labels: map[string]string{"n": fmt.Sprint(i), "half": fmt.Sprint(i / 3), "odd\x00": "\x00\xff"}}
 			x.must(x.CreateSource(x.ctx, v))
 		}
 		all, _, err := x.ListSources(x.ctx, store.EndpointFilter{}, store.Page{})
@@ -97,6 +97,7 @@ func TestEndpointFilters(t *testing.T) {
 			"labels":         {store.EndpointFilter{Labels: map[string]string{"half": "1", "n": "4"}}, 1},
 			"no label":       {store.EndpointFilter{Labels: map[string]string{"x": "1"}}, 0},
 			"among":          {store.EndpointFilter{Among: []string{all[0].ID, all[1].ID, "x"}}, 2},
+			"odd":            {store.EndpointFilter{Labels: map[string]string{"n": "a\x00\xff"}, Search: "\x00\xff", Among: []string{"\x00\xff"}}, 0},
 			"among none":     {store.EndpointFilter{Among: []string{}}, 0},
 			"setup":          {store.EndpointFilter{Setup: store.Broken}, 0},
 		} {

@@ -77,3 +77,8 @@ func (e *explainer) QueryContext(ctx context.Context, query string, args ...any)
 	}
 	return e.Tx.QueryContext(ctx, query, args...)
 }
+
+// ServerSetting returns a setting of the session with PostgreSQL.
+func ServerSetting(ctx context.Context, s *Store, name string) (v string, err error) {
+	return v, s.reader().value(ctx, &v, "SELECT current_setting(?)", name)
+}

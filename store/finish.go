@@ -10,7 +10,8 @@ import (
 
 // FinishAttempt ends a running attempt. It returns sluice.ErrFenced when the
 // attempt is no longer the connection's. Where someone asked for the sync's end
-// and e would queue it again, it ends as cancelled.
+// and e would queue it again, it ends as cancelled. Who repeats it, for an answer that
+// was lost, gets sluice.ErrFenced where it was done.
 func (s *Store) FinishAttempt(ctx context.Context, a *Attempt, e End) error {
 	err := s.change(ctx, durable, func(x *txn) error {
 		t, err := x.fence(ctx, a.ConnectionID, a.Epoch)

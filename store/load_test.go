@@ -148,7 +148,8 @@ func TestNoFullScans(t *testing.T) {
 			}
 		}
 		for name, f := range map[string]store.SyncFilter{"all": {}, "of a connection": {ConnectionID: con}, "failed": {Outcome: store.Failed}, "of a worker": {WorkerID: "wrk_3"},
-			"since": {After: now.Add(-time.Hour)}} {
+			"since": {After: now.Add(-time.Hour)}, "open": {Open: true}, "running": {State: store.Running},
+			"historical": {Kind: store.HistoricalSync}, "by hand": {Trigger: store.ByHand}} {
 			hot["syncs "+name] = func(tx *store.Store) error {
 				_, next, err := tx.ListSyncs(x.ctx, f, store.Page{Limit: 5})
 				if err == nil && next != "" {
@@ -161,7 +162,7 @@ func TestNoFullScans(t *testing.T) {
 			_, _, err := tx.ListSyncs(x.ctx, store.SyncFilter{}, store.Page{Sort: "-ended"})
 			return err
 		}
-		for name, f := range map[string]store.AuditFilter{"all": {}, "actor": {ActorID: "usr_1"}, "object": {ObjectType: "connection", ObjectID: con}, "action": {Action: "a.1"}} {
+		for name, f := range map[string]store.AuditFilter{"all": {}, "actor": {ActorID: "usr_1"}, "object": {ObjectID: con}, "type": {ObjectType: "user"}, "action": {Action: "a.1"}} {
 			hot["audit "+name] = func(tx *store.Store) error { _, _, err := tx.ListAudit(x.ctx, f, store.Page{}); return err }
 		}
 		for name, f := range hot {
@@ -192,6 +193,27 @@ func slow(plan string) string {
 		}
 	}
 	return ""
+}
+
+// TestOpenSyncsHaveAnIndexOfTheirOwn: a page of the few open syncs must not go
+// through all that have ended.
+func TestOpenSyncsHaveAnIndexOfTheirOwn(t *testing.T) {
+	each(t, func(t *testing.T, x *fixture) {
+		fill(t, x, 1000, 20_000)
+		statements, err := store.Explain(x.ctx, x.Store, func(tx *store.Store) error {
+			_, next, err := tx.ListSyncs(x.ctx, store.SyncFilter{Open: true}, store.Page{Limit: 5})
+			if err == nil {
+				_, _, err = tx.ListSyncs(x.ctx, store.SyncFilter{Open: true}, store.Page{Limit: 5, Cursor: next})
+			}
+			return err
+		})
+		x.must(err)
+		for _, s := range statements {
+			if !strings.Contains(s.Plan, "syncs_open") && !strings.Contains(s.Plan, "syncs_one_open") {
+				t.Error(s.Plan)
+			}
+		}
+	})
 }
 
 // scans reports whether a line of SQLite's is about a table, by its name or the

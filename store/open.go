@@ -261,7 +261,7 @@ func (s *Store) up(ctx context.Context, p *goose.Provider) (err error) {
 		}
 	}
 	return &sluice.Error{Class: sluice.Config, Code: "store_migration", Op: "migrate the metadata store", Err: err,
-		Hint: "nothing of the step was kept; the user needs the right to create tables"}
+		Hint: "nothing of the step was kept; the user needs the right to create tables, in a database, or a search_path, of Sluice's own"}
 }
 
 func (s *Store) lockMigrations(ctx context.Context) (unlock func(), err error) {

@@ -256,6 +256,7 @@ func TestOpenErrors(t *testing.T) {
 		"sqlite::memory:":                        "store_url",
 		"sqlite:" + dir + "/none/store.db":       "store_file",
 		"sqlite:" + dir + "/folder":              "store_file",
+		"sqlite:/proc/store.db":                  "store_file", // where nobody can make a file
 		"sqlite:" + text:                         "store_not_sluice",
 		"postgres://u:se%cret@h/x":               "store_url",
 		"postgres://u:secret@127.0.0.1:1/x":      "store_unreachable",
@@ -278,6 +279,20 @@ func TestOpenHonoursItsContext(t *testing.T) {
 		if s, err := store.Open(ctx, newURL(t, d), store.Options{}); err == nil {
 			t.Errorf("%s: opened", d)
 			_ = s.Close()
+		}
+	}
+}
+
+// TestFrozenProcessesAreCutOff: who is stopped in the middle of a transaction must
+// not hold the rows of others for longer than a lease.
+func TestFrozenProcessesAreCutOff(t *testing.T) {
+	t.Parallel()
+	x := open(t, newStoreURL(t, "postgres"))
+	for _, name := range []string{"idle_in_transaction_session_timeout", "lock_timeout"} {
+		v, err := store.ServerSetting(x.ctx, x.Store, name)
+		x.must(err)
+		if d, err := time.ParseDuration(v); err != nil || d <= 0 || d > 30*time.Second {
+			t.Errorf("%s is %s", name, v)
 		}
 	}
 }

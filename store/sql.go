@@ -149,12 +149,13 @@ func (d dialect) among(column string) string {
 	return column + " = ANY (ARRAY(SELECT json_array_elements_text(?::json)))" // which an index finds, unlike IN (SELECT …)
 }
 
-// listed is the argument of among.
+// listed is the argument of among. PostgreSQL takes no zero byte out of JSON.
 func listed(values []string) string {
-	if values == nil {
-		return "[]"
+	clean := make([]string, len(values))
+	for i, v := range values {
+		clean[i] = strings.ReplaceAll(v, "\x00", "\uFFFD")
 	}
-	return toJSON(values)
+	return toJSON(clean)
 }
 
 // label is the condition that a JSON object of text has a key, given first, with
@@ -173,14 +174,6 @@ func (d dialect) lock() string {
 		return ""
 	}
 	return " FOR UPDATE"
-}
-
-// skipLocked is lock, for those rows that nobody else has locked.
-func (d dialect) skipLocked() string {
-	if d == sqlite {
-		return ""
-	}
-	return " FOR UPDATE SKIP LOCKED"
 }
 
 // clean takes out of strings what PostgreSQL's text cannot hold.

@@ -182,6 +182,9 @@ CREATE INDEX syncs_of_connection ON syncs (connection_id, queued_at, id);
 CREATE INDEX syncs_queued ON syncs (queued_at, id);
 CREATE INDEX syncs_ended ON syncs (ended_at, id);
 CREATE INDEX syncs_outcome ON syncs (outcome, queued_at, id);
+CREATE INDEX syncs_kind ON syncs (kind, queued_at, id);
+CREATE INDEX syncs_started_by ON syncs (started_by, queued_at, id);
+CREATE INDEX syncs_open ON syncs (queued_at, id) WHERE state <> 'ended';
 CREATE INDEX syncs_worker ON syncs (worker_id, queued_at, id);
 CREATE INDEX syncs_logged ON syncs (ended_at) WHERE logged AND ended_at > 0;
 
@@ -444,7 +447,8 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_at ON audit (at, id);
 CREATE INDEX audit_actor ON audit (actor_id, at, id);
-CREATE INDEX audit_object ON audit (object_type, object_id, at, id);
+CREATE INDEX audit_object ON audit (object_id, at, id);
+CREATE INDEX audit_type ON audit (object_type, at, id);
 CREATE INDEX audit_action ON audit (action, at, id);
 
 -- Entries before this time may be deleted; all others, and every change, the
