@@ -82,3 +82,13 @@ func (e *explainer) QueryContext(ctx context.Context, query string, args ...any)
 func ServerSetting(ctx context.Context, s *Store, name string) (v string, err error) {
 	return v, s.reader().value(ctx, &v, "SELECT current_setting(?)", name)
 }
+
+// CommitSetting returns what a commit waits for.
+func CommitSetting(ctx context.Context, s *Store, forDisk bool) (v string, err error) {
+	query := "PRAGMA synchronous"
+	if s.dialect == postgres {
+		query = "SHOW synchronous_commit"
+	}
+	err = s.change(ctx, durability(forDisk), func(x *txn) error { return x.value(ctx, &v, query) })
+	return v, err
+}
