@@ -6,8 +6,10 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"regexp"
 	"time"
@@ -36,11 +38,13 @@ func (s *server) idempotently(secret bool) func(huma.Context, func(huma.Context)
 			return
 		}
 		r, w := humachi.Unwrap(ctx)
+		infoOf(ctx.Context()).readWithin(bodyTimeout)
 		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 		if err != nil {
-			s.refuse(ctx, problem(http.StatusRequestEntityTooLarge, "body_too_large", "the request body is too large", humaHint(http.StatusRequestEntityTooLarge)))
+			s.refuse(ctx, unread(err))
 			return
 		}
+		infoOf(ctx.Context()).readWithin(0)
 		record := &store.Idempotency{Scope: infoOf(ctx.Context()).caller, Key: key, ExpiresAt: s.now().Add(idempotencyKept),
 			Request: fingerprint(r.Method, r.URL.RequestURI(), ctx.Header("If-Match"), string(body))}
 		earlier, err := s.Store.BeginIdempotent(ctx.Context(), record)
@@ -53,6 +57,19 @@ func (s *server) idempotently(secret bool) func(huma.Context, func(huma.Context)
 			s.runOnce(ctx, next, record, body, secret)
 		}
 	}
+}
+
+// unread says why a body could not be read.
+func unread(err error) *Problem {
+	status, text := http.StatusBadRequest, "the request body ended early"
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		status, text = http.StatusRequestEntityTooLarge, "the request body is too large"
+	} else if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+		status, text = http.StatusRequestTimeout, "the request body took too long"
+	}
+	p := problem(status, humaCode(status), text, humaHint(status))
+	p.cause = err
+	return p
 }
 
 // runOnce runs the handler and keeps its answer. Answers that another try could

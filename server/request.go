@@ -30,6 +30,7 @@ type info struct {
 	operation string     // the operation's id, or the route's name; bounded
 	caller    string     // id of the principal
 	request   *http.Request
+	writer    http.ResponseWriter
 	agent     string // the client's program, as it says
 	ifMatch   bool   // the client named the state that it wants changed
 }
@@ -53,8 +54,8 @@ func (s *server) frame(next http.Handler) http.Handler {
 		i := &info{id: strings.ToLower(rand.Text()[:12]), operation: "other", agent: r.UserAgent(), ifMatch: r.Header.Get("If-Match") != ""}
 		i.client, i.secure = s.clientOf(r)
 		r = r.WithContext(context.WithValue(r.Context(), infoKey{}, i))
-		i.request = r
 		out := &counter{ResponseWriter: w}
+		i.request, i.writer = r, out
 		setHeaders(out.Header(), i)
 		s.metrics.inFlight.Inc()
 		defer func() {
@@ -71,6 +72,19 @@ func (s *server) frame(next http.Handler) http.Handler {
 		r.Body = http.MaxBytesReader(out, r.Body, maxBody+1)
 		next.ServeHTTP(out, r)
 	})
+}
+
+// readWithin bounds how long the body may take from now on; 0 lifts the bound,
+// which else would end the handler, too. Not every writer can do it.
+func (i *info) readWithin(d time.Duration) {
+	if i.writer == nil {
+		return
+	}
+	var until time.Time
+	if d > 0 {
+		until = time.Now().Add(d)
+	}
+	_ = http.NewResponseController(i.writer).SetReadDeadline(until)
 }
 
 // recovered answers a request whose handler panicked. A handler that ends by

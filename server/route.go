@@ -74,6 +74,9 @@ func register[I, O any](s *server, api huma.API, r route, handle func(context.Co
 		op.Middlewares = append(op.Middlewares, s.idempotently(r.secret))
 	}
 	huma.Register(api, op, func(ctx context.Context, input *I) (*O, error) {
+		if in.body {
+			infoOf(ctx).readWithin(0)
+		}
 		out, err := handle(ctx, input)
 		if err == nil {
 			return out, nil

@@ -115,6 +115,7 @@ func (s *Server) HTTP(base context.Context) *http.Server {
 	h := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      2 * answerTimeout, // of an answer; streams set their own, write by write
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.s.log.Handler(), slog.LevelDebug),

@@ -69,6 +69,7 @@ func (s *server) stream(hc huma.Context, read feed) {
 	ctx, cancel := context.WithTimeout(hc.Context(), streamLife)
 	defer cancel()
 	out := eventWriter{w: w, control: http.NewResponseController(w)}
+	defer func() { _ = out.control.SetWriteDeadline(time.Time{}) }() // the connection may go on to other requests
 	if err := out.write(": sluice\nretry: 2000\n\n"); err != nil {
 		return
 	}
