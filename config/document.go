@@ -345,6 +345,6 @@ func (d *Document) decode(raw json.RawMessage) error {
 	for message := range strings.SplitSeq(err.Error(), "\n") {
 		errs = append(errs, &Error{Path: d.Path, Line: orLine(at.LineOf(message), d.Line), Reason: d.Kind + ": " + message})
 	}
-	slices.SortStableFunc(errs, func(a, b error) int { return a.(*Error).Line - b.(*Error).Line })
+	slices.SortStableFunc(errs, func(a, b error) int { return a.(*Error).Line - b.(*Error).Line }) //nolint:errorlint // made above
 	return errors.Join(errs...)
 }

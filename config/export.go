@@ -43,7 +43,7 @@ var order = []string{"kind", "name", "connector", "source", "destination", "sche
 	"namespace", "selected", "mode", "cursor", "primary_key", "write", "table", "exclude", "hash"}
 
 func (o *Object) node() *yaml.Node {
-	fields := map[string]any{}
+	var fields map[string]any
 	if o.Connection != nil {
 		fields = tree(brief(*o.Connection))
 	} else {

@@ -164,7 +164,7 @@ func (f form) beyond(full map[string]any, refs References) Faults {
 	}
 	resolved, _, err := refs.resolve(full)
 	if err != nil {
-		return nil // said when the connector is opened, perhaps elsewhere
+		return nil //nolint:nilerr // said when the connector is opened, perhaps elsewhere
 	}
 	err = f.validate(encode(resolved))
 	if err == nil {

@@ -165,7 +165,6 @@ type fixture struct {
 	world *world
 	clock *clock
 	keys  *keyring.Keyring
-	kicks int
 	log   *logText
 }
 
