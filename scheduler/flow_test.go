@@ -238,6 +238,27 @@ func TestAFailureHoldsNoSecrets(t *testing.T) {
 	})
 }
 
+func TestAPanicEndsItsSyncOnly(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "sqlite:"+t.TempDir()+"/sluice.db")
+	c := w.connect("shop", 3, byHand)
+	w.prepare = func(scheduler.Request) error { panic("out of order") }
+	worker := w.worker(nil)
+	worker.Work(w.run(c, nil))
+	if y := w.syncs(c)[0]; y.Outcome != store.Failed || y.Error.Class != "bug" || y.Error.Code != "panic" || worker.Running() != 0 {
+		t.Errorf("sync: %+v, error %+v", y, y.Error)
+	}
+	lines, err := w.store.LogTail(t.Context(), w.syncs(c)[0].ID, 10)
+	w.check(err)
+	if !slices.ContainsFunc(lines, func(l store.LogLine) bool { return strings.Contains(string(l.Attrs), "flow_test.go") }) {
+		t.Error("the log has no stack")
+	}
+	w.prepare = nil
+	w.clock.advance(time.Minute)
+	worker.Work(w.run(c, nil))
+	w.wantRows(c, 3)
+}
+
 func TestDependentsRunAfterSuccess(t *testing.T) {
 	dialects(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)

@@ -352,7 +352,7 @@ func TestTwoLeaders(t *testing.T) {
 				worker.Work(ticket)
 			}
 			w.leader = w.newLeader(fmt.Sprint("last", round))
-			worker = w.worker(nil) // those before the leader are of another process
+			worker = w.worker(nil)       // those before the leader are of another process
 			w.clock.advance(time.Minute) // of the leaders' leases
 			w.settle(worker)
 			w.clock.advance(59 * time.Minute)

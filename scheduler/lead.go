@@ -13,6 +13,10 @@ import (
 // What a Leader does in a Step: each part reads by an index what is to be done
 // now, so that its cost does not grow with the number of connections.
 
+// batches bounds the batches of one kind in a step: what is left comes in the next
+// one, so that new syncs are admitted in between.
+const batches = 4
+
 // lose ends an attempt whose worker was not heard of for its lease, and queues the
 // sync again at once.
 func (l *Leader) lose(ctx context.Context, a *store.Attempt, now time.Time) error {
@@ -69,7 +73,7 @@ func lostEnd(a *store.Attempt, d *store.Due, v Verdict, now time.Time) store.End
 // plan works out when connections run next: those that are new, at once; those
 // whose schedule was changed, at its next time.
 func (l *Leader) plan(ctx context.Context, now time.Time) error {
-	for {
+	for range batches {
 		unplanned, err := l.Store.UnplannedConnections(ctx, batch)
 		if err != nil {
 			return fmt.Errorf("look for new schedules: %w", err)
@@ -93,6 +97,7 @@ func (l *Leader) plan(ctx context.Context, now time.Time) error {
 			return nil
 		}
 	}
+	return nil
 }
 
 func firstRun(s *store.Status, d *store.Due, now time.Time) {
@@ -109,7 +114,7 @@ func firstRun(s *store.Status, d *store.Due, now time.Time) {
 
 // enqueue makes the syncs that are due.
 func (l *Leader) enqueue(ctx context.Context, now time.Time) error {
-	for {
+	for range batches {
 		due, err := l.Store.DueConnections(ctx, now, batch)
 		if err != nil {
 			return fmt.Errorf("look for what is due: %w", err)
@@ -124,6 +129,7 @@ func (l *Leader) enqueue(ctx context.Context, now time.Time) error {
 			return nil
 		}
 	}
+	return nil
 }
 
 func makeSyncs(ctx context.Context, tx *store.Store, due []store.Due, now time.Time) error {

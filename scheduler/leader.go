@@ -103,7 +103,7 @@ func (l *Leader) Run(ctx context.Context) {
 		case <-l.kick:
 		}
 		started := time.Now()
-		busy, err := l.Step(ctx)
+		busy, err := l.step(ctx)
 		if err != nil && ctx.Err() == nil {
 			l.Log.Warn("the scheduler could not do its work; it is tried again", "error", err)
 		}
@@ -120,6 +120,15 @@ func (l *Leader) Run(ctx context.Context) {
 		}
 		timer.Reset(max(wait-time.Since(started), l.Shortest))
 	}
+}
+
+// stepTime bounds a step, so that a connection that hangs does not stop the leader.
+const stepTime = time.Minute
+
+func (l *Leader) step(ctx context.Context) (busy bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	return l.Step(ctx)
 }
 
 // sleep waits and reports whether ctx has not ended.
@@ -248,7 +257,7 @@ const batch = 500
 
 // expire ends attempts whose workers were not heard of for their lease.
 func (l *Leader) expire(ctx context.Context, now time.Time) error {
-	for {
+	for range batches {
 		expired, err := l.Store.ExpiredAttempts(ctx, now, batch)
 		if err != nil {
 			return fmt.Errorf("look for lost runs: %w", err)
@@ -262,4 +271,5 @@ func (l *Leader) expire(ctx context.Context, now time.Time) error {
 			return nil
 		}
 	}
+	return nil
 }

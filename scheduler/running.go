@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -112,7 +113,7 @@ func (r *running) run(hard context.Context) {
 	loops.Go(func() { r.keep(ctx, done) })
 	r.tellStarted()
 	recorded := false
-	ending, err := r.execute(ctx)
+	ending, err := r.guarded(ctx)
 	if err == nil && lost(ctx) == nil {
 		if err = r.worker.at("finish"); err == nil {
 			err = r.finish(ctx, ending)
@@ -239,6 +240,17 @@ func (r *running) tellStarted() {
 	r.worker.Metrics.started(r.sync, r.hold.attempt.N, r.worker.Store.Now())
 	a := &r.hold.attempt
 	r.rec.log.Info("the sync begins", "attempt", a.N, "worker", r.worker.id, "region", r.worker.Region, "trigger", string(r.sync.Trigger), "connection", r.connection.Name)
+}
+
+// guarded is execute, whose panic is the end of this sync and not of the worker.
+func (r *running) guarded(ctx context.Context) (e Ending, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.rec.log.Error("the run panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			e, err = Ending{Errors: []*sluice.Error{sluice.Errorf(sluice.Bug, "panic", "run the sync", "this is a bug; please report it with the sync's log", "%v", p)}}, nil
+		}
+	}()
+	return r.execute(ctx)
 }
 
 // execute runs the engine. Its error is that nothing can be said about the run:

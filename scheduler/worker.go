@@ -282,7 +282,8 @@ func (w *Worker) add(r *running) bool {
 // work is the handler of tickets.
 func (w *Worker) work(_ context.Context, t Ticket) {
 	defer w.Ended()
-	ctx := w.hard
+	ctx, cancel := context.WithTimeout(w.hard, w.Lease)
+	defer cancel()
 	w.mu.Lock()
 	draining := w.draining
 	w.mu.Unlock()
@@ -312,7 +313,7 @@ func (w *Worker) work(_ context.Context, t Ticket) {
 	if !w.add(r) {
 		r.stop(HandOver, 0)
 	}
-	r.run(ctx)
+	r.run(w.hard)
 	w.mu.Lock()
 	delete(w.runs, t.Sync)
 	w.mu.Unlock()
