@@ -11,6 +11,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -63,6 +64,12 @@ func plant(t *testing.T, mean *meanServer) (all []endpoint, secrets []string) {
 	}
 	private := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}))
 	secrets = append(secrets, private)
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 	host, port, _ := net.SplitHostPort(mean.Listener.Addr().String())
 	database := func() string {
 		u := url.URL{Scheme: "postgres", User: url.UserPassword("reader", mark()), Host: mean.Listener.Addr().String(), Path: "/shop"}
@@ -77,7 +84,7 @@ func plant(t *testing.T, mean *meanServer) (all []endpoint, secrets []string) {
 		{"sources", "github", map[string]any{"base_url": mean.URL, "token": mark()}, []string{"token"}},
 		{"sources", "github", map[string]any{"base_url": mean.URL, "app": map[string]any{"app_id": 1, "installation_id": 2, "private_key": private}}, []string{"app.private_key"}},
 		{"sources", "postgres", map[string]any{"url": database(), "connect_timeout": "2s"}, []string{"url"}},
-		{"sources", "postgres", map[string]any{"host": host, "port": number, "database": "shop", "user": "reader", "password": mark(), "sslkey": private, "connect_timeout": "2s"}, []string{"password", "sslkey"}},
+		{"sources", "postgres", map[string]any{"host": host, "port": number, "database": "shop", "user": "reader", "password": mark(), "sslcert": certificate, "sslkey": private, "connect_timeout": "2s"}, []string{"password", "sslkey"}},
 		{"destinations", "postgres", map[string]any{"url": database(), "connect_timeout": "2s"}, []string{"url"}},
 		{"destinations", "postgres", map[string]any{"host": host, "port": number, "database": "shop", "user": "writer", "password": mark(), "connect_timeout": "2s"}, []string{"password"}},
 	}, secrets
@@ -158,6 +165,7 @@ type platform struct {
 	t       *testing.T
 	address string
 	token   string
+	etag    string // of the last answer that had one
 	secrets *mask.Masker
 
 	mu     sync.Mutex
@@ -196,11 +204,17 @@ func (p *platform) call(method, path string, body any) (status int, answer map[s
 	}
 	r.Header.Set("Authorization", "Bearer "+p.token)
 	r.Header.Set("Content-Type", "application/json")
+	if method == http.MethodPatch {
+		r.Header.Set("If-Match", p.etag)
+	}
 	resp, err := http.DefaultClient.Do(r)
 	if err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)
 	}
 	defer resp.Body.Close()
+	if e := resp.Header.Get("Etag"); e != "" {
+		p.etag = e
+	}
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
 		p.t.Fatalf("%s %s: %v", method, path, err)
@@ -351,6 +365,7 @@ func TestSecretsStayWhereTheyBelong(t *testing.T) {
 			t.Errorf("%s %v: a check that is refused: %v", e.name, e.fields, o)
 		}
 		p.must(http.MethodGet, root+"/"+id, nil)
+		p.must(http.MethodPatch, root+"/"+id, map[string]any{"config": e.config}) // the same secrets once more
 		if e.kind == "sources" {
 			mean.set(true)
 			p.operation(root+"/"+id+"/discover", nil)
