@@ -55,7 +55,7 @@ type database struct {
 	room     int64                   // memory_limit now
 	vector   int64                   // room for a vector of large rows; see prepare
 	long     bool                    // long values were seen
-	huge     bool                    // the file has had huge rows
+	huge     bool                    // huge rows were seen
 	loading  map[sluice.LoadID]int64 // bytes of huge rows of loads under way
 
 	refs int // guarded by registry.mu

@@ -59,7 +59,7 @@ func (db *database) prepare(ctx context.Context, load sluice.LoadID, staged bool
 	}
 	if huge {
 		statements = append(statements, "CREATE SCHEMA IF NOT EXISTS "+quote(sqlload.Schema), "CREATE TABLE IF NOT EXISTS "+dialect.Own(hugeMark)+" (since timestamptz DEFAULT now())")
-		statements = append(statements, hugeSettings...)
+		statements = append(append(statements, keepGroups), straightToFile...)
 	}
 	for _, s := range statements {
 		if _, err := db.sql.ExecContext(ctx, s); err != nil {
@@ -97,9 +97,11 @@ func (db *database) loaded(load sluice.LoadID) {
 	delete(db.loading, load)
 }
 
-// hugeSettings keep row groups as they come, and have each commit write them
-// into the file and not into the log.
-var hugeSettings = []string{"SET GLOBAL max_vacuum_tasks = 0", "SET GLOBAL wal_autocheckpoint = '1KB'", "SET GLOBAL auto_checkpoint_skip_wal_threshold = 0"}
+// keepGroups keeps row groups as they come; straightToFile has each commit write
+// them into the file and not into the log.
+const keepGroups = "SET GLOBAL max_vacuum_tasks = 0"
+
+var straightToFile = []string{"SET GLOBAL wal_autocheckpoint = '1KB'", "SET GLOBAL auto_checkpoint_skip_wal_threshold = 0"}
 
 // recallHuge makes a file ready that has had huge rows.
 func (db *database) recallHuge(ctx context.Context) error {
@@ -109,13 +111,8 @@ func (db *database) recallHuge(ctx context.Context) error {
 	if err != nil || marks == 0 {
 		return err
 	}
-	db.huge = true
-	for _, s := range hugeSettings {
-		if _, err := db.sql.ExecContext(ctx, s); err != nil {
-			return err
-		}
-	}
-	return nil
+	_, err = db.sql.ExecContext(ctx, keepGroups)
+	return err
 }
 
 // valueBytes returns how many bytes the values of the column with the longest
