@@ -96,23 +96,32 @@ func decodeSpec(raw json.RawMessage, to any) (faults Faults) {
 		faults.add("the request", "%v", err)
 		return faults
 	}
-	return faultsOf(spec.DecodeConfig(raw, to), "")
+	return faultsOf(spec.DecodeConfig(raw, to), "", nil)
 }
 
 // faultsOf reads an error of spec.DecodeConfig, whose lines begin with the path
-// of a field.
-func faultsOf(err error, under string) (faults Faults) {
+// of a field, or of a Validator, whose lines need not: there the field must be
+// one of s.
+func faultsOf(err error, under string, s *schema) (faults Faults) {
 	if err == nil {
 		return nil
 	}
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		path, message, ok := strings.Cut(line, " ")
-		if !ok || !fieldPath.MatchString(path) {
+		if !ok || !fieldPath.MatchString(path) || s != nil && s.Properties[topOf(path)] == nil {
 			path, message = "", line
 		}
 		faults.add(orText(join(under, path), "the request"), "%s", message)
 	}
 	return faults
+}
+
+// topOf returns the first name of a path.
+func topOf(path string) string {
+	if i := strings.IndexAny(path, ".["); i >= 0 {
+		return path[:i]
+	}
+	return path
 }
 
 var fieldPath = regexp.MustCompile(`^[a-z][A-Za-z0-9_]*([.\[][A-Za-z0-9_.\[\]-]*)?$`)
@@ -176,7 +185,7 @@ func (f form) beyond(full map[string]any, refs References) Faults {
 			break
 		}
 	}
-	return faultsOf(err, "config")
+	return faultsOf(err, "config", f.schema)
 }
 
 func (c *Control) vault(id string) vault { return vault{c.o.Keys, id} }

@@ -48,6 +48,9 @@ func (c *fakeConfig) Validate() error {
 	if strings.HasPrefix(c.URL, "ftp:") {
 		return errors.New("url must not be an FTP address")
 	}
+	if c.Token != "" && c.Wait == "no" {
+		return errors.New("give either token or wait")
+	}
 	return nil
 }
 

@@ -105,6 +105,7 @@ func TestWrongSources(t *testing.T) {
 		{"not an object", control.EndpointSpec{Name: "a", Connector: "fake", Config: raw(`[1]`)}, []string{"config must be an object"}},
 		{"not JSON", control.EndpointSpec{Name: "a", Connector: "fake", Config: raw(`{"url":"x"} x`)}, []string{"config must be one JSON value"}},
 		{"beyond the schema", control.EndpointSpec{Name: "a", Connector: "fake", Config: raw(`{"url":"ftp://x"}`)}, []string{"config.url must not be an FTP address"}},
+		{"beyond any field", control.EndpointSpec{Name: "a", Connector: "fake", Config: raw(`{"url":"x","wait":"no","token":"marker"}`)}, []string{"config give either token or wait"}},
 		{"reference within", control.EndpointSpec{Name: "a", Connector: "fake", Config: raw(`{"url":"https://u:${env:PW}@h"}`)}, []string{"config.url holds a reference within other text"}},
 		{"relative file", control.EndpointSpec{Name: "a", Connector: "fake", Config: raw(`{"url":"x","token":"${file:x}"}`)}, []string{"config.token must give the file of a reference by its absolute path"}},
 		{"reference for a number", control.EndpointSpec{Name: "a", Connector: "fake", Config: raw(`{"url":"x","pages":"${env:GOOD_TOKEN}"}`)}, []string{"config.pages must be a whole number"}},
