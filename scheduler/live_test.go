@@ -2,6 +2,7 @@ package scheduler_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/internal/memsource"
+	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/scheduler"
 	"github.com/sluicehq/sluice/store"
 )
@@ -319,4 +321,82 @@ func TestProgressIsRecordedWhileItRuns(t *testing.T) {
 			t.Errorf("streams: %+v", streams)
 		}
 	})
+}
+
+// TestTheDatabaseRestarts kills PostgreSQL while syncs run, are queued and are due:
+// all of them come to their end.
+func TestTheDatabaseRestarts(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Start(t)
+	l := newLive(t, server.NewDatabase(t))
+	l.work(scheduler.WorkerConfig{Places: 2, Lease: 6 * time.Second, Heartbeat: time.Second})
+	var all []*store.Connection
+	for i := range 4 {
+		c := l.connect(fmt.Sprint(i), 0, byHand)
+		all = append(all, c)
+		src := l.slow(c, false)
+		l.enqueue(c)
+		if i == 0 {
+			<-src.reading
+		}
+	}
+	for range 2 {
+		if err := server.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		l.awaitProgress(all)
+	}
+	for _, c := range all {
+		l.awaitEnd(c)
+		if y := l.syncs(c)[0]; y.Outcome != store.Succeeded {
+			t.Errorf("%s: %s: %+v", c.Name, l.outcomes(c), y.Error)
+		}
+		l.wantRows(c, 300)
+	}
+}
+
+// awaitProgress waits until something runs again, or all has ended.
+func (l *live) awaitProgress(all []*store.Connection) {
+	l.t.Helper()
+	l.poll(func(ctx context.Context) bool {
+		running, open := 0, 0
+		for _, c := range all {
+			if y, err := l.store.OpenSync(ctx, c.ID); err == nil {
+				open++
+				if y.State == store.Running {
+					running++
+				}
+			} else if !errors.Is(err, store.ErrNotFound) {
+				return false
+			}
+		}
+		return running > 0 || open == 0
+	})
+}
+
+func (l *live) awaitEnd(c *store.Connection) {
+	l.t.Helper()
+	l.poll(func(ctx context.Context) bool {
+		_, err := l.store.OpenSync(ctx, c.ID)
+		return errors.Is(err, store.ErrNotFound)
+	})
+}
+
+// poll asks until the answer is yes: where the database restarts, no event comes.
+func (l *live) poll(is func(context.Context) bool) {
+	l.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
+	defer cancel()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for !is(ctx) {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			l.t.Fatal("it does not come")
+		}
+	}
 }
