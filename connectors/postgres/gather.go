@@ -117,7 +117,7 @@ func (g *gatherer) rest() {
 		g.nap = max(g.nap/2, shortestNap)
 	}
 	g.bytes = 0
-	time.Sleep(g.nap)
+	time.Sleep(g.nap) //nolint:forbidigo // nothing happens that could be waited for: that is what it is for
 }
 
 // take reads what there is, or waits for whatever comes first.
