@@ -612,7 +612,7 @@ func TestATicketThatCannotBePutIsPutAgain(t *testing.T) {
 	})
 }
 
-func TestMarksOfTables(t *testing.T) {
+func TestNamesOfQueues(t *testing.T) {
 	t.Parallel()
 	for region, want := range map[string]string{"default": "region_default", "eu": "region_eu", "eu-west-1": "region_eu-west-1"} {
 		if have := scheduler.QueueName(region); have != want {
@@ -623,6 +623,22 @@ func TestMarksOfTables(t *testing.T) {
 	for i, n := range names {
 		if len(n) > 128 || slices.Contains(names[:i], n) {
 			t.Errorf("%q of %q", n, names)
+		}
+	}
+}
+
+func TestAQueueThatCannotBeOpenedSaysSo(t *testing.T) {
+	t.Parallel()
+	for _, url := range []string{"postgres://ada:s3cr3t-and-long@127.0.0.1:1/x", "postgres://ada:s3cr3t-and-long@bad host/x", "sqlite:/no/such/folder/sluice.db"} {
+		_, err := scheduler.OpenQueue(t.Context(), url, quiet)
+		e, ok := errors.AsType[*sluice.Error](err)
+		if !ok || e.Code != "queue_unavailable" || e.Hint == "" || strings.Contains(err.Error(), "s3cr3t") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+	for file, want := range map[string]string{"a/sluice.db": "a/sluice-queue.db", "a/sluice.db?x=1": "a/sluice-queue.db", "data": "data-queue.db"} {
+		if have := scheduler.QueueFile(file); have != want {
+			t.Errorf("%s: %s", file, have)
 		}
 	}
 }
