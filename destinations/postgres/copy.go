@@ -38,6 +38,10 @@ type encoder struct {
 	row     int
 	rows    int
 	skip    []bool // rows of the batch that are left out; nil: none
+	pos     []int  // of rows in buf, while a block is encoded
+	guess   int    // rows that fit in a block
+	plain   bool   // the batch is encoded row by row
+	byRow   bool   // all are, to compare
 	buf     []byte // messageHead bytes of room, and what is encoded
 	begun   bool
 	done    bool
@@ -51,7 +55,7 @@ type encoder struct {
 
 // newEncoder encodes s. The rows of a keyed table must have a key.
 func newEncoder(ctx context.Context, s sluice.Segment, jsonType string, staged bool) *encoder {
-	e := &encoder{ctx: ctx, seg: s, staged: staged, start: -1}
+	e := &encoder{ctx: ctx, seg: s, staged: staged, start: -1, guess: 64}
 	keyed := s.Mode.Keyed() || s.Mode == sluice.Replace
 	for i, c := range s.Table.Columns {
 		e.columns = append(e.columns, column{kind: c.Type.Kind, scale: c.Type.Scale, jsonb: c.Type.Kind == sluice.JSON && jsonType == "jsonb"})
@@ -114,7 +118,9 @@ func (e *encoder) fill() error {
 			}
 			continue
 		}
-		e.encodeRows()
+		if !e.encodeBlock() {
+			e.encodeRows()
+		}
 	}
 	return nil
 }
@@ -158,7 +164,7 @@ func (e *encoder) encodeRows() {
 
 // open begins a batch: it finds the columns and what must be rejected.
 func (e *encoder) open(b sluice.Batch) error {
-	e.batch, e.row, e.rows, e.skip = b, 0, int(b.Rows.NumRows()), nil
+	e.batch, e.row, e.rows, e.skip, e.plain = b, 0, int(b.Rows.NumRows()), nil, false
 	schema := b.Rows.Schema()
 	for i := range e.columns {
 		var a arrow.Array

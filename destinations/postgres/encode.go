@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
-	"math"
 	"math/bits"
 	"unicode/utf8"
 
@@ -40,10 +39,8 @@ type column struct {
 	off    int
 	bits   []byte // bool
 	i16    []int16
-	i32    []int32
-	i64    []int64
-	f32    []float32
-	f64    []float64
+	i32    []int32 // Float32 too, as bits
+	i64    []int64 // Float64 too, as bits
 	dec    []decimal128.Num
 	starts []int32 // of values in data; one more than rows
 	data   []byte
@@ -80,9 +77,9 @@ func (c *column) open(a arrow.Array) error {
 	case *array.Int64:
 		c.i64 = a.Int64Values()
 	case *array.Float32:
-		c.f32 = a.Float32Values()
+		c.i32 = arrow.Int32Traits.CastFromBytes(arrow.Float32Traits.CastToBytes(a.Float32Values()))
 	case *array.Float64:
-		c.f64 = a.Float64Values()
+		c.i64 = arrow.Int64Traits.CastFromBytes(arrow.Float64Traits.CastToBytes(a.Float64Values()))
 	case *array.Decimal128:
 		c.dec = a.Values()
 	case *array.Date32:
@@ -122,18 +119,10 @@ func (c *column) append(out []byte, i int) []byte {
 	case sluice.Int16:
 		v := c.i16[i]
 		return append(out, 0, 0, 0, 2, byte(v>>8), byte(v))
-	case sluice.Int32:
-		return append4(out, uint32(c.i32[i]))
-	case sluice.Date:
-		return append4(out, uint32(c.i32[i]-epochDays))
-	case sluice.Float32:
-		return append4(out, math.Float32bits(c.f32[i]))
-	case sluice.Int64, sluice.Time:
-		return append8(out, uint64(c.i64[i]))
-	case sluice.Timestamp, sluice.TimestampTZ:
-		return append8(out, uint64(c.i64[i]-epochMicros))
-	case sluice.Float64:
-		return append8(out, math.Float64bits(c.f64[i]))
+	case sluice.Int32, sluice.Date, sluice.Float32:
+		return append4(out, uint32(c.i32[i]-int32(c.epoch())))
+	case sluice.Int64, sluice.Time, sluice.Timestamp, sluice.TimestampTZ, sluice.Float64:
+		return append8(out, uint64(c.i64[i]-c.epoch()))
 	case sluice.Decimal:
 		return appendNumeric(out, c.dec[i], c.scale)
 	}
@@ -144,6 +133,17 @@ func (c *column) append(out []byte, i int) []byte {
 		out = be.AppendUint32(out, uint32(len(v)))
 	}
 	return append(out, v...)
+}
+
+// epoch is what is taken from values to make them PostgreSQL's.
+func (c *column) epoch() int64 {
+	switch c.kind {
+	case sluice.Date:
+		return epochDays
+	case sluice.Timestamp, sluice.TimestampTZ:
+		return epochMicros
+	}
+	return 0
 }
 
 // append4 writes a field of four bytes, its length included.
@@ -161,17 +161,22 @@ func append8(out []byte, v uint64) []byte {
 
 var powers = [4]uint64{1, 10, 100, 1000}
 
-// appendNumeric writes d / 10^scale in PostgreSQL's base 10,000, with the field's
-// length before it.
-func appendNumeric(out []byte, d decimal128.Num, scale int32) []byte {
-	hi, lo := uint64(d.HighBits()), d.LowBits()
-	sign := uint16(0)
+// magnitude returns the absolute value of d, and PostgreSQL's sign of it.
+func magnitude(d decimal128.Num) (hi, lo uint64, sign uint16) {
+	hi, lo = uint64(d.HighBits()), d.LowBits()
 	if int64(hi) < 0 {
 		sign = 0x4000
 		var borrow uint64
 		lo, borrow = bits.Sub64(0, lo, 0)
 		hi, _ = bits.Sub64(0, hi, borrow)
 	}
+	return hi, lo, sign
+}
+
+// appendNumeric writes d / 10^scale in PostgreSQL's base 10,000, with the field's
+// length before it.
+func appendNumeric(out []byte, d decimal128.Num, scale int32) []byte {
+	hi, lo, sign := magnitude(d)
 	var field [12 + 24]byte // the digits are written from its end, the least first
 	at := len(field)
 	place := -int(scale+3) / 4 // of the next digit: 0 is that before the point
