@@ -44,10 +44,16 @@ func grantsOf(items []store.Grant, err error) (*Plain[Grants], error) {
 }
 
 func (s *server) listUserGrants(ctx context.Context, in *struct{ UserID }) (*Plain[Grants], error) {
+	if _, err := s.Store.User(ctx, in.User); err != nil {
+		return nil, err
+	}
 	return grantsOf(s.Store.Grants(ctx, in.User))
 }
 
 func (s *server) listConnectionGrants(ctx context.Context, in *struct{ ConnectionID }) (*Plain[Grants], error) {
+	if _, err := s.Store.ConnectionRow(ctx, in.Connection); err != nil {
+		return nil, err
+	}
 	return grantsOf(s.Store.GrantsOn(ctx, in.Connection))
 }
 

@@ -36,6 +36,9 @@ func schemaRoutes(s *server, api huma.API) {
 }
 
 func (s *server) getSchema(ctx context.Context, in *struct{ ConnectionID }) (*Plain[Schemas], error) {
+	if _, err := s.Store.ConnectionRow(ctx, in.Connection); err != nil {
+		return nil, err
+	}
 	versions, err := s.Store.CurrentSchemas(ctx, in.Connection)
 	if err != nil {
 		return nil, err
@@ -52,6 +55,9 @@ func (s *server) listSchemaVersions(ctx context.Context, in *struct {
 	Paging
 	StreamFilter
 }) (*Plain[Page[SchemaVersion]], error) {
+	if _, err := s.Store.ConnectionRow(ctx, in.Connection); err != nil {
+		return nil, err
+	}
 	items, next, err := s.Store.Schemas(ctx, in.Connection, in.name(), in.page(""))
 	if err != nil {
 		return nil, err

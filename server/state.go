@@ -55,6 +55,9 @@ func stateRoutes(s *server, api huma.API) {
 }
 
 func (s *server) getState(ctx context.Context, in *struct{ ConnectionID }) (*Plain[States], error) {
+	if _, err := s.Store.ConnectionRow(ctx, in.Connection); err != nil {
+		return nil, err
+	}
 	entries, err := s.Store.States(ctx, in.Connection)
 	if err != nil {
 		return nil, err
@@ -71,6 +74,9 @@ func (s *server) listStates(ctx context.Context, in *struct {
 	Paging
 	StreamFilter
 }) (*Plain[Page[State]], error) {
+	if _, err := s.Store.ConnectionRow(ctx, in.Connection); err != nil {
+		return nil, err
+	}
 	items, next, err := s.Store.StateHistory(ctx, in.Connection, in.name(), in.page(""))
 	if err != nil {
 		return nil, err

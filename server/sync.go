@@ -113,6 +113,9 @@ func (s *server) getSync(ctx context.Context, in *struct {
 }
 
 func (s *server) listSyncStreams(ctx context.Context, in *struct{ SyncID }) (*Plain[SyncStreams], error) {
+	if _, err := s.Store.Sync(ctx, in.Sync); err != nil {
+		return nil, err
+	}
 	counters, err := s.Store.SyncStreams(ctx, in.Sync)
 	if err != nil {
 		return nil, err
