@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/config"
@@ -230,46 +229,4 @@ func (c *Control) checkAgain(ctx context.Context, who Actor, kind, id string, se
 	if _, err := check(ctx, who, id); err != nil {
 		c.log.Info("a changed "+kind+" is not checked now", "id", id, "error", err)
 	}
-}
-
-// RecheckSource checks a source here and now, and keeps the result: for the
-// scheduler, which looks again at what is broken. Its error is that of the check.
-func (c *Control) RecheckSource(ctx context.Context, id string) error {
-	s, err := c.store.Source(ctx, id)
-	if err != nil {
-		return err
-	}
-	o, err := c.sourceToOpen(ctx, s)
-	if err == nil {
-		err = within(ctx, c.o.CheckTime, OpCheckSource, func(ctx context.Context) error { return checkSource(ctx, o, func(int64, int64, string) {}) })
-	}
-	return c.keep(ctx, o.masker, err, c.keepSource(s, err))
-}
-
-// RecheckDestination is RecheckSource for destinations.
-func (c *Control) RecheckDestination(ctx context.Context, id string) error {
-	d, err := c.store.Destination(ctx, id)
-	if err != nil {
-		return err
-	}
-	o, err := c.destinationToOpen(ctx, d)
-	if err == nil {
-		err = within(ctx, c.o.CheckTime, OpCheckDestination, func(ctx context.Context) error {
-			_, err := checkDestination(ctx, o, func(int64, int64, string) {})
-			return err
-		})
-	}
-	return c.keep(ctx, o.masker, err, c.keepDestination(d, err))
-}
-
-// keep writes the result of a check and returns its error, or that of writing.
-func (c *Control) keep(ctx context.Context, m *mask.Masker, err error, write func(context.Context, *store.Store, *store.Failure) error) error {
-	f := masked(store.FailureOf(err), m)
-	if f != nil {
-		f.At = c.store.Now()
-	}
-	if keepErr := c.store.Transact(ctx, func(tx *store.Store) error { return write(ctx, tx, f) }); keepErr != nil {
-		return fmt.Errorf("keep the result of a check: %w", keepErr)
-	}
-	return err
 }

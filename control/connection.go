@@ -165,28 +165,6 @@ func byIDOrName[T any](ctx context.Context, prefix, ref string, byID, byName fun
 	return found, err
 }
 
-// FindSource returns the source of that id or name, or store.ErrNotFound.
-func (c *Control) FindSource(ctx context.Context, ref string) (*store.Source, error) {
-	return found(byIDOrName(ctx, store.SourceID, ref, c.store.Source, c.store.SourceByName))
-}
-
-// FindDestination returns the destination of that id or name, or store.ErrNotFound.
-func (c *Control) FindDestination(ctx context.Context, ref string) (*store.Destination, error) {
-	return found(byIDOrName(ctx, store.DestinationID, ref, c.store.Destination, c.store.DestinationByName))
-}
-
-// FindConnection returns the connection of that id or name, or store.ErrNotFound.
-func (c *Control) FindConnection(ctx context.Context, ref string) (*store.Connection, error) {
-	return found(byIDOrName(ctx, store.ConnectionID, ref, c.store.Connection, c.store.ConnectionByName))
-}
-
-func found[T any](object *T, err error) (*T, error) {
-	if err == nil && object == nil {
-		return nil, store.ErrNotFound
-	}
-	return object, err
-}
-
 func (c *Control) fillDependencies(ctx context.Context, con *store.Connection, want ConnectionSpec, faults *Faults) error {
 	con.DependsOn = nil
 	for i, ref := range want.DependsOn {

@@ -53,7 +53,7 @@ func TestConnectionLifecycle(t *testing.T) {
 		if err := f.DeleteConnection(f.ctx, who, con.ID, con.Version); err != nil {
 			t.Error(err)
 		}
-		if _, err := f.FindConnection(f.ctx, "c"); !errors.Is(err, store.ErrNotFound) {
+		if _, err := f.store.ConnectionByName(f.ctx, "c"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("%v", err)
 		}
 		var actions []string

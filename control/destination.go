@@ -20,12 +20,6 @@ func (d *draft) toDestination(s *store.Destination) {
 	s.Region, s.Team, s.Labels = d.region, d.team, d.labels
 }
 
-// DestinationSpec returns a destination in the words of users, without its secrets:
-// SecretsOf says which are set.
-func DestinationSpec(s *store.Destination) EndpointSpec {
-	return EndpointSpec{Name: s.Name, Connector: s.Kind, Config: s.Config, Region: s.Region, Team: s.Team, Labels: s.Labels}
-}
-
 // CreateDestination checks want and keeps it. Nothing is reached yet: see CheckDestination.
 func (c *Control) CreateDestination(ctx context.Context, who Actor, want EndpointSpec) (*store.Destination, error) {
 	s := &store.Destination{ID: store.NewID(store.DestinationID, c.store.Now()), Setup: store.Incomplete, CreatedBy: who.ID}

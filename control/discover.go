@@ -257,7 +257,7 @@ func (c *Control) tell(ctx context.Context, connectionID string, changes []strea
 // concerning returns the drifts of a change that matter to a connection: of
 // streams that it syncs, without columns that it leaves out.
 func concerning(con *store.Connection, ch streamChange) (out []drift) {
-	if !Selected(con, ch.name()) {
+	if !selected(con, ch.name()) {
 		return nil
 	}
 	var excluded []string

@@ -51,7 +51,7 @@ func (v *vista) selected() []sluice.TableName {
 	}
 	var out []sluice.TableName
 	for name := range names {
-		if Selected(v.con, name) {
+		if selected(v.con, name) {
 			out = append(out, name)
 		}
 	}

@@ -75,8 +75,8 @@ func TestCheckDestination(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	f.world.set(func(w *world) { w.checkErr = sluice.Errorf(sluice.Config, "x", "", "", "no") })
-	if err := f.RecheckDestination(f.ctx, d.ID); sluice.ClassOf(err) != sluice.Config {
-		t.Errorf("%v", err)
+	if o := f.wait(f.CheckDestination(f.ctx, who, d.ID)); o.Error == nil || o.Error.Code != "x" {
+		t.Errorf("%+v", o.Error)
 	}
 	if d = must[*store.Destination](t)(f.store.Destination(f.ctx, d.ID)); d.Setup != store.Broken {
 		t.Errorf("%+v", d)
@@ -94,9 +94,6 @@ func TestCheckOfWhatCannotBeOpened(t *testing.T) {
 	shady := must[*store.Source](t)(f.CreateSource(f.ctx, who, control.EndpointSpec{Name: "b", Connector: "shady", Config: raw(`{"url":"x"}`)}))
 	if o := f.wait(f.CheckSource(f.ctx, who, shady.ID)); o.Error == nil || o.Error.Code != "plugin_untrusted" {
 		t.Errorf("%+v", o.Error)
-	}
-	if err := f.RecheckSource(f.ctx, shady.ID); sluice.AsError(err).Code != "plugin_untrusted" {
-		t.Errorf("%v", err)
 	}
 }
 
@@ -204,13 +201,17 @@ func TestDiscoverOfManyStreams(t *testing.T) {
 		con := f.connection(func(c *control.ConnectionSpec) {
 			c.Streams = []control.StreamSpec{{Namespace: "public", Name: "gone", Table: "x"}}
 		})
-		many := make([]sluice.Stream, 10_000)
+		n := 10_000
+		if f.store.Dialect() == "sqlite" {
+			n = 2000 // which is much the same to it, and slow under the race detector
+		}
+		many := make([]sluice.Stream, n)
 		for i := range many {
 			many[i] = stream(fmt.Sprintf("t%05d", i), "id", "v")
 		}
 		o := f.discover(con.SourceID, many...)
 		var found control.Discovered
-		if err := json.Unmarshal(o.Result, &found); err != nil || found.Streams != 10_000 || found.Added != 10_000 || found.Drifts != 0 || len(found.Names) != 50 {
+		if err := json.Unmarshal(o.Result, &found); err != nil || found.Streams != int64(n) || found.Added != int64(n) || found.Drifts != 0 || len(found.Names) != 50 {
 			t.Errorf("%s %v", o.Result, err)
 		}
 		seen, page := 0, store.Page{Limit: 500}
@@ -232,7 +233,7 @@ func TestDiscoverOfManyStreams(t *testing.T) {
 				break
 			}
 		}
-		if seen != 10_001 {
+		if seen != n+1 {
 			t.Errorf("%d streams", seen)
 		}
 	})
@@ -261,7 +262,7 @@ func TestDiscoveredDrift(t *testing.T) {
 		"columns": "column_removed gone applied, stream_added  pending, stream_removed  applied",
 		"block":   "column_added phone pending, column_removed gone applied, stream_added  pending, stream_removed  applied, type_changed email pending",
 	} {
-		con := must[*store.Connection](t)(f.FindConnection(f.ctx, name))
+		con := must[*store.Connection](t)(f.store.ConnectionByName(f.ctx, name))
 		if got := f.drifts(con.ID); got != want {
 			t.Errorf("%s:\n got %s\nwant %s", name, got, want)
 		}
@@ -270,7 +271,7 @@ func TestDiscoveredDrift(t *testing.T) {
 		t.Error("the same again is no drift")
 	}
 
-	block := must[*store.Connection](t)(f.FindConnection(f.ctx, "block"))
+	block := must[*store.Connection](t)(f.store.ConnectionByName(f.ctx, "block"))
 	pending, _, err := f.store.ListDrift(f.ctx, store.DriftFilter{ConnectionID: block.ID, State: store.DriftPending}, store.Page{})
 	if err != nil {
 		t.Fatal(err)
@@ -337,7 +338,6 @@ func TestSecretsAreNowhere(t *testing.T) {
 	for range 2 {
 		answers = append(answers, f.wait(f.CheckSource(f.ctx, who, s.ID)), f.wait(f.DiscoverSource(f.ctx, who, s.ID)), f.wait(f.CheckDestination(f.ctx, who, d.ID)),
 			f.wait(f.CheckSpec(f.ctx, who, "source", s.ID, control.EndpointSpec{Name: "a", Connector: "fake", Config: raw(config)})))
-		_ = f.RecheckSource(f.ctx, s.ID) // its error is for the log of its caller, who masks it
 		_, err := f.PatchSource(f.ctx, who, s.ID, 0, raw(`{"config":{"token":"marker-four","auth":{"password":["marker-two"]}}}`))
 		answers = append(answers, faults(err))
 		_, err = f.CreateSource(f.ctx, who, control.EndpointSpec{Name: "marker", Connector: "fake", Config: raw(strings.Replace(config, `"marker-three"`, `{"marker-three":1}`, 1))})

@@ -23,12 +23,6 @@ func (d *draft) toSource(s *store.Source) {
 	s.Region, s.Team, s.Labels, s.Host = d.region, d.team, d.labels, d.host
 }
 
-// SourceSpec returns a source in the words of users, without its secrets:
-// SecretsOf says which are set.
-func SourceSpec(s *store.Source) EndpointSpec {
-	return EndpointSpec{Name: s.Name, Connector: s.Connector, Config: s.Config, Region: s.Region, Team: s.Team, Labels: s.Labels}
-}
-
 // CreateSource checks want and keeps it. Nothing is reached yet: see CheckSource.
 func (c *Control) CreateSource(ctx context.Context, who Actor, want EndpointSpec) (*store.Source, error) {
 	s := &store.Source{ID: store.NewID(store.SourceID, c.store.Now()), Setup: store.Incomplete, CreatedBy: who.ID}

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -187,34 +188,43 @@ func (c *Control) Streams(ctx context.Context, con *store.Connection, search str
 	if next != "" || len(listed) == 0 {
 		return rows, next, nil
 	}
-	known, err := c.offered(ctx, con.SourceID)
+	gone, err := c.gone(ctx, con)
 	if err != nil {
 		return nil, "", err
 	}
-	for i := range con.Streams {
-		name := con.Streams[i].TableName()
-		if known[name.String()] == nil && strings.Contains(strings.ToLower(name.String()), strings.ToLower(search)) {
-			rows = append(rows, rowOf(con, name, &con.Streams[i], nil))
+	for _, s := range gone {
+		if name := s.TableName(); strings.Contains(strings.ToLower(name.String()), strings.ToLower(search)) {
+			rows = append(rows, rowOf(con, name, s, nil))
 		}
 	}
 	return rows, "", nil
 }
 
-// StreamOf returns one stream of a connection, or store.ErrNotFound.
-func (c *Control) StreamOf(ctx context.Context, con *store.Connection, full string) (StreamRow, error) {
-	known, err := c.offered(ctx, con.SourceID)
-	if err != nil {
-		return StreamRow{}, err
-	}
-	for i := range con.Streams {
-		if name := con.Streams[i].TableName(); name.String() == full {
-			return rowOf(con, name, &con.Streams[i], known[full]), nil
+// gone returns the settings of streams that the source does not offer. A few are
+// looked for one by one, many in all that it offers.
+func (c *Control) gone(ctx context.Context, con *store.Connection) (out []*store.Stream, err error) {
+	const few = 50
+	var known catalogue
+	if len(con.Streams) > few {
+		if known, err = c.offered(ctx, con.SourceID); err != nil {
+			return nil, err
 		}
 	}
-	if offered := known[full]; offered != nil {
-		return rowOf(con, offered.Name, nil, offered), nil
+	for i := range con.Streams {
+		s := &con.Streams[i]
+		there := known[s.TableName().String()] != nil
+		if known == nil {
+			_, err := c.store.CatalogueStream(ctx, con.SourceID, s.TableName())
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return nil, err
+			}
+			there = err == nil
+		}
+		if !there {
+			out = append(out, s)
+		}
 	}
-	return StreamRow{}, fmt.Errorf("stream %s: %w", full, store.ErrNotFound)
+	return out, nil
 }
 
 func rowOf(con *store.Connection, name sluice.TableName, s *store.Stream, offered *sluice.Stream) StreamRow {
@@ -395,8 +405,8 @@ func effect(was, now *store.Stream, offered *sluice.Stream) (key bool, note stri
 	return key, note
 }
 
-// Selected reports whether a connection syncs a stream of that name.
-func Selected(con *store.Connection, name sluice.TableName) bool {
+// selected reports whether a connection syncs a stream of that name.
+func selected(con *store.Connection, name sluice.TableName) bool {
 	for i := range con.Streams {
 		if con.Streams[i].TableName() == name {
 			return con.Streams[i].Selected
