@@ -325,3 +325,43 @@ func TestSalts(t *testing.T) {
 		t.Errorf("%x %x %x", a, b, again)
 	}
 }
+
+// Documents may name streams before anyone knows what the source offers.
+func TestStreamsNamedBeforeTheyAreKnown(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	con := f.connection(func(c *control.ConnectionSpec) {
+		c.Streams = []control.StreamSpec{{Name: "public.orders", Hash: []string{"email"}}, {Name: "public.gone"}}
+	})
+	f.discover(con.SourceID, stream("orders", "id", "email"), stream("items", "id"))
+	rows, _, err := f.Streams(f.ctx, con, "", store.Page{})
+	if err != nil || len(rows) != 3 || rows[0].Selected || !rows[1].Selected || rows[1].Spec.Hash[0] != "email" || rows[1].Offered == nil || rows[2].Spec.Name != "public.gone" || rows[2].Offered != nil {
+		t.Errorf("%+v %v", rows, err)
+	}
+	f.source("other", `{"url":"x"}`)
+	_, err = f.CreateConnection(f.ctx, who, control.ConnectionSpec{Name: "pattern", Source: "other", Destination: "warehouse", Streams: []control.StreamSpec{{Name: "public.*"}}})
+	if got := faults(err); !strings.Contains(got, "streams[0].name must be one stream, not a pattern") {
+		t.Error(got)
+	}
+	f.load(con, 10, orders)
+	p := must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, []string{"public.orders"}))
+	if e := effects(t, p); len(e.Streams) != 1 || e.Streams[0].Table != "raw.orders" {
+		t.Errorf("%+v", e)
+	}
+	if out := must[*control.Executed](t)(f.ExecutePlan(f.ctx, who, p.ID)); out.Sync.Resync[0] != orders {
+		t.Errorf("%+v", out.Sync.Resync)
+	}
+	con, _, err = f.PatchStreams(f.ctx, who, con.ID, 0, []json.RawMessage{raw(`{"name":"public.orders","write":"merge"}`), raw(`{"name":"public.gone","selected":false}`)})
+	if err != nil || len(con.Streams) != 2 || settings(con, "orders").Namespace != "public" {
+		t.Errorf("%+v %v", con.Streams, err)
+	}
+}
+
+func settings(con *store.Connection, name string) store.Stream {
+	for _, s := range con.Streams {
+		if s.Name == name {
+			return s
+		}
+	}
+	return store.Stream{}
+}

@@ -261,10 +261,8 @@ func concerning(con *store.Connection, ch streamChange) (out []drift) {
 		return nil
 	}
 	var excluded []string
-	for i := range con.Streams {
-		if con.Streams[i].TableName() == ch.name() {
-			excluded = StreamSpecOf(&con.Streams[i]).Exclude
-		}
+	if s := settingsOf(con, ch.name()); s != nil {
+		excluded = StreamSpecOf(s).Exclude
 	}
 	for _, d := range ch.drifts() {
 		if d.told(con.Drift) && (d.column == "" || !slices.Contains(excluded, d.column)) {

@@ -39,18 +39,19 @@ func (c *Control) look(ctx context.Context, v *vista) (err error) {
 // selected returns the streams that the connection syncs, as far as is known, by
 // name.
 func (v *vista) selected() []sluice.TableName {
-	names := map[sluice.TableName]bool{}
-	for _, offered := range v.known {
-		names[offered.Name] = true
-	}
+	names := map[string]sluice.TableName{} // as syncs know them, where they do
 	for i := range v.con.Streams {
-		names[v.con.Streams[i].TableName()] = true
+		name := v.con.Streams[i].TableName()
+		names[name.String()] = name
+	}
+	for full, offered := range v.known {
+		names[full] = offered.Name
 	}
 	for name := range v.stats {
-		names[name] = true
+		names[name.String()] = name
 	}
 	var out []sluice.TableName
-	for name := range names {
+	for _, name := range names {
 		if selected(v.con, name) {
 			out = append(out, name)
 		}
@@ -61,10 +62,8 @@ func (v *vista) selected() []sluice.TableName {
 
 // settings returns those of a stream.
 func (v *vista) settings(name sluice.TableName) StreamSpec {
-	for i := range v.con.Streams {
-		if v.con.Streams[i].TableName() == name {
-			return StreamSpecOf(&v.con.Streams[i])
-		}
+	if s := settingsOf(v.con, name); s != nil {
+		return StreamSpecOf(s)
 	}
 	return StreamSpec{Namespace: name.Schema, Name: name.Name}
 }

@@ -175,10 +175,8 @@ func selectNew(ctx context.Context, tx *store.Store, d *store.DriftEvent) error 
 		return err
 	}
 	s := store.Stream{Namespace: d.Stream.Schema, Name: d.Stream.Name}
-	for i := range con.Streams {
-		if con.Streams[i].TableName() == d.Stream {
-			s = con.Streams[i]
-		}
+	if have := settingsOf(con, d.Stream); have != nil {
+		s = *have
 	}
 	s.Selected = true
 	_, err = tx.UpdateStreams(ctx, d.ConnectionID, 0, []store.Stream{s})

@@ -62,6 +62,9 @@ func streamsOf(want []StreamSpec, known catalogue, faults *Faults) []store.Strea
 			}
 			faults.add(at+".name", "is not a stream of the source: %q%s", s.FullName(), checkUnknown(s.FullName(), names))
 		}
+		if offered == nil && len(known) == 0 && strings.ContainsAny(s.Name, "*?") {
+			faults.add(at+".name", "must be one stream, not a pattern; all_streams syncs those that are not listed, too")
+		}
 		if n, twice := first[s.FullName()]; twice {
 			faults.add(at+".name", "comes twice: it is streams[%d] already", n)
 		}
@@ -178,12 +181,13 @@ func (c *Control) Streams(ctx context.Context, con *store.Connection, search str
 	if err != nil {
 		return nil, "", err
 	}
-	listed := make(map[sluice.TableName]*store.Stream, len(con.Streams))
+	listed := make(map[string]*store.Stream, len(con.Streams))
 	for i := range con.Streams {
-		listed[con.Streams[i].TableName()] = &con.Streams[i]
+		listed[con.Streams[i].TableName().String()] = &con.Streams[i]
 	}
 	for i := range items {
-		rows = append(rows, rowOf(con, items[i].Stream.Name, listed[items[i].Stream.Name], &items[i].Stream))
+		name := items[i].Stream.Name
+		rows = append(rows, rowOf(con, name, listed[name.String()], &items[i].Stream))
 	}
 	if next != "" || len(listed) == 0 {
 		return rows, next, nil
@@ -214,17 +218,33 @@ func (c *Control) gone(ctx context.Context, con *store.Connection) (out []*store
 		s := &con.Streams[i]
 		there := known[s.TableName().String()] != nil
 		if known == nil {
-			_, err := c.store.CatalogueStream(ctx, con.SourceID, s.TableName())
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
+			if there, err = c.isOffered(ctx, con.SourceID, s.TableName()); err != nil {
 				return nil, err
 			}
-			there = err == nil
 		}
 		if !there {
 			out = append(out, s)
 		}
 	}
 	return out, nil
+}
+
+// isOffered looks for a stream, also by a name that has its namespace in it.
+func (c *Control) isOffered(ctx context.Context, sourceID string, name sluice.TableName) (bool, error) {
+	full := name.String()
+	for at := -1; at < len(full); {
+		try := sluice.TableName{Schema: full[:max(at, 0)], Name: full[at+1:]}
+		_, err := c.store.CatalogueStream(ctx, sourceID, try)
+		if err == nil || !errors.Is(err, store.ErrNotFound) {
+			return err == nil, err
+		}
+		next := strings.IndexByte(full[at+1:], '.')
+		if next < 0 {
+			break
+		}
+		at += 1 + next
+	}
+	return false, nil
 }
 
 func rowOf(con *store.Connection, name sluice.TableName, s *store.Stream, offered *sluice.Stream) StreamRow {
@@ -336,26 +356,26 @@ func (c *Control) consequences(ctx context.Context, have, next *store.Connection
 	if err != nil || len(states) == 0 {
 		return nil, err
 	}
-	loaded := map[sluice.TableName]bool{}
+	loaded := map[string]bool{}
 	for _, s := range states {
-		loaded[s.Stream] = len(s.Positions) > 0
+		loaded[s.Stream.String()] = len(s.Positions) > 0
 	}
 	known, err := c.offered(ctx, have.SourceID)
 	if err != nil {
 		return nil, err
 	}
-	old := map[sluice.TableName]*store.Stream{}
+	old := map[string]*store.Stream{}
 	for i := range have.Streams {
-		old[have.Streams[i].TableName()] = &have.Streams[i]
+		old[have.Streams[i].TableName().String()] = &have.Streams[i]
 	}
 	var faults Faults
 	for i := range next.Streams {
 		now := &next.Streams[i]
 		name := now.TableName()
-		if !loaded[name] && !loaded[sluice.TableName{}] {
+		if !loaded[name.String()] && !loaded[""] { // "": a log that all share
 			continue
 		}
-		was := old[name]
+		was := old[name.String()]
 		if was == nil {
 			was = &store.Stream{Namespace: name.Schema, Name: name.Name, Selected: have.AllStreams}
 		}
@@ -405,12 +425,23 @@ func effect(was, now *store.Stream, offered *sluice.Stream) (key bool, note stri
 	return key, note
 }
 
-// selected reports whether a connection syncs a stream of that name.
-func selected(con *store.Connection, name sluice.TableName) bool {
+// settingsOf returns a connection's settings of a stream, nil where it has none.
+// They may name it by its full name, where they were made before it was known
+// what the source offers.
+func settingsOf(con *store.Connection, name sluice.TableName) *store.Stream {
+	full := name.String()
 	for i := range con.Streams {
-		if con.Streams[i].TableName() == name {
-			return con.Streams[i].Selected
+		if con.Streams[i].TableName().String() == full {
+			return &con.Streams[i]
 		}
+	}
+	return nil
+}
+
+// selected reports whether a connection syncs a stream.
+func selected(con *store.Connection, name sluice.TableName) bool {
+	if s := settingsOf(con, name); s != nil {
+		return s.Selected
 	}
 	return con.AllStreams
 }
