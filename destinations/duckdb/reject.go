@@ -51,7 +51,7 @@ func (f *feed) withoutFaults(b sluice.Batch, c sluice.Column, column arrow.Array
 
 func (f *feed) reject(b sluice.Batch, c sluice.Column, row int, value string) {
 	f.rejects = append(f.rejects, sluice.Rejected{Stream: f.target, Part: b.Part, Key: f.keyText(b, row), Column: c.Name,
-		Value: value[:min(len(value), sluice.MaxRejectedValue)], Reason: "DuckDB's JSON cannot hold half a surrogate pair"})
+		Value: strings.Clone(value[:min(len(value), sluice.MaxRejectedValue)]), Reason: "DuckDB's JSON cannot hold half a surrogate pair"})
 }
 
 func (f *feed) keyText(b sluice.Batch, row int) string {
@@ -62,7 +62,7 @@ func (f *feed) keyText(b sluice.Batch, row int) string {
 		}
 	}
 	key := strings.Join(parts, ",")
-	return key[:min(len(key), maxKeyText)]
+	return strings.Clone(key[:min(len(key), maxKeyText)]) // of one part, it is the batch's own memory
 }
 
 // hasHalfPair reports whether a JSON text has the escape of one half of a

@@ -254,14 +254,14 @@ func (e *encoder) checkKey() {
 	}
 }
 
-// text returns a value for people, cut to what is kept.
+// text returns a value for people, cut to what is kept; it outlives the batch.
 func (e *encoder) text(column, row int) string {
 	at := e.batch.Rows.Schema().FieldIndices(e.seg.Table.Columns[column].Name)
 	if len(at) == 0 {
 		return ""
 	}
 	s := e.batch.Rows.Column(at[0]).ValueStr(row)
-	return s[:min(len(s), sluice.MaxRejectedValue)]
+	return strings.Clone(s[:min(len(s), sluice.MaxRejectedValue)])
 }
 
 func (e *encoder) keyText(row int) string {
