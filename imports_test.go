@@ -37,6 +37,8 @@ var layers = map[string][]string{
 	"access":         {".", "store"},
 	"control":        {".", "spec", "config", "store", "keyring", "access"},
 	"scheduler":      {".", "store", "job", "pipeline"},
+	"health/runbook": {},
+	"health/rota":    {},
 	"server":         {".", "store", "control", "access"},
 	"server/*":       {"server"},
 	"cmd/*": {".", "spec", "config", "connectors", "destinations", "job", "pipeline", "plugin",
