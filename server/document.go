@@ -24,18 +24,18 @@ var answers = map[int]struct {
 	errors                   []FieldError
 }{
 	400: {"Malformed", "malformed_request", "the body is not valid JSON", "send a JSON object as the API's document describes it", nil},
-	401: {"Unauthenticated", "signed_out", "the request names nobody that Sluice knows", "sign in, or send an API token", nil},
+	401: {"Unauthenticated", "not_signed_in", "nobody is signed in", "sign in, or send an API token as `Authorization: Bearer slc_…`", nil},
 	403: {"Forbidden", "forbidden", "your role does not allow this", "ask an admin for the role operator, or for a grant on this connection", nil},
 	404: {"NotFound", "not_found", "there is no such object, or you may not see it", "", nil},
 	408: {"Slow", "slow_request", "request body read timeout", "send the whole body within 15 seconds", nil},
 	409: {"Conflict", "name_taken", "the name \"shop\" is taken", "choose another name", []FieldError{{Location: "body.name", Message: "taken"}}},
-	412: {"Changed", "conflict", "the object has changed since it was read", "read it again, and repeat the change", nil},
+	412: {"Changed", "changed", "the object has changed since it was read", "read it again, and repeat the change", nil},
 	413: {"TooLarge", "body_too_large", "the request body is too large", "send less at once", nil},
 	415: {"WrongType", "wrong_content_type", "the body is not JSON", "send Content-Type: application/json", nil},
 	422: {"Invalid", "invalid_request", "the request is not valid", "correct what errors names", []FieldError{{Location: "body.name", Message: "expected required property name to be present"}}},
 	429: {"TooMany", "rate_limited", "too many requests", "wait as long as Retry-After says", nil},
 	500: {"Broken", "internal", "something went wrong in Sluice itself", "report it with the request_id, under which the server's log has the cause", nil},
-	503: {"Unavailable", "unavailable", "the metadata store cannot be reached", "try again in a moment", nil},
+	503: {"Unavailable", "store_unavailable", "the metadata store cannot be reached", "try again in a moment", nil},
 }
 
 // newDocument is the document before operations are added.

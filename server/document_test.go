@@ -393,6 +393,40 @@ func TestEverySchemaIsDescribed(t *testing.T) {
 	}
 }
 
+// TestCodesOfProblemsAreExplained holds that the codes which this package makes,
+// and those in examples, are in the document's list.
+func TestCodesOfProblemsAreExplained(t *testing.T) {
+	t.Parallel()
+	d := readDocument(t)
+	codes, _ := d.Info["x-problem-codes"].(map[string]any)
+	explained := func(code, where string) {
+		if text, _ := codes[code].(string); !strings.HasSuffix(text, ".") {
+			t.Errorf("%s: the code %q is not explained", where, code)
+		}
+	}
+	for name, r := range d.Components.Responses {
+		for _, e := range r.Content["application/problem+json"].Examples {
+			explained(e.Value.(map[string]any)["code"].(string), name)
+		}
+	}
+	files, err := os.ReadDir(".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if !strings.HasSuffix(f.Name(), ".go") || strings.HasSuffix(f.Name(), "_test.go") {
+			continue
+		}
+		text, err := os.ReadFile(f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile(`problem\((?:http\.\w+|status), "([a-z_]+)"|return "([a-z]+_[a-z_]+)"$`).FindAllSubmatch(text, -1) {
+			explained(string(m[1])+string(m[2]), f.Name())
+		}
+	}
+}
+
 // TestThePageNamesEveryOperation holds docs/api.md to the document.
 func TestThePageNamesEveryOperation(t *testing.T) {
 	t.Parallel()
