@@ -21,6 +21,7 @@ const (
 
 const (
 	beat      = 2 * time.Second  // between signs of life of an operation
+	alive     = 5 * beat         // without a sign for so long, nobody waits for it: it may be started again
 	stale     = 90 * time.Second // without one, its process is gone
 	grace     = 10 * time.Second // for a connector to end when it is told to
 	lastWrite = 15 * time.Second // for the last write of an operation
@@ -87,7 +88,7 @@ func (c *Control) underWay(ctx context.Context, kind, object string) (*store.Ope
 		return nil, err
 	}
 	for i := range list {
-		if o := &list[i]; o.Kind == kind && o.State == store.OperationRunning && !o.CancelRequested && c.store.Now().Sub(o.UpdatedAt) < stale {
+		if o := &list[i]; o.Kind == kind && o.State == store.OperationRunning && !o.CancelRequested && c.store.Now().Sub(o.UpdatedAt) < alive {
 			return o, nil
 		}
 	}

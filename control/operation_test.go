@@ -1,11 +1,13 @@
 package control_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -368,4 +370,36 @@ func TestSecretsAreNowhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An operation whose process is gone keeps nobody from starting it again, and
+// comes to its end.
+func TestOperationsOfLostProcesses(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s := f.source("a", `{"url":"x"}`)
+	lost := &store.Operation{Kind: control.OpCheckSource, ObjectID: s.ID, Owner: "gone"}
+	if err := f.store.CreateOperation(f.ctx, lost); err != nil {
+		t.Fatal(err)
+	}
+	if same := must[*store.Operation](t)(f.CheckSource(f.ctx, who, s.ID)); same.ID != lost.ID {
+		t.Error("it may still be alive")
+	}
+	f.clock.Add(11 * time.Second)
+	if o := f.wait(f.CheckSource(f.ctx, who, s.ID)); o.ID == lost.ID || o.State != store.OperationSucceeded {
+		t.Errorf("%+v", o)
+	}
+	f.clock.Add(2 * time.Minute)
+	ctx, cancel := context.WithCancel(f.ctx)
+	ended := make(chan struct{})
+	go func() { f.Run(ctx); close(ended) }()
+	for {
+		o := must[*store.Operation](t)(f.store.Operation(f.ctx, lost.ID))
+		if o.State == store.OperationFailed && o.Error.Code == "process_lost" {
+			break
+		}
+		runtime.Gosched()
+	}
+	cancel()
+	<-ended
 }
