@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	_ "time/tzdata" // schedules name time zones, and the machine may know none
 
 	"github.com/spf13/cobra"
 

@@ -167,7 +167,12 @@ func (p *process) run(ctx context.Context) error {
 	if p.leader != nil {
 		kick = p.leader.Kick
 	}
-	c := p.newControl(kick)
+	c := p.newControl(func() {
+		kick()
+		if p.worker != nil {
+			p.worker.Look() // somebody may want a sync to end
+		}
+	})
 	defer c.Close()
 	var parts, last sync.WaitGroup
 	if p.roles.worker {
