@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"strings"
 
 	"github.com/sluicehq/sluice/store"
@@ -47,18 +46,4 @@ func labelsOf(pairs []string) (map[string]string, error) {
 		labels[key] = value
 	}
 	return labels, nil
-}
-
-// all reads a whole list, page by page: for lists that are bounded by nature.
-func all[T any](ctx context.Context, list func(context.Context, store.Page) ([]T, string, error)) (items []T, err error) {
-	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		part, next, err := list(ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		if items = append(items, part...); next == "" {
-			return items, nil
-		}
-		page.Cursor = next
-	}
 }

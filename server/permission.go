@@ -1,11 +1,6 @@
 package server
 
-import (
-	"maps"
-	"slices"
-
-	"github.com/sluicehq/sluice/access"
-)
+import "github.com/sluicehq/sluice/access"
 
 // A rule says who may use an operation.
 type rule struct {
@@ -82,6 +77,3 @@ var permissions = map[string]rule{
 
 	"metrics": readAll, "pprof": {need: access.Inspect},
 }
-
-// Permissions lists the ids of the operations and guarded routes.
-func permitted() []string { return slices.Sorted(maps.Keys(permissions)) }
