@@ -18,6 +18,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/access"
@@ -41,7 +42,7 @@ Ctrl-C lets syncs reach a checkpoint; a second one ends them at once. Both are s
   sluice token create --role owner --name script      # a token for the API, on the same machine`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.serve(cmd.Context(), s, roles{server: true, worker: true})
+			return a.serve(cmd, s, roles{server: true, worker: true})
 		},
 	}
 	s.storeFlags(a, cmd)
@@ -63,7 +64,7 @@ run on workers (sluice worker).`,
 		Example: `  SLUICE_DATABASE_URL=postgres://… SLUICE_ENCRYPTION_KEY=… sluice server --listen 0.0.0.0:8443 --tls-cert c.pem --tls-key k.pem`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.serve(cmd.Context(), s, roles{server: true})
+			return a.serve(cmd, s, roles{server: true})
 		},
 	}
 	s.storeFlags(a, cmd)
@@ -85,7 +86,7 @@ worker that is killed, frozen or cut off loses its syncs to another one after
 		Example: `  SLUICE_DATABASE_URL=postgres://… SLUICE_ENCRYPTION_KEY=… sluice worker --region eu --concurrency 8`,
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return a.serve(cmd.Context(), s, roles{worker: true})
+			return a.serve(cmd, s, roles{worker: true})
 		},
 	}
 	s.storeFlags(a, cmd)
@@ -107,10 +108,12 @@ type process struct {
 	leader   *scheduler.Leader
 	worker   *scheduler.Worker
 	registry *prometheus.Registry
+	shown    []server.Setting // how the process was started
 }
 
 // serve runs the parts until a signal or the failure of one of them ends all.
-func (a *app) serve(ctx context.Context, s settings, r roles) error {
+func (a *app) serve(cmd *cobra.Command, s settings, r roles) error {
+	ctx := cmd.Context()
 	log, err := a.newLogger(s.logFormat, a.errOut)
 	if err != nil {
 		return err
@@ -146,7 +149,7 @@ func (a *app) serve(ctx context.Context, s settings, r roles) error {
 		return err
 	}
 	defer a.close("the queue", queue)
-	proc := &process{platform: p, roles: r, log: log, queue: queue, registry: prometheus.NewRegistry()}
+	proc := &process{platform: p, roles: r, log: log, queue: queue, registry: prometheus.NewRegistry(), shown: shown(cmd)}
 	proc.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return proc.run(ctx)
 }
@@ -267,11 +270,11 @@ func (p *process) listen(life context.Context, c *control.Control) (func() error
 		proxies = append(proxies, netip.MustParsePrefix(text)) // checkListen has read them
 	}
 	api, err := server.New(server.Config{Store: p.store, Control: c, Access: acc, Version: version(), Registry: p.registry, Log: p.log,
-		TrustedProxies: proxies, PublicURL: p.settings.publicURL})
+		TrustedProxies: proxies, PublicURL: p.settings.publicURL, Settings: p.shown})
 	if err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("tcp", p.settings.listen)
+	listener, err := (&net.ListenConfig{}).Listen(life, "tcp", p.settings.listen)
 	if err != nil {
 		return nil, sluice.Errorf(sluice.Config, "listen_failed", "listen on "+p.settings.listen, "is another program, or another sluice, listening there? choose another address with --listen", "%w", err)
 	}
@@ -327,7 +330,7 @@ func (p *process) welcome(ctx context.Context, acc *access.Access, addr net.Addr
 // showMetrics serves what this process counts at an address of its own: workers
 // have no API.
 func (p *process) showMetrics() (stop func(), err error) {
-	listener, err := net.Listen("tcp", p.settings.metricsListen)
+	listener, err := (&net.ListenConfig{}).Listen(context.Background(), "tcp", p.settings.metricsListen)
 	if err != nil {
 		return nil, sluice.Errorf(sluice.Config, "listen_failed", "show metrics on "+p.settings.metricsListen, "is another program listening there? choose another address with --metrics-listen", "%w", err)
 	}
@@ -342,4 +345,15 @@ func (p *process) showMetrics() (stop func(), err error) {
 		}
 	})
 	return func() { _ = h.Close(); serving.Wait() }, nil
+}
+
+// shown lists how the process was started, for operators; the address of the
+// store, which may hold a password, is not among it.
+func shown(cmd *cobra.Command) (list []server.Setting) {
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if f.Name != "database-url" && f.Name != "help" {
+			list = append(list, server.Setting{Name: f.Name, Value: f.Value.String()})
+		}
+	})
+	return list
 }

@@ -256,7 +256,7 @@ func readFile(folder fs.FS, name string, own bool) (*Runbook, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer f.Close() //nolint:errcheck // it was only read
 	if info, err := f.Stat(); err != nil {
 		return nil, err
 	} else if info.Size() > maxFile {
