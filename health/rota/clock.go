@@ -100,3 +100,29 @@ func offsetAt(unix int64, zone *time.Location) int64 {
 	_, offset := time.Unix(unix, 0).In(zone).Zone()
 	return int64(offset)
 }
+
+// walls are the clocks of a zone on the days around an instant.
+type walls struct {
+	zone   *time.Location
+	steady bool  // nobody changes them on these days
+	offset int64 // while steady
+}
+
+// aroundDays is how far from its instant a walls may be asked for.
+const aroundDays = 4
+
+// near spares instant's search where no change of the clocks is near, as on most
+// days.
+func near(at time.Time, zone *time.Location) walls {
+	start, end := at.In(zone).ZoneBounds()
+	around := (aroundDays + 2) * 24 * time.Hour
+	steady := (start.IsZero() || start.Before(at.Add(-around))) && (end.IsZero() || end.After(at.Add(around)))
+	return walls{zone, steady, offsetAt(at.Unix(), zone)}
+}
+
+func (w walls) instant(d day, m minutes) time.Time {
+	if w.steady {
+		return time.Unix(int64(d)*86400+int64(m)*60-w.offset, 0).UTC()
+	}
+	return instant(d, m, w.zone)
+}

@@ -58,7 +58,8 @@ type layer struct {
 	people   []*person
 	start    day
 	handover minutes
-	days     int // of a turn
+	begin    time.Time // of the first turn
+	days     int       // of a turn
 	hours    []hours
 }
 
@@ -256,6 +257,7 @@ func (c *compiler) layer(place string, l Layer) layer {
 	}
 	out.start = parsed(c, place+".start", l.Start, parseDay)
 	out.handover = parsed(c, place+".handover", l.Handover, func(s string) (minutes, error) { return parseMinutes(s, false) })
+	out.begin = out.turnBegin(0)
 	switch l.Turn {
 	case Daily:
 	case Weekly:
@@ -333,9 +335,9 @@ func (c *compiler) cover() {
 		if !l.fullCover {
 			continue
 		}
-		at := l.layers[0].begin()
+		at := l.layers[0].begin
 		for _, y := range l.layers {
-			if b := y.begin(); b.After(at) {
+			if b := y.begin; b.After(at) {
 				at = b
 			}
 		}

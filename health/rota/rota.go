@@ -119,7 +119,7 @@ func (l *level) last(at time.Time) *layer {
 	}
 	for _, fits := range []func(*layer) bool{
 		func(y *layer) bool { return y.open(at) },
-		func(y *layer) bool { return !at.Before(y.begin()) },
+		func(y *layer) bool { return !at.Before(y.begin) },
 	} {
 		for i := range l.layers {
 			if fits(&l.layers[i]) {
@@ -135,7 +135,7 @@ func (l *level) next(at time.Time) time.Time {
 	soonest := l.nextHours(at)
 	for i := range l.layers {
 		y := &l.layers[i]
-		if !at.Before(y.begin()) {
+		if !at.Before(y.begin) {
 			earlier(&soonest, at, y.turnBegin(y.turn(at)+1))
 		}
 	}
@@ -155,17 +155,20 @@ func (l *level) nextHours(at time.Time) time.Time {
 	soonest := at.Add(7 * 24 * time.Hour)
 	for i := range l.layers {
 		y := &l.layers[i]
-		earlier(&soonest, at, y.begin())
-		about := dayOf(at.In(y.zone))
+		earlier(&soonest, at, y.begin)
+		if len(y.hours) == 0 {
+			continue
+		}
+		about, walls := dayOf(at.In(y.zone)), near(at, y.zone)
 		for _, h := range y.hours {
 			for d := about - 2; d <= about+2; d++ {
 				if h.days[d.weekday()] {
-					earlier(&soonest, at, h.opens(d, y.zone))
-					earlier(&soonest, at, h.closes(d, y.zone))
+					earlier(&soonest, at, h.opens(d, walls))
+					earlier(&soonest, at, h.closes(d, walls))
 				}
 			}
-			earlier(&soonest, at, at.Add(24*time.Hour)) // looked no further than that
 		}
+		earlier(&soonest, at, at.Add(24*time.Hour)) // looked no further than that
 	}
 	return soonest
 }
@@ -176,9 +179,6 @@ func earlier(soonest *time.Time, at, t time.Time) {
 		*soonest = t.UTC()
 	}
 }
-
-// begin is when the first turn begins.
-func (y *layer) begin() time.Time { return y.turnBegin(0) }
 
 func (y *layer) turnBegin(n int) time.Time {
 	return instant(y.start+day(n*y.days), y.handover, y.zone)
@@ -202,24 +202,27 @@ func (y *layer) taking(at time.Time, n int) *person {
 }
 
 func (y *layer) open(at time.Time) bool {
-	if at.Before(y.begin()) {
+	if at.Before(y.begin) {
 		return false
 	}
-	about := dayOf(at.In(y.zone))
+	if len(y.hours) == 0 {
+		return true
+	}
+	about, walls := dayOf(at.In(y.zone)), near(at, y.zone)
 	for _, h := range y.hours {
 		for d := about - 2; d <= about+1; d++ {
-			if h.days[d.weekday()] && !at.Before(h.opens(d, y.zone)) && at.Before(h.closes(d, y.zone)) {
+			if h.days[d.weekday()] && !at.Before(h.opens(d, walls)) && at.Before(h.closes(d, walls)) {
 				return true
 			}
 		}
 	}
-	return len(y.hours) == 0
+	return false
 }
 
-func (h hours) opens(d day, zone *time.Location) time.Time { return instant(d, h.from, zone) }
+func (h hours) opens(d day, w walls) time.Time { return w.instant(d, h.from) }
 
-func (h hours) closes(d day, zone *time.Location) time.Time {
-	return instant(d+day(h.to/1440), h.to%1440, zone)
+func (h hours) closes(d day, w walls) time.Time {
+	return w.instant(d+day(h.to/1440), h.to%1440)
 }
 
 // off reports whether a person has a holiday.

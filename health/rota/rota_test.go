@@ -308,3 +308,78 @@ func TestPlanAsJSON(t *testing.T) {
 		t.Errorf("%v: %+v", err, back)
 	}
 }
+
+// In Newfoundland one minute of 7 November 2010 was over when the clocks showed the
+// day before for an hour more. A day that has begun does not end again.
+func TestDaysThatBeginTwice(t *testing.T) {
+	t.Parallel()
+	p := Plan{
+		People: []Person{{ID: "a", Zone: "America/St_Johns"}, {ID: "b", Zone: "UTC"}},
+		Levels: []Level{
+			{Name: "hours", Layers: []Layer{{Name: "x", Zone: "America/St_Johns", People: []string{"b"}, Start: "2010-01-01", Handover: "00:00", Turn: Daily,
+				Hours: []Hours{{Days: []string{"sun"}, From: "00:00", To: "06:00"}}}}},
+			{Name: "holidays", Layers: []Layer{{Name: "x", Zone: "UTC", People: []string{"a"}, Start: "2010-01-01", Handover: "00:00", Turn: Weekly}}},
+		},
+		Holidays: []Holiday{{Name: "a Saturday", First: "2010-11-06", People: []string{"a"}}},
+	}
+	same(t, show(t, "UTC", must(t, p).Shifts(at(t, "2010-11-06T03:00:00Z"), at(t, "2010-11-07T12:00:00Z"))), `
+		hours 11-07T02:30-11-07T09:30 b turn
+		holidays 11-07T02:30-11-07T12:00 a turn
+	`[1:])
+	if s := must(t, p).On(at(t, "2010-11-07T03:00:00Z")); s[0].Person != "b" || s[1].Person != "a" {
+		t.Errorf("while the day before is shown once more: %+v", s)
+	}
+}
+
+func TestHorizon(t *testing.T) {
+	t.Parallel()
+	now := at(t, "2026-02-01T00:00:00Z")
+	p := simple(Layer{Zone: "UTC", People: []string{"a"}, Start: "2026-01-01", Handover: "00:00", Turn: Weekly})
+	for _, c := range []struct {
+		begin time.Time
+		known bool
+	}{{now.Add(Horizon), true}, {now.Add(Horizon + time.Second), false}} {
+		p.Overrides = []Override{{Level: "l", Person: "b", From: c.begin, To: c.begin.Add(time.Hour)}}
+		r := must(t, p)
+		if s := r.On(now)[0]; s.Person != "a" || s.To.IsZero() == c.known || c.known && !s.To.Equal(c.begin) {
+			t.Errorf("a change at %s: %+v", c.begin, s)
+		}
+		if s := r.Next(now)[0]; (s.Person == "b") != c.known {
+			t.Errorf("next of a change at %s: %+v", c.begin, s)
+		}
+	}
+}
+
+// The largest plan with one layer's worth of everything is still answered quickly:
+// this is the cost of one question that has to look through the whole Horizon.
+func BenchmarkOnWithoutAnyChange(b *testing.B) {
+	p := Plan{People: []Person{{ID: "a", Zone: "Europe/Berlin"}}, Levels: []Level{{Name: "l"}}}
+	for i := range MaxLayers {
+		p.Levels[0].Layers = append(p.Levels[0].Layers, Layer{Name: fmt.Sprint(i), Zone: zones[i%len(zones)], People: []string{"a"}, Start: "2026-01-01", Handover: "09:00", Turn: Daily})
+		if i > 0 {
+			p.Levels[0].Layers[i].Hours = slicesOf(MaxHours, Hours{From: "08:00", To: "17:00"})
+		}
+	}
+	r, err := New(p)
+	if err != nil {
+		b.Fatal(err)
+	}
+	at := time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)
+	for b.Loop() {
+		if s := r.On(at)[0]; !s.To.IsZero() {
+			b.Fatalf("%+v", s)
+		}
+	}
+}
+
+// BenchmarkOn asks the rota of the tests, as each alert does.
+func BenchmarkOn(b *testing.B) {
+	r, err := New(sun())
+	if err != nil {
+		b.Fatal(err)
+	}
+	at := time.Date(2026, 2, 1, 12, 0, 0, 0, time.UTC)
+	for b.Loop() {
+		r.On(at)
+	}
+}
