@@ -31,7 +31,7 @@ type CSV struct {
 	columns []*column // one per field of the file; nil where it is not wanted
 	file    *column
 	line    *column
-	nulls   []string
+	nulls   nullTexts
 	comma   bool
 	check   bool
 	scratch []byte
@@ -39,6 +39,7 @@ type CSV struct {
 	rows    int // in the batch
 	room    int
 	rowSize int  // bytes of the fixed part of a row
+	slow    int  // rows up to which records are added one by one
 	pending bool // the scanner's record is still to be added
 	dirty   bool // the scanner's block has bytes that are not UTF-8
 }
@@ -47,7 +48,7 @@ type CSV struct {
 // of the file already where it was read before (exact), and else learns them
 // from the header. Records that are no rows are rejected to the sink.
 func NewCSV(name string, r io.Reader, d Dialect, shape *Shape, exact bool, to sluice.Sink) (*CSV, error) {
-	c := &CSV{name: name, dialect: d, shape: shape, to: to, scan: newScanner(r, d), nulls: d.Nulls, comma: d.DecimalComma, check: !exact}
+	c := &CSV{name: name, dialect: d, shape: shape, to: to, scan: newScanner(r, d), nulls: newNullTexts(d.Nulls), comma: d.DecimalComma, check: !exact}
 	names, err := readHeader(c.scan, d, name)
 	if err == nil {
 		err = shape.free(name, names...)
@@ -179,6 +180,12 @@ func (c *CSV) Next(ctx context.Context) (sluice.Batch, error) {
 // the batch. It reports false at the end of the file.
 func (c *CSV) fill(ctx context.Context) (more bool, err error) {
 	for c.room == 0 || c.rows < c.room {
+		if c.appendBlock() > 0 {
+			if c.rows%blockRows == 0 && c.size() >= sluice.BatchBytes {
+				return true, nil
+			}
+			continue
+		}
 		if !c.pending {
 			ok, err := c.scan.record()
 			if !ok {
@@ -212,7 +219,7 @@ func (c *CSV) fill(ctx context.Context) (more bool, err error) {
 			}
 		}
 		c.rows++
-		if c.rows&63 == 0 && c.size() >= sluice.BatchBytes || c.scan.recordEnd-c.scan.recordFrom > sluice.BatchBytes/16 && c.size() >= sluice.BatchBytes {
+		if c.rows%blockRows == 0 && c.size() >= sluice.BatchBytes || c.scan.recordEnd-c.scan.recordFrom > sluice.BatchBytes/16 && c.size() >= sluice.BatchBytes {
 			return true, nil
 		}
 	}
@@ -289,7 +296,7 @@ func (c *CSV) start() {
 
 // begin readies the columns for a batch of the shape as it is now.
 func (c *CSV) begin() {
-	c.rows, c.rowSize = 0, 0
+	c.rows, c.rowSize, c.slow = 0, 0, 0
 	for i, col := range c.columns {
 		if col == nil {
 			continue
@@ -323,44 +330,33 @@ func (c *CSV) size() int {
 // appendRecord adds the record to the columns, and returns the first column
 // that it does not fit, or -1.
 func (c *CSV) appendRecord() int {
-	s := c.scan
-	c.scratch = c.scratch[:0]
 	for i, col := range c.columns {
-		if col == nil {
-			continue
-		}
-		f := s.fields[i]
-		b := s.buf[f.start:f.end]
-		if f.flags != 0 {
-			b, c.scratch = s.value(f, c.scratch)
-		} else if len(b) > 0 && c.isNull(b) {
-			col.null()
-			continue
-		}
-		if !col.append(b, f.flags != 0) {
+		if col != nil && !c.appendField(col, c.scan.fields[i]) {
 			return i
 		}
 	}
-	c.appendPlace()
+	c.appendPlace(c.scan.recordLine)
 	return -1
 }
 
-func (c *CSV) appendPlace() {
-	if c.file != nil {
-		c.file.appendText([]byte(c.name))
-		c.line.i64[c.line.n] = c.scan.recordLine
-		c.line.n++
+// appendField adds a field to its column; false: it does not fit.
+func (c *CSV) appendField(col *column, f field) bool {
+	b := c.scan.buf[f.start:f.end]
+	if f.flags != 0 {
+		b, c.scratch = c.scan.value(f, c.scratch[:0])
+	} else if c.nulls.has(b) {
+		col.null()
+		return true
 	}
+	return col.append(b, f.flags != 0)
 }
 
-// isNull reports whether an unquoted text is one of the dialect's nulls.
-func (c *CSV) isNull(b []byte) bool {
-	for _, n := range c.nulls {
-		if text(b) == n {
-			return true
-		}
+func (c *CSV) appendPlace(line int64) {
+	if c.file != nil {
+		c.file.appendText([]byte(c.name))
+		c.line.i64[c.line.n] = line
+		c.line.n++
 	}
-	return false
 }
 
 // widens returns what widens the first column, from i on, that its value in the
@@ -378,7 +374,7 @@ func (c *CSV) widens(i int) func() {
 			continue
 		}
 		f, b := c.scan.fields[i], c.valueOf(i)
-		if !utf8.Valid(b) || f.flags == 0 && c.isNull(b) {
+		if !utf8.Valid(b) || f.flags == 0 && c.nulls.has(b) {
 			continue
 		}
 		fits := col.append(b, f.flags != 0)
@@ -419,7 +415,7 @@ func (c *CSV) rejectValues(ctx context.Context) error {
 		}
 		f := c.scan.fields[i]
 		b := c.valueOf(i)
-		if f.flags == 0 && len(b) > 0 && c.isNull(b) {
+		if f.flags == 0 && c.nulls.has(b) {
 			col.null()
 			continue
 		}
@@ -436,7 +432,7 @@ func (c *CSV) rejectValues(ctx context.Context) error {
 			return err
 		}
 	}
-	c.appendPlace()
+	c.appendPlace(c.scan.recordLine)
 	return nil
 }
 

@@ -34,7 +34,15 @@ func Infer(name string, r io.Reader, d Dialect, whole bool) (*Guess, error) {
 	g := &Guess{}
 	seen := make([]stats, len(names))
 	var scratch []byte
+	nulls := newNullTexts(d.Nulls)
 	for {
+		if whole && len(seen) > 0 {
+			var rows int
+			if rows, scratch = observeBlock(s, d.DecimalComma, &nulls, seen, scratch); rows > 0 {
+				g.Rows += int64(rows)
+				continue
+			}
+		}
 		ok, err := s.record()
 		if err != nil {
 			return nil, err
@@ -53,7 +61,7 @@ func Infer(name string, r io.Reader, d Dialect, whole bool) (*Guess, error) {
 		}
 		g.Rows++
 		for i := range min(n, len(seen)) {
-			scratch = observeField(s, d, s.fields[i], &seen[i], scratch)
+			scratch = observeField(s, d.DecimalComma, &nulls, s.fields[i], &seen[i], scratch)
 		}
 	}
 	for i, name := range names {
@@ -76,19 +84,97 @@ func headless(s *scanner, d Dialect) []string {
 	return columnNames(nil, n)
 }
 
-func observeField(s *scanner, d Dialect, f field, into *stats, scratch []byte) []byte {
+// observeBlock takes the next records in, a column at a time, and returns how
+// many there were; 0: the next one must be taken by itself.
+func observeBlock(s *scanner, comma bool, nulls *nullTexts, seen []stats, scratch []byte) (int, []byte) {
+	rows := s.block(len(seen), blockRows)
+	for i := range seen {
+		into := &seen[i]
+		for at := i; at < rows*len(seen) && into.classes&classText == 0; at += len(seen) {
+			if !nulls.digits && !s.dirty {
+				if at += len(seen) * into.quick(s.buf, s.grid[at:rows*len(seen)], len(seen), comma); at >= rows*len(seen) {
+					break
+				}
+			}
+			scratch = observeField(s, comma, nulls, s.grid[at], into, scratch)
+		}
+	}
+	return rows, scratch
+}
+
+// quick takes in every step-th field of run, up to the first that is not plainly
+// one more of what the column holds already, and returns how many it took in.
+func (s *stats) quick(buf []byte, run []field, step int, comma bool) (n int) {
+	switch s.classes {
+	case classInt:
+		for ; len(run) > 0; run = run[min(step, len(run)):] {
+			if _, ok := quickInt(buf, run[0]); !ok || run[0].end-run[0].start > 15 {
+				break
+			}
+			s.digits = max(s.digits, int(run[0].end-run[0].start))
+			n++
+		}
+	case classDecimal:
+		return s.quickDecimals(buf, run, step, comma)
+	case classDate:
+		for ; len(run) > 0; run = run[min(step, len(run)):] {
+			if y, m, d, ok := datePattern(buf[run[0].start:run[0].end]); !ok || !isDay(y, m, d) || run[0].flags&fieldEscaped != 0 {
+				break
+			}
+			n++
+		}
+	}
+	return n
+}
+
+// quickDecimals is quick for columns whose numbers all have the same scale.
+func (s *stats) quickDecimals(buf []byte, run []field, step int, comma bool) (n int) {
+	point, scale := byte('.'), uint32(s.maxScale)
+	if comma {
+		point = ','
+	}
+	if s.minScale != s.maxScale || scale > 7 {
+		return 0
+	}
+	for ; len(run) > 0; run = run[min(step, len(run)):] {
+		v, whole, ok := quickDecimal(buf, run[0], scale, point)
+		if !ok {
+			break
+		}
+		s.digits = max(s.digits, int(whole))
+		s.traits |= quickTraits(buf, run[0], v, int64(powers[scale]), whole)
+		n++
+	}
+	return n
+}
+
+// quickTraits is what fractionTraits finds of what quickDecimal reads: v, with a
+// fraction of v modulo unit.
+func quickTraits(buf []byte, f field, v, unit int64, whole uint32) (t uint16) {
+	if whole == 1 && -unit < v && v < unit {
+		t = traitLeadingZero
+	}
+	if buf[f.end-1] != '0' {
+		return t
+	}
+	t |= traitTrailingZero
+	if v%unit == 0 {
+		t |= traitZeroFraction
+	}
+	if unit > 10 {
+		t |= traitManyZeros
+	}
+	return t
+}
+
+func observeField(s *scanner, comma bool, nulls *nullTexts, f field, into *stats, scratch []byte) []byte {
 	if into.classes&classText != 0 {
 		return scratch
 	}
 	b := s.buf[f.start:f.end]
 	if f.flags == 0 {
-		if len(b) == 0 {
+		if len(b) == 0 || nulls.has(b) {
 			return scratch
-		}
-		for _, n := range d.Nulls {
-			if text(b) == n {
-				return scratch
-			}
 		}
 	} else {
 		b, scratch = s.value(f, scratch[:0])
@@ -96,7 +182,7 @@ func observeField(s *scanner, d Dialect, f field, into *stats, scratch []byte) [
 	if s.dirty && !utf8.Valid(b) {
 		return scratch // it will be rejected
 	}
-	into.observe(b, d.DecimalComma)
+	into.observe(b, comma)
 	return scratch
 }
 

@@ -2,9 +2,7 @@ package files
 
 import (
 	"bytes"
-	"encoding/binary"
 	"io"
-	"math/bits"
 	"unicode/utf8"
 )
 
@@ -24,9 +22,11 @@ const (
 
 // A field is a part of the scanner's buffer, valid until the next record.
 type field struct {
-	start, end int
+	start, end uint32
 	flags      uint8
 }
+
+func fieldAt(start, end int) field { return field{start: uint32(start), end: uint32(end)} }
 
 // fault says why a record could not be split into fields; empty: it could.
 type fault string
@@ -44,7 +44,7 @@ type scanner struct {
 	r                                io.Reader
 	delimiter, quote, escape, ending byte
 	comment                          byte
-	quoting                          bool
+	quoting, trailing                bool
 
 	buf        []byte
 	start, end int   // of the part of buf not yet returned as records
@@ -62,12 +62,15 @@ type scanner struct {
 	recordFrom int   // and its place in buf
 	recordEnd  int   // end of its text, without the line ending
 	fault      fault
+
+	grid  []field // of the records that block took, one after the other
+	marks []mark  // where they begin
 }
 
 func newScanner(r io.Reader, d Dialect) *scanner {
 	s := &scanner{r: r, delimiter: d.delimiter(), quote: d.quote(), escape: d.escape(), ending: '\n', comment: d.comment(), line: 1,
 		buf: make([]byte, blockBytes)}
-	s.quoting = s.quote != 0
+	s.quoting, s.trailing = s.quote != 0, d.Trailing
 	if d.OldMac {
 		s.ending = '\r'
 	}
@@ -84,31 +87,33 @@ func (s *scanner) text() []byte { return s.buf[s.recordFrom:s.recordEnd] }
 // false at the end of the stream, with the error of the reader where it is not
 // io.EOF. A record with a fault has no fields.
 func (s *scanner) record() (bool, error) {
-	for {
-		if s.start == s.end {
-			if s.readErr != nil {
-				return false, eofIsNil(s.readErr)
-			}
-			s.fill()
-			continue
-		}
-		if s.comment != 0 && s.buf[s.start] == s.comment {
-			if !s.skipLine() {
-				s.fill()
-			}
-			continue
-		}
-		if s.split() {
-			if s.recordEnd > s.recordFrom {
-				return true, nil
-			}
-			continue
-		}
-		if s.readErr != nil && s.readErr != io.EOF {
-			return false, s.readErr
+	for !s.held() {
+		if s.readErr != nil && (s.start == s.end || s.readErr != io.EOF) {
+			return false, eofIsNil(s.readErr)
 		}
 		s.fill()
 	}
+	return true, nil
+}
+
+// held moves to the next record that is not blank or a comment, and reports
+// false where the buffer does not hold all of it.
+func (s *scanner) held() bool {
+	for s.start < s.end {
+		if s.comment != 0 && s.buf[s.start] == s.comment {
+			if !s.skipLine() {
+				return false
+			}
+			continue
+		}
+		if !s.split() {
+			return false
+		}
+		if s.recordEnd > s.recordFrom {
+			return true
+		}
+	}
+	return false
 }
 
 func eofIsNil(err error) error {
@@ -132,10 +137,10 @@ func (s *scanner) split() bool {
 		k++
 		switch c := s.buf[p]; {
 		case c == s.delimiter:
-			s.fields = append(s.fields, field{start: from, end: p})
+			s.fields = append(s.fields, fieldAt(from, p))
 			from = p + 1
 		case c == s.ending:
-			s.fields = append(s.fields, field{start: from, end: s.trimCR(from, p)})
+			s.fields = append(s.fields, fieldAt(from, s.trimCR(from, p)))
 			s.finish(p, line+1, k)
 			return true
 		case p == from && s.quoting && c == s.quote:
@@ -174,7 +179,7 @@ func (s *scanner) lastField(from int, line int64) bool {
 	if s.readErr != io.EOF {
 		s.fault = faultTooLong
 	}
-	s.fields = append(s.fields, field{start: from, end: s.trimCR(from, s.end)})
+	s.fields = append(s.fields, fieldAt(from, s.trimCR(from, s.end)))
 	s.finish(s.end, line, s.places)
 	return true
 }
@@ -183,7 +188,7 @@ func (s *scanner) lastField(from int, line int64) bool {
 // field begins, or, at the end of a record, the complement of the line ending's
 // place. It reports false where the closing quote is not in the buffer.
 func (s *scanner) quoted(from int, line int64, k int) (int, int64, int, bool) {
-	f := field{start: from, flags: fieldQuoted}
+	f := field{start: uint32(from), flags: fieldQuoted}
 	for ; k < s.places; k++ {
 		p := int(s.index[k])
 		c := s.buf[p]
@@ -211,7 +216,7 @@ func (s *scanner) quoted(from int, line int64, k int) (int, int64, int, bool) {
 		if p+2 >= s.end && s.readErr != io.EOF {
 			return 0, line, k, false // what follows the quote decides
 		}
-		f.end = p
+		f.end = uint32(p)
 		s.fields = append(s.fields, f)
 		return s.afterQuote(p+1, line, k+1)
 	}
@@ -312,52 +317,8 @@ func (s *scanner) fill() {
 			s.readErr = io.ErrNoProgress
 		}
 	}
-	s.dirty = !utf8.Valid(s.buf[:s.end])
-	s.findPlaces()
-}
-
-const (
-	low7  = 0x7f7f7f7f7f7f7f7f
-	every = 0x0101010101010101
-)
-
-// zeroBytes sets the high bit of each byte of x that is zero, and no other.
-func zeroBytes(x uint64) uint64 { return ^(((x & low7) + low7) | x | low7) }
-
-// findPlaces indexes the bytes of buf that can mean something.
-func (s *scanner) findPlaces() {
-	b, n, i := s.buf[:s.end], 0, 0
-	if len(s.index) == 0 || len(s.index) > 4*len(s.buf) {
-		s.index = make([]uint32, blockBytes/4)
-	}
-	index := s.index
-	quote, escape := s.ending, s.ending
-	if s.quoting {
-		quote, escape = s.quote, s.escape
-	}
-	d, e, q, x := every*uint64(s.delimiter), every*uint64(s.ending), every*uint64(quote), every*uint64(escape)
-	for ; i+8 <= len(b); i += 8 {
-		w := binary.LittleEndian.Uint64(b[i:])
-		m := zeroBytes(w^d) | zeroBytes(w^e) | zeroBytes(w^q)
-		if x != q {
-			m |= zeroBytes(w ^ x)
-		}
-		if n+8 > len(index) {
-			index = append(index, make([]uint32, len(index))...)
-		}
-		for ; m != 0; m &= m - 1 {
-			index[n] = uint32(i + bits.TrailingZeros64(m)>>3)
-			n++
-		}
-	}
-	index = append(index[:n], make([]uint32, 8)...)
-	for ; i < len(b); i++ {
-		if c := b[i]; c == s.delimiter || c == s.ending || c == quote || c == escape {
-			index[n] = uint32(i)
-			n++
-		}
-	}
-	s.index, s.places, s.next = index[:cap(index)], n, 0
+	ascii := s.findPlaces()
+	s.dirty = !ascii && !utf8.Valid(s.buf[:s.end])
 }
 
 // value returns the text of a field, with its escapes undone into scratch,

@@ -10,37 +10,32 @@ func twoDigits(b []byte) (int, bool) {
 	return int(t)*10 + int(o), t <= 9 && o <= 9
 }
 
-var monthDays = [13]int{0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
+var monthDays = [13]uint32{0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31}
 
 // parseDate reads YYYY-MM-DD, the years 0001 to 9999, as days since 1970.
 func parseDate(b []byte) (days int32, ok bool) {
-	if len(b) != 10 || b[4] != '-' || b[7] != '-' {
-		return 0, false
-	}
-	century, ok1 := twoDigits(b)
-	y, ok2 := twoDigits(b[2:])
-	m, ok3 := twoDigits(b[5:])
-	d, ok4 := twoDigits(b[8:])
-	y += century * 100
-	if !ok1 || !ok2 || !ok3 || !ok4 || y == 0 || m < 1 || m > 12 || d < 1 || d > monthDays[m] && !(m == 2 && d == 29 && leap(y)) {
+	y, m, d, ok := datePattern(b)
+	if !ok || !isDay(y, m, d) {
 		return 0, false
 	}
 	return civilDays(y, m, d), true
 }
 
-func leap(y int) bool { return y%4 == 0 && (y%100 != 0 || y%400 == 0) }
+func isDay(y, m, d uint32) bool {
+	return m-1 < 12 && d-1 < 31 && y > 0 && (d <= 28 || d <= monthDays[m] || m == 2 && d == 29 && leap(y))
+}
 
-// civilDays counts days since 1970-01-01 in the proleptic Gregorian calendar.
-func civilDays(y, m, d int) int32 {
+func leap(y uint32) bool { return y%4 == 0 && (y%100 != 0 || y%400 == 0) }
+
+// civilDays counts days since 1970-01-01 in the proleptic Gregorian calendar, of
+// the years from 1 on.
+func civilDays(y, m, d uint32) int32 {
 	if m <= 2 {
 		y--
 		m += 12
 	}
-	era := y / 400
-	yearOfEra := y - era*400
-	dayOfYear := (153*(m-3)+2)/5 + d - 1
-	dayOfEra := yearOfEra*365 + yearOfEra/4 - yearOfEra/100 + dayOfYear
-	return int32(era*146097 + dayOfEra - 719468)
+	century := y / 100
+	return int32(365*y+y/4-century+century/4+(153*(m-3)+2)/5+d) - 719469
 }
 
 // parseTime reads HH:MM:SS with up to six digits of a fraction, and zeros after
