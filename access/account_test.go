@@ -153,6 +153,7 @@ func TestWhoMayMakeWhichTokens(t *testing.T) {
 		"of the owner":               {"admin", TokenRequest{Name: "x", Role: Viewer, UserID: ids[Owner]}, "forbidden"},
 		"of another, as operator":    {"operator", TokenRequest{Name: "x", Role: Viewer, UserID: ids[Viewer]}, "forbidden"},
 		"by a bound token":           {"bound", TokenRequest{Name: "x", Role: Viewer, Connections: []string{con}, TTL: time.Minute}, ""},
+		"as long as its maker":       {"bound", TokenRequest{Name: "x", Role: Viewer, Connections: []string{con}}, ""},
 		"unbound by a bound token":   {"bound", TokenRequest{Name: "x", Role: Viewer, TTL: time.Minute}, "token_role"},
 		"elsewhere by a bound token": {"bound", TokenRequest{Name: "x", Role: Viewer, Connections: []string{other}, TTL: time.Minute}, "token_role"},
 		"longer than its maker":      {"bound", TokenRequest{Name: "x", Role: Viewer, Connections: []string{con}, TTL: 2 * time.Hour}, "token_ttl"},

@@ -103,7 +103,8 @@ func (a *Access) checkTokenRequest(ctx context.Context, actor Principal, q *Toke
 	if _, err := ParseRole(string(q.Role)); err != nil {
 		return err
 	}
-	if q.TTL == 0 {
+	byDefault := q.TTL == 0
+	if byDefault {
 		q.TTL = DefaultTokenTTL
 	}
 	if q.TTL > MaxTokenTTL {
@@ -112,15 +113,13 @@ func (a *Access) checkTokenRequest(ctx context.Context, actor Principal, q *Toke
 	if q.UserID == "" {
 		q.UserID = actor.UserID
 	}
-	if err := a.mayLend(ctx, actor, *q); err != nil {
-		return err
-	}
-	return nil
+	return a.mayLend(ctx, actor, q, byDefault)
 }
 
 // mayLend refuses a token that may more than its maker, or that somebody else
-// could be called to account for.
-func (a *Access) mayLend(ctx context.Context, actor Principal, q TokenRequest) error {
+// could be called to account for. Where the maker is a token and nobody asked for
+// a time, q gets what is left of the maker's.
+func (a *Access) mayLend(ctx context.Context, actor Principal, q *TokenRequest, byDefault bool) error {
 	tooMuch := forbidden("token_role", "ask for a role that you have yourself", "a token may not do more than who makes it")
 	if q.UserID != actor.UserID {
 		if !Can(actor, Manage, "") {
@@ -141,6 +140,9 @@ func (a *Access) mayLend(ctx context.Context, actor Principal, q TokenRequest) e
 		own, err := a.store.Token(ctx, actor.ID)
 		if err != nil {
 			return fmt.Errorf("find the token: %w", err)
+		}
+		if left := own.ExpiresAt.Sub(a.now()); byDefault && left > time.Minute {
+			q.TTL = min(q.TTL, left-time.Second) // ends before it, however long this takes
 		}
 		if !own.ExpiresAt.IsZero() && (q.TTL < 0 || a.now().Add(q.TTL).After(own.ExpiresAt)) {
 			return forbidden("token_ttl", "ask for a shorter time, or sign in to make it", "a token that is made with a token may not outlast it")
