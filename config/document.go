@@ -44,7 +44,7 @@ type ConnectionSpec struct {
 	Name        string            `json:"name" required:"true" doc:"Unique among connections, whatever the case of its letters." example:"shop-to-warehouse"`
 	Source      string            `json:"source" required:"true" doc:"Name or id of the source." example:"shop"`
 	Destination string            `json:"destination" required:"true" doc:"Name or id of the destination." example:"warehouse"`
-	Schema      string            `json:"schema,omitempty" doc:"Where tables land; left out: the connection's name. It cannot be changed later." example:"raw"`
+	Schema      string            `json:"schema,omitempty" doc:"Where tables land; left out: the connection's name in lower-case words joined by _. It cannot be changed later." example:"raw"`
 	Schedule    *ScheduleSpec     `json:"schedule,omitempty" doc:"When it runs; left out: every 6 hours."`
 	Windows     []WindowSpec      `json:"windows,omitempty" doc:"Times in which it must not run."`
 	DependsOn   []string          `json:"depends_on,omitempty" doc:"Names or ids of connections after whose success it runs."`

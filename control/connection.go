@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/config"
@@ -98,6 +99,27 @@ func toStream(s StreamSpec) store.Stream {
 	return out
 }
 
+// maxDefaultSchema is in bytes, and within what every database takes.
+const maxDefaultSchema = 60
+
+// defaultSchema is where the tables of a connection of this name land if it does
+// not say: an identifier that needs no quotes where the name is ASCII, and never
+// pg_…, which PostgreSQL lets nobody use.
+func defaultSchema(name string) string {
+	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) })
+	s := strings.Join(words, "_")
+	switch {
+	case s == "":
+		return "raw"
+	case s[0] >= '0' && s[0] <= '9' || strings.HasPrefix(s, "pg_"):
+		s = "raw_" + s
+	}
+	if len(s) > maxDefaultSchema {
+		s = strings.ToValidUTF8(s[:maxDefaultSchema], "")
+	}
+	return s
+}
+
 // fill makes con what want says; it returns all that is wrong with it. con has
 // its ID, and where it exists already its ends and schema.
 func (c *Control) fill(ctx context.Context, con *store.Connection, want ConnectionSpec) (ends, error) {
@@ -110,7 +132,7 @@ func (c *Control) fill(ctx context.Context, con *store.Connection, want Connecti
 		return e, err
 	}
 	con.Name, con.Team, con.Labels = want.Name, want.Team, want.Labels
-	con.Schema = orText(want.Schema, want.Name)
+	con.Schema = orText(want.Schema, defaultSchema(want.Name))
 	con.Names, con.Drift, con.OnLost, con.Nested = want.Names, want.Drift, want.OnLost, want.Nested
 	if con.Names == "normalized" {
 		con.Names = ""

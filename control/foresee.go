@@ -101,11 +101,15 @@ func (v *vista) write(name sluice.TableName) sluice.WriteMode {
 func (v *vista) counts(name sluice.TableName) (read, bytes, inTable int64) {
 	stats := v.stats[name]
 	read, inTable = stats.Rows, stats.Rows
+	full := v.write(name) == sluice.Replace // whose every sync loads all rows again
+	if full && stats.Estimate > 0 {
+		read = stats.Estimate
+	}
 	if offered := v.known[name.String()]; offered != nil && offered.RowCount > 0 {
 		read = offered.RowCount
-		if v.write(name) == sluice.Replace { // whose every sync loads all rows again
-			inTable = min(inTable, read)
-		}
+	}
+	if full {
+		inTable = min(inTable, read)
 	}
 	bytes = stats.Bytes
 	if stats.Rows > 0 {

@@ -218,6 +218,21 @@ func TestDeleteWithDataIsAPlanFirst(t *testing.T) {
 	})
 }
 
+func TestReplacedTablesAreCountedOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	con := f.connection(func(c *control.ConnectionSpec) {
+		c.Schema, c.Streams = "raw", []control.StreamSpec{{Namespace: "public", Name: "orders", Write: "replace"}}
+	})
+	for range 3 {
+		f.load(con, 100, orders)
+	}
+	p := must[*store.Plan](t)(f.PlanDelete(f.ctx, who, con.ID))
+	if got := string(p.Effects); !strings.Contains(got, `"rows_rewritten":100,`) {
+		t.Errorf("a table that was loaded thrice with the same 100 rows: %s", got)
+	}
+}
+
 func TestTablesOfOthersAreNotDropped(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -46,6 +46,7 @@ var rules = []rule{
 	{"22", sluice.Data, "postgres_value", "a value does not fit its column"},
 	{"23505", sluice.Transient, "postgres_duplicate", "rows with the same key came at once; it is tried again"},
 	{"23", sluice.Data, "postgres_constraint", "a constraint on the table refuses the rows: drop it, or correct the source"},
+	{"42939", sluice.Config, "postgres_schema_name", "PostgreSQL keeps names that begin with pg_ for itself: make the connection anew, with another schema"},
 	{"42", sluice.Config, "postgres_statement", "the table in the destination is not as Sluice left it; see the message"},
 }
 
