@@ -72,7 +72,7 @@ func (l *level) from(at time.Time) Shift {
 
 // until returns the part of a shift from at to its end, or to end.
 func (l *level) until(at, end time.Time) Shift {
-	s := Shift{Duty: l.duty(at), From: at.UTC(), To: end.UTC()}
+	s := Shift{Duty: l.duty(at), From: at.Round(0).UTC(), To: end.Round(0).UTC()} // without the machine's own clock
 	for t := l.next(at); t.Before(end); t = l.next(t) {
 		if l.duty(t) != s.Duty {
 			s.To = t

@@ -26,6 +26,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -83,7 +84,8 @@ func Builtin() *Library { return builtin() }
 func For(connector, code string) (Runbook, bool) { return Builtin().For(connector, code) }
 
 // With returns the built-in runbooks and, before them, those of the user's folder
-// at any depth: files that end in .md, but for README.md. It reads the folder
+// at any depth: files that end in .md, but for README.md and what is in folders
+// whose names begin with a dot. It reads the folder
 // once. The error names every file that cannot be used, and why.
 func With(own fs.FS) (*Library, error) {
 	s, err := read(own, true)
@@ -161,6 +163,9 @@ func read(folder fs.FS, own bool) (shelf, error) {
 			return err
 		}
 		base := path.Base(name)
+		if d.IsDir() && base != "." && base[0] == '.' {
+			return fs.SkipDir // such as those that a mounted volume's links lead to
+		}
 		if d.IsDir() || path.Ext(base) != ".md" || strings.EqualFold(base, "README.md") {
 			return nil
 		}
@@ -252,19 +257,20 @@ type heading struct {
 }
 
 func readFile(folder fs.FS, name string, own bool) (*Runbook, error) {
-	f, err := folder.Open(name)
-	if err != nil {
+	switch info, err := fs.Stat(folder, name); { // of what a link leads to
+	case err != nil:
 		return nil, err
-	}
-	defer f.Close() //nolint:errcheck // it was only read
-	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if info.Size() > maxFile {
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is not a regular file")
+	case info.Size() > maxFile:
 		return nil, fmt.Errorf("it is larger than %d bytes", maxFile)
 	}
 	raw, err := fs.ReadFile(folder, name)
 	if err != nil {
 		return nil, err
+	}
+	if !utf8.Valid(raw) {
+		return nil, errors.New("it is not a text in UTF-8")
 	}
 	h, text, err := split(raw)
 	if err != nil {

@@ -1,6 +1,7 @@
 package runbook
 
 import (
+	"io/fs"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -50,6 +51,7 @@ func TestOwnFolderWins(t *testing.T) {
 		"http.md":                   "---\ncodes: ['*_http_*', '*_http_5*']\n---\nAsk Di.",
 		"README.md":                 "How we write these.",
 		"notes.txt":                 "nothing",
+		"..2026_11_21/stalled.md":   "The volume's own copy.",
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +111,7 @@ func TestByIDAndAll(t *testing.T) {
 
 func TestFaultsAreNamed(t *testing.T) {
 	t.Parallel()
-	_, err := With(folder(map[string]string{
+	broken := folder(map[string]string{
 		"ok.md":        "Fine.",
 		"a.md":         "---\ncodes: [one]\n---\nText.",
 		"b.md":         "---\ncodes: [two, one]\n---\nText.",
@@ -120,15 +122,18 @@ func TestFaultsAreNamed(t *testing.T) {
 		"none.md":      "---\ntitle: x\n---\nText.",
 		"twice.md":     "---\ncodes: [six, six]\n---\nText.",
 		"connector.md": "---\ncodes: [seven]\nconnectors: [Post Gres]\n---\nText.",
+		"binary.md":    "\xff\xfe",
 		"large.md":     strings.Repeat("x", maxFile+1),
-	}))
+	})
+	broken["folder.md/pipe.md"] = &fstest.MapFile{Mode: fs.ModeNamedPipe}
+	_, err := With(broken)
 	if err == nil {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
 		"b.md: code one has a runbook already: a.md", "empty.md: it has no text", "no-end.md: the part between",
 		"unknown.md: the part between the dashes", `Bad Name.md: "Bad Name" is not a code`, "none.md: codes names no code",
-		"twice.md: code six is named twice", `connector.md: "Post Gres" is not the name`, "large.md: it is larger than",
+		"twice.md: code six is named twice", `connector.md: "Post Gres" is not the name`, "large.md: it is larger than", "binary.md: it is not a text", "folder.md/pipe.md: it is not a regular file",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
