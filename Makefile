@@ -54,6 +54,12 @@ $(TOOLS)/golangci-lint:
 bench: build ## measure against the databases' own tools (BENCH="--scale 0.1 --cases lineitem")
 	$(GO) run ./bench --binary $(BIN) $(BENCH)
 
+.PHONY: bench-platform
+bench-platform: deps ## measure the platform with 10,000 connections: syncs a minute, delays, idle cost, API latency, queries
+	$(GO) test -run '^$$' -bench Platform -benchtime 1x -timeout 20m ./scheduler
+	$(GO) test -run '^$$' -bench . -timeout 20m ./server
+	$(GO) test -run '^$$' -bench Store -timeout 30m ./store
+
 .PHONY: chaos
 chaos: build deps ## kill syncs between real systems at random, for CHAOSTIME (10m)
 	SLUICE_CHAOS_TIME=$(CHAOSTIME) $(GO) test -timeout 0 -count=1 -v -run 'TestChaos' ./internal/chaos

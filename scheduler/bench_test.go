@@ -3,8 +3,10 @@ package scheduler_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -20,7 +22,8 @@ import (
 // BenchmarkPlatform measures what scheduling costs, with 10,000 connections whose
 // sources have nothing new: syncs a minute when all are due at once, the time
 // from due to started at a rate that the platform can keep, and its processor time
-// when nothing is due. One run of each database: `-benchtime 1x`.
+// and resident memory (of all in one process, the test's own included) when
+// nothing is due. One run of each database: `-benchtime 1x`.
 func BenchmarkPlatform(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) {
 		benchPlatform(b, "sqlite:"+filepath.Join(b.TempDir(), "sluice.db"), 1)
@@ -89,6 +92,7 @@ func benchPlatform(b *testing.B, url string, workers int) {
 	before := cpu()
 	<-time.After(benchIdle) // what is measured is the time in which nothing happens
 	b.ReportMetric(100*(cpu()-before).Seconds()/benchIdle.Seconds(), "idle-cpu-%")
+	b.ReportMetric(resident(b), "MiB")
 	b.ReportMetric(0, "ns/op")
 }
 
@@ -148,4 +152,19 @@ func (w *world) awaitEnded(n int) {
 			return
 		}
 	}
+}
+
+// resident returns the size of this process in MiB.
+func resident(b *testing.B) float64 {
+	b.Helper()
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "VmRSS:")
+	var kb float64
+	if _, err := fmt.Sscan(rest, &kb); err != nil {
+		b.Fatal(err)
+	}
+	return kb / 1024
 }
