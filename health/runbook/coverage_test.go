@@ -4,6 +4,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -154,5 +155,38 @@ func name(status int) string { if status == 1 { return "of_function" }; return "
 	}
 	if len(hidden) != 1 || !strings.HasPrefix(hidden[0], "shop/shop.go:") {
 		t.Errorf("hidden: %q", hidden)
+	}
+}
+
+var (
+	quoted = regexp.MustCompile("`[^`\n]+`")
+	ofOurs = regexp.MustCompile(`SLUICE_[A-Z_]+|--[a-z][a-z-]+|\bsluice_[a-z_]+|sluice [a-z][a-z-]+( (list|get|sync|logs|create|new|test|trust|keys|rotate)\b)?|/api/v1/[a-z/]+|/readyz|/healthz`)
+)
+
+// What the texts name of Sluice (variables, flags, commands, metrics, paths) is
+// there.
+func TestTextsNameWhatExists(t *testing.T) {
+	t.Parallel()
+	var manual strings.Builder
+	for _, name := range []string{"cli.md", "api.md", "operations.md", "security.md", "plugins.md"} {
+		raw, err := os.ReadFile(filepath.Join("../../docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		manual.Write(raw)
+	}
+	checked := 0
+	for _, b := range Builtin().All() {
+		for _, q := range quoted.FindAllString(b.Text, -1) {
+			for _, name := range ofOurs.FindAllString(q, -1) {
+				checked++
+				if !strings.Contains(manual.String(), name) {
+					t.Errorf("%s: %s is not in the manual", b.ID, name)
+				}
+			}
+		}
+	}
+	if checked < 50 {
+		t.Errorf("only %d names were checked", checked)
 	}
 }
