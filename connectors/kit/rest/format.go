@@ -32,14 +32,36 @@ func (f Format) parse(text string) (int64, bool) {
 }
 
 // value is parse of a field's JSON. What most APIs write, such as
-// "2026-01-31T12:00:00Z", takes no memory.
+// "2026-01-31T12:00:00.123Z", takes no memory.
 func (f Format) value(raw []byte) (int64, bool) {
-	if f == RFC3339 && len(raw) == len(`"2026-01-31T12:00:00Z"`) && raw[20] == 'Z' {
-		if v, ok := secondsOf(raw[1:20]); ok {
-			return v * 1e6, true
+	if n := len(raw); f == RFC3339 && n >= len(`"2026-01-31T12:00:00Z"`) && raw[n-2] == 'Z' {
+		v, ok := secondsOf(raw[1:20])
+		micros, whole := microsOf(raw[20 : n-2])
+		if ok && whole {
+			return v*1e6 + micros, true
 		}
 	}
 	return f.parse(text(raw))
+}
+
+// microsOf reads a fraction of a second such as .123, or nothing; false: leave
+// it to package time.
+func microsOf(b []byte) (int64, bool) {
+	if len(b) == 0 {
+		return 0, true
+	}
+	if b[0] != '.' || len(b) == 1 || len(b) > 10 {
+		return 0, false
+	}
+	micros, unit := int64(0), int64(100_000)
+	for _, c := range b[1:] {
+		if c -= '0'; c > 9 {
+			return 0, false
+		}
+		micros += int64(c) * unit
+		unit /= 10
+	}
+	return micros, true
 }
 
 // secondsOf reads 2026-01-31T12:00:00; false: leave it to package time.
@@ -52,10 +74,11 @@ func secondsOf(b []byte) (int64, bool) {
 	}
 	two := func(i int) int { return int(b[i]-'0')*10 + int(b[i+1]-'0') }
 	month, day, hour, minute, second := two(5), two(8), two(11), two(14), two(17)
-	if month < 1 || month > 12 || day < 1 || day > 28 || hour > 23 || minute > 59 || second > 59 {
+	if month < 1 || month > 12 || day < 1 || day > 31 || hour > 23 || minute > 59 || second > 59 {
 		return 0, false
 	}
-	return time.Date(two(0)*100+two(2), time.Month(month), day, hour, minute, second, 0, time.UTC).Unix(), true
+	t := time.Date(two(0)*100+two(2), time.Month(month), day, hour, minute, second, 0, time.UTC)
+	return t.Unix(), t.Day() == day
 }
 
 // text writes what parse returned.
