@@ -161,7 +161,7 @@ func (b *Builder) members(s *scanner, pos int, extra []Field) int {
 		b.fields = b.fields[:n+1]
 		f := &b.fields[n]
 		f.Name = name
-		if f.Value, pos = s.value(pos, 1); pos < 0 {
+		if pos = s.read(&f.Value, pos, 1); pos < 0 {
 			return pos
 		}
 		if pos, done = s.separator(pos, '}'); pos < 0 {

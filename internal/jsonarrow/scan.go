@@ -109,11 +109,17 @@ func (s *scanner) blanks(pos int) int {
 	return pos
 }
 
-func (s *scanner) value(pos, depth int) (Value, int) {
+func (s *scanner) value(pos, depth int) (v Value, end int) {
+	end = s.read(&v, pos, depth)
+	return v, end
+}
+
+// read is value into v, all of which it sets.
+func (s *scanner) read(v *Value, pos, depth int) (end int) {
+	*v, end = Value{}, -1
 	if pos >= len(s.data) {
-		return Value{}, s.fail(pos, "")
+		return s.fail(pos, "")
 	}
-	v, end := Value{}, -1
 	switch c := s.data[pos]; {
 	case c == '"':
 		v.Kind = String
@@ -143,7 +149,7 @@ func (s *scanner) value(pos, depth int) (Value, int) {
 	if end >= 0 {
 		v.Raw = s.data[pos:end:end]
 	}
-	return v, end
+	return end
 }
 
 func (s *scanner) word(pos int, word string) int {
