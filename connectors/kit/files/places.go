@@ -14,8 +14,9 @@ const (
 // more: of all other zeros, and of ones that follow a zero.
 func zeros(x uint64) uint64 { return (x - every) &^ x }
 
-// gather moves the high bits of the eight bytes of x into one byte.
-func gather(x uint64) uint64 { return x >> 7 * 0x0102040810204080 >> 56 }
+// gather moves the high bits of the eight bytes of x, in which there are no
+// others, into one byte.
+func gather(x uint64) uint64 { return x * 0x0002040810204081 >> 56 }
 
 // findPlaces indexes the bytes of buf that can mean something, and some that
 // mean nothing: what walks over the index looks at the bytes again. It reports
@@ -33,15 +34,13 @@ func (s *scanner) findPlaces() (ascii bool) {
 	d, e, q, x := every*uint64(s.delimiter), every*uint64(s.ending), every*uint64(quote), every*uint64(escape)
 	var seen uint64
 	for ; i+64 <= len(b); i += 64 {
-		var m uint64
-		for j, chunk := 0, b[i:i+64]; j < 64; j += 8 {
-			w := binary.LittleEndian.Uint64(chunk[j : j+8])
-			hit := zeros(w^d) | zeros(w^e) | zeros(w^q)
-			if x != q {
-				hit |= zeros(w ^ x)
-			}
-			m |= gather(hit&highs) << j
-			seen |= w
+		chunk := b[i : i+64 : i+64]
+		m := places64(chunk, d, e, q)
+		if x != q {
+			m |= places64(chunk, x, x, x)
+		}
+		for j := 0; j < 64; j += 8 {
+			seen |= binary.LittleEndian.Uint64(chunk[j:])
 		}
 		if n+64 > len(index) {
 			index = append(index, make([]uint32, len(index))...)
@@ -60,15 +59,28 @@ func (s *scanner) findPlaces() (ascii bool) {
 	return seen&highs == 0
 }
 
+// places64 has a bit for each of 64 bytes: whether it is a, b or c, or may be.
+func places64(chunk []byte, a, b, c uint64) uint64 {
+	_ = chunk[63]
+	w0, w1 := binary.LittleEndian.Uint64(chunk), binary.LittleEndian.Uint64(chunk[8:])
+	w2, w3 := binary.LittleEndian.Uint64(chunk[16:]), binary.LittleEndian.Uint64(chunk[24:])
+	w4, w5 := binary.LittleEndian.Uint64(chunk[32:]), binary.LittleEndian.Uint64(chunk[40:])
+	w6, w7 := binary.LittleEndian.Uint64(chunk[48:]), binary.LittleEndian.Uint64(chunk[56:])
+	return hits(w0, a, b, c) | hits(w1, a, b, c)<<8 | hits(w2, a, b, c)<<16 | hits(w3, a, b, c)<<24 |
+		hits(w4, a, b, c)<<32 | hits(w5, a, b, c)<<40 | hits(w6, a, b, c)<<48 | hits(w7, a, b, c)<<56
+}
+
+func hits(w, a, b, c uint64) uint64 { return gather((zeros(w^a) | zeros(w^b) | zeros(w^c)) & highs) }
+
 // list writes the places of the bits of m, counted from base, into the first
-// entries of into, which has 64, and returns their number. It writes eight at a
+// entries of into, which has 64, and returns their number. It writes four at a
 // time, whether there are as many or not, as guessing costs more than writing.
 func list(into []uint32, m uint64, base uint32) int {
 	count := bits.OnesCount64(m)
-	for n := 0; n < count; n += 8 {
-		eight := into[n : n+8 : n+8]
-		for k := range eight {
-			eight[k] = base + uint32(bits.TrailingZeros64(m))
+	for n := 0; n < count; n += 4 {
+		four := into[n : n+4 : n+4]
+		for k := range four {
+			four[k] = base + uint32(bits.TrailingZeros64(m))
 			m &= m - 1
 		}
 	}
