@@ -124,13 +124,20 @@ func (m *merger) definitions(ctx context.Context, tx sqlTx, table, shadow string
 
 // lockOut takes the lock that the rename needs. Waiting for it makes every new
 // reader wait as well, so it is tried for a moment at a time, up to the lock
-// timeout.
+// timeout. Every tenth time, the second the first of them, it waits for as long as
+// PostgreSQL takes to end an autovacuum that is in the way, deadlock_timeout: that
+// of a large table would else outlast any limit.
 func (m *merger) lockOut(ctx context.Context, tx sqlTx, table string) error {
-	const moment = 500 * time.Millisecond
-	limit := time.Duration(m.d.config.LockTimeout)
-	for waited := time.Duration(0); ; waited += 2 * moment {
-		err := savepoint(ctx, tx, fmt.Sprintf("SET LOCAL lock_timeout = '%dms'; LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0", min(moment, limit).Milliseconds(), table))
-		if !hasState(err, "55P03") || waited+2*moment >= limit {
+	const moment, often = 500 * time.Millisecond, 10
+	begun, limit := time.Now(), time.Duration(m.d.config.LockTimeout)
+	for n := 0; ; n++ {
+		wait := fmt.Sprint(min(moment, limit).Milliseconds())
+		if n%often == 1 {
+			wait = fmt.Sprintf("least(%d, setting::int8 + %s)", limit.Milliseconds(), wait)
+		}
+		err := savepoint(ctx, tx, fmt.Sprintf(`SELECT set_config('lock_timeout', (%s)::text, true) FROM pg_settings WHERE name = 'deadlock_timeout';
+	LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0`, wait, table))
+		if !hasState(err, "55P03") || time.Since(begun)+2*moment >= limit {
 			return err
 		}
 		timer := time.NewTimer(moment)
