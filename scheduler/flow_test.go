@@ -445,6 +445,29 @@ func TestRegionsAreKept(t *testing.T) {
 	})
 }
 
+// TestWhatWaitsFromItsBeginningIsLate: a sync that is asked for at once comes before
+// the connection's first plan.
+func TestWhatWaitsFromItsBeginningIsLate(t *testing.T) {
+	dialects(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		w.target.Region = "eu"
+		w.check(w.store.UpdateDestination(t.Context(), w.target))
+		c := w.connect("shop", 10, nil)
+		_, err := w.store.Enqueue(t.Context(), &store.Sync{ConnectionID: c.ID, Trigger: store.ByHand, Kind: store.ManualSync, Region: "eu"})
+		w.check(err)
+		w.step()
+		w.clock.advance(3 * time.Hour)
+		w.step()
+		if s := w.status(c); s.Freshness != store.Delayed {
+			t.Errorf("it is %s", s.Freshness)
+		}
+		w.settle(w.workerOf(scheduler.WorkerConfig{Region: "eu"}, func(string) error { return nil }))
+		if s := w.status(c); s.Freshness != store.OnSchedule || !s.NextRunAt.After(w.clock.now()) {
+			t.Errorf("status: %+v", s)
+		}
+	})
+}
+
 func TestCrossingRegionsMayBeForbidden(t *testing.T) {
 	dialects(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)

@@ -81,21 +81,28 @@ func (l *Leader) plan(ctx context.Context, now time.Time) error {
 		if len(unplanned) == 0 {
 			return nil
 		}
-		err = l.Store.Transact(ctx, func(tx *store.Store) error {
-			for i := range unplanned {
-				d := &unplanned[i]
-				if err := tx.UpdateStatus(ctx, d.ConnectionID, func(s *store.Status) error { firstRun(s, d, now); return nil }); err != nil && !errors.Is(err, store.ErrNotFound) {
-					return err
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return fmt.Errorf("keep the next runs: %w", err)
+		if err := l.planAll(ctx, unplanned, now); err != nil {
+			return err
 		}
 		if len(unplanned) < batch {
 			return nil
 		}
+	}
+	return nil
+}
+
+func (l *Leader) planAll(ctx context.Context, unplanned []store.Due, now time.Time) error {
+	err := l.Store.Transact(ctx, func(tx *store.Store) error {
+		for i := range unplanned {
+			d := &unplanned[i]
+			if err := tx.UpdateStatus(ctx, d.ConnectionID, func(s *store.Status) error { firstRun(s, d, now); return nil }); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("keep the next runs: %w", err)
 	}
 	return nil
 }
@@ -170,10 +177,18 @@ func makeSyncs(ctx context.Context, tx *store.Store, due []store.Due, now time.T
 	return tx.AppendEvents(ctx, events...)
 }
 
-// audit marks connections that are late.
+// audit marks connections that are late, those included whose first sync waits
+// since before they were planned.
 func (l *Leader) audit(ctx context.Context, now time.Time) error {
 	if now.Sub(l.audited) < l.Audit && !now.Before(l.audited) {
 		return nil
+	}
+	waiting, err := l.Store.UnplannedWaiting(ctx, batch)
+	if err != nil {
+		return fmt.Errorf("look for schedules of what waits: %w", err)
+	}
+	if err := l.planAll(ctx, waiting, now); err != nil {
+		return err
 	}
 	silent, err := l.Store.SilentConnections(ctx, now, batch)
 	if err != nil {
@@ -191,7 +206,7 @@ func (l *Leader) audit(ctx context.Context, now time.Time) error {
 			return fmt.Errorf("mark a late connection: %w", err)
 		}
 	}
-	if len(silent) < batch {
+	if len(silent) < batch && len(waiting) < batch {
 		l.audited = now
 	}
 	return nil

@@ -190,10 +190,39 @@ func TestDue(t *testing.T) {
 		a.Schedule.Every = time.Minute // a new schedule is planned anew
 		x.must(x.UpdateConnection(x.ctx, a))
 		check("changed", ids(x.UnplannedConnections(x.ctx, 10)), "a")
+		check("changed, and none waits", ids(x.UnplannedWaiting(x.ctx, 10)), "")
+		x.queue(a.ID)
+		check("changed, and waits", ids(x.UnplannedConnections(x.ctx, 10))+ids(x.UnplannedWaiting(x.ctx, 10)), "a")
 
 		x.must(x.UpdateStatus(x.ctx, a.ID, func(s *store.Status) error { s.DelayedAt = now.Add(time.Minute); return nil }))
 		check("not silent", ids(x.SilentConnections(x.ctx, now, 10)), "")
 		check("silent", ids(x.SilentConnections(x.ctx, now.Add(time.Minute), 10)), "a")
+	})
+}
+
+// TestWindowsThatChangeFreeWhatWaitsForTheirEnd: the worker looks at the new ones.
+func TestWindowsThatChangeFreeWhatWaitsForTheirEnd(t *testing.T) {
+	each(t, func(t *testing.T, x *fixture) {
+		c := x.connection("a")
+		c.Windows = []store.Window{{From: "08:00", To: "18:00", Zone: "UTC"}}
+		x.must(x.UpdateConnection(x.ctx, c))
+		_, err := x.Enqueue(x.ctx, &store.Sync{ConnectionID: c.ID, Trigger: store.ByHand, Kind: store.ManualSync, RetryAt: x.Now().Add(time.Hour)})
+		x.must(err)
+		waiting := func() int {
+			items, err := x.WaitingSyncs(x.ctx, store.ManualSync, x.Now(), x.Now().Add(-time.Minute), 10)
+			x.must(err)
+			return len(items)
+		}
+		c.Team = "other"
+		x.must(x.UpdateConnection(x.ctx, c))
+		if n := waiting(); n != 0 {
+			t.Errorf("%d syncs may start in the window", n)
+		}
+		c.Windows = nil
+		x.must(x.UpdateConnection(x.ctx, c))
+		if n := waiting(); n != 1 {
+			t.Errorf("%d syncs may start once the window is gone", n)
+		}
 	})
 }
 

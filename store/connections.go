@@ -230,6 +230,11 @@ func (x *txn) updateConnection(ctx context.Context, c, before *Connection, now i
 	if n == 0 {
 		return ErrConflict
 	}
+	if !reflect.DeepEqual(c.Windows, before.Windows) { // a queued sync may wait for the end of one that is gone; the worker looks again
+		if _, err := x.exec(ctx, "UPDATE syncs SET retry_at = 0, updated_at = ? WHERE connection_id = ? AND state = 'queued' AND retry_at > ?", now, c.ID, now); err != nil {
+			return err
+		}
+	}
 	if c.Schedule != before.Schedule || c.Paused != before.Paused || !reflect.DeepEqual(c.Windows, before.Windows) {
 		return x.replan(ctx, c.ID, c.Paused, planned(c))
 	}

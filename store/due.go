@@ -60,6 +60,12 @@ func (s *Store) UnplannedConnections(ctx context.Context, limit int) ([]Due, err
 	return s.due(ctx, "list unplanned connections", "t.next_run_at = 0 AND t.planned AND NOT t.paused AND NOT t.open ORDER BY t.connection_id LIMIT ?", limit)
 }
 
+// UnplannedWaiting returns connections that UnplannedConnections leaves out because
+// a sync of theirs waits already: one that was asked for before they were planned.
+func (s *Store) UnplannedWaiting(ctx context.Context, limit int) ([]Due, error) {
+	return s.due(ctx, "list unplanned connections that wait", "t.state = 'queued' AND t.next_run_at = 0 AND t.planned AND NOT t.paused ORDER BY t.connection_id LIMIT ?", limit)
+}
+
 // DueOf returns what DueConnections would say of one connection, or ErrNotFound.
 func (s *Store) DueOf(ctx context.Context, id string) (*Due, error) {
 	items, err := s.due(ctx, "get the schedule", "t.connection_id = ?", id)
