@@ -93,13 +93,13 @@ func (p *problem) err() error {
 // do sends a request and reads its answer into out, which may be nil.
 func (c *client) do(ctx context.Context, method, path string, query url.Values, body, out any) error {
 	op := strings.ToLower(method) + " " + path
-	var text io.Reader
+	var text []byte
 	if body != nil {
 		raw, err := json.Marshal(body)
 		if err != nil {
 			return fmt.Errorf("%s: %w", op, err)
 		}
-		text = bytes.NewReader(raw)
+		text = raw
 	}
 	resp, err := c.send(ctx, method, path, query, text)
 	if err != nil {
@@ -118,10 +118,43 @@ func (c *client) do(ctx context.Context, method, path string, query url.Values, 
 	return nil
 }
 
-func (c *client) send(ctx context.Context, method, path string, query url.Values, body io.Reader) (*http.Response, error) {
+// patience is how long a client waits in all for a server that has had too many
+// requests.
+const patience = 2 * time.Minute
+
+// send sends a request, and again when the server says that there were too many:
+// it has done nothing then, and says when to come back.
+func (c *client) send(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
+	for left := patience; ; {
+		resp, err := c.sendOnce(ctx, method, path, query, body)
+		if err != nil || resp.StatusCode != http.StatusTooManyRequests {
+			return resp, err
+		}
+		seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
+		wait := time.Duration(seconds) * time.Second
+		if err != nil || wait < 0 || wait > left || left <= 0 {
+			return resp, nil
+		}
+		_ = resp.Body.Close()
+		left -= max(wait, time.Second)
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		}
+	}
+}
+
+func (c *client) sendOnce(ctx context.Context, method, path string, query url.Values, body []byte) (*http.Response, error) {
 	at := c.base.JoinPath("api/v1", path)
 	at.RawQuery = query.Encode()
-	req, err := http.NewRequestWithContext(ctx, method, at.String(), body)
+	var text io.Reader
+	if body != nil {
+		text = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, at.String(), text)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
