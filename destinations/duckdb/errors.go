@@ -25,6 +25,7 @@ var failures = []struct {
 	{"Read-only file system", "duckdb_permission", "the folder is on a read-only disk: choose another path", sluice.Config},
 	{"Is a directory", "duckdb_not_a_database", "path names a folder: give the name of a file in it", sluice.Config},
 	{"No space left", "duckdb_disk_full", "free space on the disk that holds the file", sluice.Transient},
+	{"max_temp_directory_size", "duckdb_disk_full", "free space on the disk that holds the file", sluice.Transient},
 	{"Out of Memory Error", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
 	{"failed to pin block", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
 	{"failed to allocate data", "duckdb_memory", "raise memory_limit of the destination", sluice.Config},
