@@ -39,10 +39,10 @@ var layers = map[string][]string{
 	"scheduler":      {".", "store", "job", "pipeline"},
 	"health/runbook": {},
 	"health/rota":    {},
-	"server":         {".", "store", "control", "access"},
+	"server":         {".", "store", "control", "access", "health/runbook"},
 	"server/*":       {"server"},
 	"cmd/*": {".", "spec", "config", "connectors", "destinations", "job", "pipeline", "plugin",
-		"store", "migrations", "keyring", "access", "control", "scheduler", "server"},
+		"store", "migrations", "keyring", "access", "control", "scheduler", "server", "health/runbook"},
 }
 
 // foreign lists who may use a heavyweight dependency.

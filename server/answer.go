@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"strings"
 
 	"github.com/sluicehq/sluice/store"
@@ -25,11 +26,15 @@ type accepted struct {
 	Body     Operation
 }
 
-func acceptedOf(o *store.Operation, err error) (*accepted, error) {
+func (s *server) acceptedOf(ctx context.Context, o *store.Operation, err error) (*accepted, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &accepted{Location: "/api/v1/operations/" + o.ID, Body: viewOperation(o)}, nil
+	v, err := s.oneOperation(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	return &accepted{Location: "/api/v1/operations/" + o.ID, Body: v.Body}, nil
 }
 
 // labelsOf reads filters of the form key=value.

@@ -20,11 +20,13 @@ func checkRoutes(s *server, api huma.API) {
 	register(s, api, route{id: "check-source-settings", method: http.MethodPost, path: "/api/v1/sources/check", tag: "Sources", summary: "Check settings of a source", status: http.StatusAccepted,
 		doc: "Starts an operation that connects with settings that are not kept yet, so that a form can be tried before it is saved."},
 		func(ctx context.Context, in *checkSettings) (*accepted, error) {
-			return acceptedOf(s.Control.CheckSpec(ctx, actorOf(ctx), "source", in.ID, in.Body))
+			o, err := s.Control.CheckSpec(ctx, actorOf(ctx), "source", in.ID, in.Body)
+			return s.acceptedOf(ctx, o, err)
 		})
 	register(s, api, route{id: "check-destination-settings", method: http.MethodPost, path: "/api/v1/destinations/check", tag: "Destinations", summary: "Check settings of a destination", status: http.StatusAccepted,
 		doc: "Starts an operation that connects with settings that are not kept yet, so that a form can be tried before it is saved."},
 		func(ctx context.Context, in *checkSettings) (*accepted, error) {
-			return acceptedOf(s.Control.CheckSpec(ctx, actorOf(ctx), "destination", in.ID, in.Body))
+			o, err := s.Control.CheckSpec(ctx, actorOf(ctx), "destination", in.ID, in.Body)
+			return s.acceptedOf(ctx, o, err)
 		})
 }

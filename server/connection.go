@@ -87,7 +87,7 @@ func (s *server) listConnections(ctx context.Context, in *listConnections) (*Pla
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(items, next, viewConnection), nil
+	return pageOf(items, next, s.viewConnection), nil
 }
 
 // connection reads a connection as it is answered.
@@ -96,7 +96,7 @@ func (s *server) connection(ctx context.Context, id string) (Connection, int64, 
 	if err != nil {
 		return Connection{}, 0, err
 	}
-	return viewConnection(row), row.Version, nil
+	return s.viewConnection(row), row.Version, nil
 }
 
 func (s *server) createConnection(ctx context.Context, in *createConnection) (*Created[Connection], error) {
@@ -185,11 +185,11 @@ func (s *server) syncConnection(ctx context.Context, in *syncNow) (*Plain[Starte
 	if err != nil {
 		return nil, err
 	}
-	return &Plain[Started]{Body: viewStart(start)}, nil
-}
-
-func viewStart(start *control.Start) Started {
-	return Started{Sync: viewSync(start.Sync), Queued: start.Queued, Restarted: start.Restarted, Message: start.Message}
+	v, err := s.oneSync(ctx, start.Sync)
+	if err != nil {
+		return nil, err
+	}
+	return &Plain[Started]{Body: Started{Sync: v.Body, Queued: start.Queued, Restarted: start.Restarted, Message: start.Message}}, nil
 }
 
 func (s *server) cancelConnection(ctx context.Context, in *actOnConnection) (*Plain[Sync], error) {
@@ -197,5 +197,5 @@ func (s *server) cancelConnection(ctx context.Context, in *actOnConnection) (*Pl
 	if err != nil {
 		return nil, err
 	}
-	return &Plain[Sync]{Body: viewSync(y)}, nil
+	return s.oneSync(ctx, y)
 }

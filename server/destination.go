@@ -49,7 +49,7 @@ func (s *server) listDestinations(ctx context.Context, in *listEndpoints) (*Plai
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(items, next, viewDestination), nil
+	return pageOf(items, next, s.viewDestination), nil
 }
 
 func (s *server) createDestination(ctx context.Context, in *createEndpoint) (*Created[Destination], error) {
@@ -57,7 +57,7 @@ func (s *server) createDestination(ctx context.Context, in *createEndpoint) (*Cr
 	if err != nil {
 		return nil, err
 	}
-	v := viewDestination(dst)
+	v := s.viewDestination(dst)
 	return created(v, dst.Version, "/api/v1/destinations/"+dst.ID), nil
 }
 
@@ -69,7 +69,7 @@ func (s *server) getDestination(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return tagged(viewDestination(dst), dst.Version, in.IfNoneMatch)
+	return tagged(s.viewDestination(dst), dst.Version, in.IfNoneMatch)
 }
 
 func (s *server) updateDestination(ctx context.Context, in *patchDestination) (*Tagged[Destination], error) {
@@ -81,7 +81,7 @@ func (s *server) updateDestination(ctx context.Context, in *patchDestination) (*
 	if err != nil {
 		return nil, err
 	}
-	return tagged(viewDestination(dst), dst.Version, IfNoneMatch{})
+	return tagged(s.viewDestination(dst), dst.Version, IfNoneMatch{})
 }
 
 func (s *server) deleteDestination(ctx context.Context, in *struct {
@@ -96,5 +96,6 @@ func (s *server) deleteDestination(ctx context.Context, in *struct {
 }
 
 func (s *server) checkDestination(ctx context.Context, in *actOnDestination) (*accepted, error) {
-	return acceptedOf(s.Control.CheckDestination(ctx, actorOf(ctx), in.Destination))
+	o, err := s.Control.CheckDestination(ctx, actorOf(ctx), in.Destination)
+	return s.acceptedOf(ctx, o, err)
 }

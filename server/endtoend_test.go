@@ -27,6 +27,9 @@ func TestEverythingThroughTheAPI(t *testing.T) {
 	drift(t, p, c, connection, sync)
 	watching(t, c, sync)
 	fleet(t, c)
+	c.call("list-runbooks", args{"code": "postgres_auth", "connector": "postgres"}, nil)
+	c.call("get-runbook", args{"runbook": "postgres-sign-in"}, nil)
+	c.refused("get-runbook", args{"runbook": "none"}, nil, "not_found")
 	people(t, c, connection)
 	ends(t, c, connection, source, destination)
 	if ids := c.untried("start-oidc", "finish-oidc"); len(ids) > 0 {

@@ -128,8 +128,12 @@ func (s *server) getQueue(ctx context.Context, _ *struct{}) (*Plain[Queue], erro
 		if err != nil {
 			return nil, err
 		}
+		kinds, err := kindsOf(ctx, s, waiting, failureOfSync)
+		if err != nil {
+			return nil, err
+		}
 		for i := range waiting {
-			q.Next = append(q.Next, viewSync(&waiting[i]))
+			q.Next = append(q.Next, s.viewSync(&waiting[i], kinds[waiting[i].ConnectionID]))
 		}
 	}
 	return &Plain[Queue]{Body: q}, nil

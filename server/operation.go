@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sluicehq/sluice/store"
 )
 
 // OperationID is embedded by the inputs of operations on an operation.
@@ -30,7 +32,11 @@ func (s *server) listOperations(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(items, next, viewOperation), nil
+	kinds, err := kindsOf(ctx, s, items, failureOfOperation)
+	if err != nil {
+		return nil, err
+	}
+	return pageOf(items, next, func(o *store.Operation) Operation { return s.viewOperation(o, kinds[o.ObjectID]) }), nil
 }
 
 func (s *server) getOperation(ctx context.Context, in *struct{ OperationID }) (*Plain[Operation], error) {
@@ -38,7 +44,7 @@ func (s *server) getOperation(ctx context.Context, in *struct{ OperationID }) (*
 	if err != nil {
 		return nil, err
 	}
-	return &Plain[Operation]{Body: viewOperation(o)}, nil
+	return s.oneOperation(ctx, o)
 }
 
 func (s *server) cancelOperation(ctx context.Context, in *struct {
@@ -49,5 +55,5 @@ func (s *server) cancelOperation(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return &Plain[Operation]{Body: viewOperation(o)}, nil
+	return s.oneOperation(ctx, o)
 }

@@ -73,6 +73,7 @@ var permissions = map[string]rule{
 	"list-audit": {need: access.Audit},
 
 	"list-regions": readAll, "list-workers": readAll, "get-worker": readAll, "get-queue": readAll,
+	"list-runbooks": readSome, "get-runbook": readSome,
 	"get-system": readSome, "list-settings": {need: access.Inspect},
 
 	"metrics": readAll, "pprof": {need: access.Inspect},

@@ -34,6 +34,7 @@ var least = map[string]string{
 	"list-tokens": "any", "create-token": "any", "revoke-token": "any",
 	"list-user-grants": "admin", "list-connection-grants": "admin", "set-grant": "admin", "delete-grant": "admin",
 	"list-audit": "admin", "list-regions": "viewer", "list-workers": "viewer", "get-worker": "viewer", "get-queue": "viewer",
+	"list-runbooks": "viewer", "get-runbook": "viewer",
 	"get-system": "viewer", "list-settings": "admin",
 	"metrics": "viewer", "pprof": "admin",
 }

@@ -169,12 +169,18 @@ func (s *server) executePlan(ctx context.Context, in *struct {
 		return nil, err
 	}
 	if done.Sync != nil {
-		y := viewSync(done.Sync)
-		v.Sync = &y
+		y, err := s.oneSync(ctx, done.Sync)
+		if err != nil {
+			return nil, err
+		}
+		v.Sync = &y.Body
 	}
 	if done.Operation != nil {
-		o := viewOperation(done.Operation)
-		v.Operation = &o
+		o, err := s.oneOperation(ctx, done.Operation)
+		if err != nil {
+			return nil, err
+		}
+		v.Operation = &o.Body
 	}
 	return &Plain[Executed]{Body: v}, nil
 }

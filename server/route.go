@@ -46,6 +46,7 @@ var tags = []*huma.Tag{
 	{Name: "Grants", Description: "Roles for one connection."},
 	{Name: "Audit", Description: "Who did what."},
 	{Name: "Fleet", Description: "Regions, workers and the queue."},
+	{Name: "Runbooks", Description: "What to do about failures, by their codes."},
 	{Name: "System", Description: "The installation."},
 }
 

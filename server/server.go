@@ -17,6 +17,7 @@ import (
 
 	"github.com/sluicehq/sluice/access"
 	"github.com/sluicehq/sluice/control"
+	"github.com/sluicehq/sluice/health/runbook"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -44,6 +45,8 @@ type Config struct {
 	RequestRate float64
 	// Settings are shown to those who may see them; no secrets.
 	Settings []Setting
+	// Runbooks say what to do about failures; nil: those that come with Sluice.
+	Runbooks *runbook.Library
 }
 
 // A Server answers HTTP requests. It is safe for concurrent use.
@@ -80,6 +83,9 @@ func New(c Config) (*Server, error) {
 	}
 	if s.Registry == nil {
 		s.Registry = prometheus.NewRegistry()
+	}
+	if s.Runbooks == nil {
+		s.Runbooks = runbook.Builtin()
 	}
 	s.close = sync.OnceFunc(func() { close(s.closing) })
 	s.metrics = newMetrics(s.Registry)
@@ -139,7 +145,7 @@ func (s *server) register(router chi.Router) huma.API {
 	for _, part := range []func(*server, huma.API){
 		signRoutes, catalogueRoutes, checkRoutes, sourceRoutes, destinationRoutes, operationRoutes, connectionRoutes, streamRoutes,
 		stateRoutes, schemaRoutes, planRoutes, syncRoutes, eventRoutes, userRoutes, tokenRoutes, grantRoutes, auditRoutes,
-		fleetRoutes, systemRoutes,
+		fleetRoutes, runbookRoutes, systemRoutes,
 	} {
 		part(s, api)
 	}

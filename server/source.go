@@ -86,7 +86,7 @@ func (s *server) listSources(ctx context.Context, in *listEndpoints) (*Plain[Pag
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(items, next, viewSource), nil
+	return pageOf(items, next, s.viewSource), nil
 }
 
 func (s *server) createSource(ctx context.Context, in *createEndpoint) (*Created[Source], error) {
@@ -94,7 +94,7 @@ func (s *server) createSource(ctx context.Context, in *createEndpoint) (*Created
 	if err != nil {
 		return nil, err
 	}
-	v := viewSource(src)
+	v := s.viewSource(src)
 	return created(v, src.Version, "/api/v1/sources/"+src.ID), nil
 }
 
@@ -106,7 +106,7 @@ func (s *server) getSource(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return tagged(viewSource(src), src.Version, in.IfNoneMatch)
+	return tagged(s.viewSource(src), src.Version, in.IfNoneMatch)
 }
 
 func (s *server) updateSource(ctx context.Context, in *patchSource) (*Tagged[Source], error) {
@@ -118,7 +118,7 @@ func (s *server) updateSource(ctx context.Context, in *patchSource) (*Tagged[Sou
 	if err != nil {
 		return nil, err
 	}
-	return tagged(viewSource(src), src.Version, IfNoneMatch{})
+	return tagged(s.viewSource(src), src.Version, IfNoneMatch{})
 }
 
 func (s *server) deleteSource(ctx context.Context, in *struct {
@@ -133,11 +133,13 @@ func (s *server) deleteSource(ctx context.Context, in *struct {
 }
 
 func (s *server) checkSource(ctx context.Context, in *actOnSource) (*accepted, error) {
-	return acceptedOf(s.Control.CheckSource(ctx, actorOf(ctx), in.Source))
+	o, err := s.Control.CheckSource(ctx, actorOf(ctx), in.Source)
+	return s.acceptedOf(ctx, o, err)
 }
 
 func (s *server) discoverSource(ctx context.Context, in *actOnSource) (*accepted, error) {
-	return acceptedOf(s.Control.DiscoverSource(ctx, actorOf(ctx), in.Source))
+	o, err := s.Control.DiscoverSource(ctx, actorOf(ctx), in.Source)
+	return s.acceptedOf(ctx, o, err)
 }
 
 func (s *server) listSourceStreams(ctx context.Context, in *listOffered) (*Plain[Page[OfferedStream]], error) {

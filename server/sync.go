@@ -90,7 +90,11 @@ func (s *server) listSyncs(ctx context.Context, in *listSyncs) (*Plain[Page[Sync
 	if err != nil {
 		return nil, err
 	}
-	return pageOf(items, next, viewSync), nil
+	kinds, err := kindsOf(ctx, s, items, failureOfSync)
+	if err != nil {
+		return nil, err
+	}
+	return pageOf(items, next, func(y *store.Sync) Sync { return s.viewSync(y, kinds[y.ConnectionID]) }), nil
 }
 
 func (s *server) getSync(ctx context.Context, in *struct {
@@ -105,18 +109,28 @@ func (s *server) getSync(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	v := SyncDetail{Sync: viewSync(y), History: make([]Attempt, len(attempts))}
+	kinds, err := s.Store.Kinds(ctx, y.ConnectionID)
+	if err != nil {
+		return nil, err
+	}
+	k := kinds[y.ConnectionID]
+	v := SyncDetail{Sync: s.viewSync(y, k), History: make([]Attempt, len(attempts))}
 	for i := range attempts {
-		v.History[i] = viewAttempt(&attempts[i])
+		v.History[i] = s.viewAttempt(&attempts[i], k)
 	}
 	return tagged(v, int64(len(attempts)+1), in.IfNoneMatch)
 }
 
 func (s *server) listSyncStreams(ctx context.Context, in *struct{ SyncID }) (*Plain[SyncStreams], error) {
-	if _, err := s.Store.Sync(ctx, in.Sync); err != nil {
+	y, err := s.Store.Sync(ctx, in.Sync)
+	if err != nil {
 		return nil, err
 	}
 	counters, err := s.Store.SyncStreams(ctx, in.Sync)
+	if err != nil {
+		return nil, err
+	}
+	kinds, err := s.Store.Kinds(ctx, y.ConnectionID)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +139,7 @@ func (s *server) listSyncStreams(ctx context.Context, in *struct{ SyncID }) (*Pl
 		v.Items[i] = StreamCounters{Stream: viewName(c.Stream), Table: viewName(c.Table), Phase: c.Phase, Rows: c.Rows, Bytes: c.Bytes,
 			Committed: c.Committed, Total: c.Total, Extracted: c.Counts.Extracted, Loaded: c.Counts.Loaded, Rejected: c.Counts.Rejected,
 			Filtered: c.Counts.Filtered, Deleted: c.Counts.Deleted, Changes: c.Changes, Loads: c.Loads, StartedAt: c.StartedAt,
-			EndedAt: c.EndedAt, Error: viewFailure(c.Error)}
+			EndedAt: c.EndedAt, Error: s.viewFailure(c.Error, kinds[y.ConnectionID])}
 	}
 	return &Plain[SyncStreams]{Body: v}, nil
 }
@@ -216,5 +230,5 @@ func (s *server) cancelSync(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	return &Plain[Sync]{Body: viewSync(y)}, nil
+	return s.oneSync(ctx, y)
 }

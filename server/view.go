@@ -45,13 +45,15 @@ type Failure struct {
 	Retryable  bool      `json:"retryable" example:"false" doc:"Whether the platform tries again by itself."`
 	RetryAfter string    `json:"retry_after,omitempty" example:"1m0s" doc:"How long the other side asks to wait."`
 	At         time.Time `json:"at,omitzero" example:"2026-11-21T14:00:00Z" doc:"When."`
+	Runbook    string    `json:"runbook,omitempty" example:"postgres-sign-in" doc:"Id of the runbook that says what to do, for get-runbook."`
 }
 
-func viewFailure(f *store.Failure) *Failure {
+// viewFailure shows a failure of what is of these kinds.
+func (s *server) viewFailure(f *store.Failure, k store.Kinds) *Failure {
 	if f == nil {
 		return nil
 	}
-	return &Failure{Class: f.Class, Code: f.Code, Message: f.Message, Hint: f.Hint, Stream: f.Stream, Operation: f.Op,
+	return &Failure{Runbook: s.runbookOf(k, f.Code), Class: f.Class, Code: f.Code, Message: f.Message, Hint: f.Hint, Stream: f.Stream, Operation: f.Op,
 		Cause: f.Cause, Retryable: f.Retryable, RetryAfter: durationText(f.RetryAfter), At: f.At}
 }
 
@@ -95,10 +97,10 @@ type Source struct {
 	UpdatedAt  time.Time         `json:"updated_at" example:"2026-11-21T13:00:00Z" doc:"When its settings were last changed."`
 }
 
-func viewSource(s *store.Source) Source {
-	return Source{ID: s.ID, Name: s.Name, Connector: s.Connector, Config: JSONObject(s.Config), Secrets: viewSecrets(s.Secrets),
-		Region: s.Region, Labels: s.Labels, Team: s.Team, SetupState: string(s.Setup), Problem: viewFailure(s.Problem),
-		CheckedAt: s.CheckedAt, CreatedBy: s.CreatedBy, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}
+func (s *server) viewSource(src *store.Source) Source {
+	return Source{ID: src.ID, Name: src.Name, Connector: src.Connector, Config: JSONObject(src.Config), Secrets: viewSecrets(src.Secrets),
+		Region: src.Region, Labels: src.Labels, Team: src.Team, SetupState: string(src.Setup), Problem: s.viewFailure(src.Problem, store.Kinds{Source: src.Connector}),
+		CheckedAt: src.CheckedAt, CreatedBy: src.CreatedBy, CreatedAt: src.CreatedAt, UpdatedAt: src.UpdatedAt}
 }
 
 // Destination is a configured destination.
@@ -119,8 +121,8 @@ type Destination struct {
 	UpdatedAt  time.Time         `json:"updated_at" example:"2026-11-21T13:00:00Z" doc:"When its settings were last changed."`
 }
 
-func viewDestination(d *store.Destination) Destination {
+func (s *server) viewDestination(d *store.Destination) Destination {
 	return Destination{ID: d.ID, Name: d.Name, Connector: d.Kind, Config: JSONObject(d.Config), Secrets: viewSecrets(d.Secrets),
-		Region: d.Region, Labels: d.Labels, Team: d.Team, SetupState: string(d.Setup), Problem: viewFailure(d.Problem),
+		Region: d.Region, Labels: d.Labels, Team: d.Team, SetupState: string(d.Setup), Problem: s.viewFailure(d.Problem, store.Kinds{Destination: d.Kind}),
 		CheckedAt: d.CheckedAt, CreatedBy: d.CreatedBy, CreatedAt: d.CreatedAt, UpdatedAt: d.UpdatedAt}
 }

@@ -40,10 +40,10 @@ type Status struct {
 	FailuresInRow  int       `json:"failures_in_row" example:"0" doc:"Syncs that failed since the last success."`
 }
 
-func viewStatus(s store.Status) Status {
-	return Status{SetupState: string(s.Setup), SyncState: string(s.State), Freshness: string(s.Freshness), RescheduledFor: s.RescheduledFor,
-		NextRunAt: s.NextRunAt, Waiting: s.Waiting, LastSyncID: s.LastSyncID, LastOutcome: string(s.LastOutcome),
-		LastSuccessAt: s.LastSuccessAt, LastFailure: viewFailure(s.LastFailure), FailuresInRow: s.FailuresInRow}
+func (s *server) viewStatus(t *store.Status, k store.Kinds) Status {
+	return Status{SetupState: string(t.Setup), SyncState: string(t.State), Freshness: string(t.Freshness), RescheduledFor: t.RescheduledFor,
+		NextRunAt: t.NextRunAt, Waiting: t.Waiting, LastSyncID: t.LastSyncID, LastOutcome: string(t.LastOutcome),
+		LastSuccessAt: t.LastSuccessAt, LastFailure: s.viewFailure(t.LastFailure, k), FailuresInRow: t.FailuresInRow}
 }
 
 // Connection is one source, one destination, chosen streams and a schedule. Its
@@ -79,13 +79,14 @@ type Connection struct {
 	UpdatedAt       time.Time            `json:"updated_at" example:"2026-11-21T13:00:00Z" doc:"When its settings were last changed."`
 }
 
-func viewConnection(r *store.ConnectionRow) Connection {
+func (s *server) viewConnection(r *store.ConnectionRow) Connection {
+	kinds := store.Kinds{Source: r.Connector, Destination: r.DestinationKind}
 	c := Connection{ID: r.ID, Name: r.Name, SourceID: r.SourceID, SourceName: r.SourceName, Connector: r.Connector,
 		DestinationID: r.DestinationID, DestinationName: r.DestinationName, DestinationKind: r.DestinationKind,
 		Schema: r.Schema, Labels: r.Labels, Team: r.Team, Schedule: viewSchedule(r.Schedule), DependsOn: r.DependsOn,
 		Names: r.Names, Drift: r.Drift, OnLost: r.OnLost, Nested: r.Nested, Limits: control.LimitsSpec(r.Limits),
 		Freshness: shortDuration(r.Connection.Freshness), Paused: r.Paused, AllStreams: r.AllStreams, SelectedStreams: r.SelectedStreams,
-		Status: viewStatus(r.Status), CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
+		Status: s.viewStatus(&r.Status, kinds), CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
 	if c.Names == "" {
 		c.Names = "normalized"
 	}
@@ -93,7 +94,7 @@ func viewConnection(r *store.ConnectionRow) Connection {
 		c.Windows = append(c.Windows, control.WindowSpec(w))
 	}
 	if r.LastSync != nil {
-		y := viewSync(r.LastSync)
+		y := s.viewSync(r.LastSync, kinds)
 		c.LastSync = &y
 	}
 	return c
@@ -142,12 +143,12 @@ type Sync struct {
 	Error           *Failure     `json:"error,omitempty" doc:"Why it failed."`
 }
 
-func viewSync(y *store.Sync) Sync {
+func (s *server) viewSync(y *store.Sync, k store.Kinds) Sync {
 	v := Sync{ID: y.ID, ConnectionID: y.ConnectionID, Trigger: string(y.Trigger), Kind: string(y.Kind), State: string(y.State),
 		Outcome: string(y.Outcome), Region: y.Region, WorkerID: y.WorkerID, Attempts: y.Attempts, DueAt: y.DueAt, QueuedAt: y.QueuedAt,
 		StartedAt: y.StartedAt, EndedAt: y.EndedAt, RetryAt: y.RetryAt, CancelRequested: y.CancelRequested, RequestedBy: y.RequestedBy,
 		Rows: y.Rows, Bytes: y.Bytes, Rejected: y.Rejected, Deleted: y.Deleted, SchemaChanges: y.Changes, Warnings: y.Warnings,
-		LogLines: y.LogLines, Error: viewFailure(y.Error)}
+		LogLines: y.LogLines, Error: s.viewFailure(y.Error, k)}
 	for _, n := range y.Resync {
 		v.Resync = append(v.Resync, viewName(n))
 	}

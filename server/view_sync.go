@@ -21,9 +21,9 @@ type Attempt struct {
 	Error       *Failure  `json:"error,omitempty" doc:"Why it failed."`
 }
 
-func viewAttempt(a *store.Attempt) Attempt {
+func (s *server) viewAttempt(a *store.Attempt, k store.Kinds) Attempt {
 	return Attempt{Number: a.N, WorkerID: a.WorkerID, Epoch: a.Epoch, StartedAt: a.StartedAt, HeartbeatAt: a.HeartbeatAt,
-		LeaseUntil: a.LeaseUntil, EndedAt: a.EndedAt, Outcome: string(a.Outcome), Rows: a.Rows, Bytes: a.Bytes, Error: viewFailure(a.Error)}
+		LeaseUntil: a.LeaseUntil, EndedAt: a.EndedAt, Outcome: string(a.Outcome), Rows: a.Rows, Bytes: a.Bytes, Error: s.viewFailure(a.Error, k)}
 }
 
 // StreamCounters are what a sync did to a stream.
@@ -93,9 +93,9 @@ type Operation struct {
 	EndedAt         time.Time  `json:"ended_at,omitzero" example:"2026-11-21T14:00:30Z" doc:"When it ended."`
 }
 
-func viewOperation(o *store.Operation) Operation {
+func (s *server) viewOperation(o *store.Operation, k store.Kinds) Operation {
 	return Operation{ID: o.ID, Kind: o.Kind, ObjectID: o.ObjectID, State: string(o.State), Done: o.Done, Total: o.Total, Message: o.Message,
-		Result: JSONObject(o.Result), Error: viewFailure(o.Error), CancelRequested: o.CancelRequested, CreatedBy: o.CreatedBy,
+		Result: JSONObject(o.Result), Error: s.viewFailure(o.Error, k), CancelRequested: o.CancelRequested, CreatedBy: o.CreatedBy,
 		CreatedAt: o.CreatedAt, UpdatedAt: o.UpdatedAt, EndedAt: o.EndedAt}
 }
 

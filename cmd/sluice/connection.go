@@ -151,6 +151,7 @@ func (a *app) showConnection(con *remoteConnection) {
 		line("last failure", f.Message)
 		line("to do", f.Hint)
 		line("code", f.Code+" ("+f.Class+")")
+		line("runbook", dash(f.Runbook))
 	}
 }
 

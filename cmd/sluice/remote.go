@@ -71,6 +71,7 @@ type remoteFailure struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
 	Hint    string `json:"hint"`
+	Runbook string `json:"runbook"`
 }
 
 type remoteSync struct {

@@ -23,6 +23,7 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/access"
 	"github.com/sluicehq/sluice/control"
+	"github.com/sluicehq/sluice/health/runbook"
 	"github.com/sluicehq/sluice/scheduler"
 	"github.com/sluicehq/sluice/server"
 )
@@ -109,6 +110,7 @@ type process struct {
 	worker   *scheduler.Worker
 	registry *prometheus.Registry
 	shown    []server.Setting // how the process was started
+	runbooks *runbook.Library
 }
 
 // serve runs the parts until a signal or the failure of one of them ends all.
@@ -118,8 +120,12 @@ func (a *app) serve(cmd *cobra.Command, s settings, r roles) error {
 	if err != nil {
 		return err
 	}
+	var runbooks *runbook.Library
 	if r.server {
 		if err := s.checkListen(); err != nil {
+			return err
+		}
+		if runbooks, err = openRunbooks(s.runbooksDir); err != nil {
 			return err
 		}
 	}
@@ -149,7 +155,7 @@ func (a *app) serve(cmd *cobra.Command, s settings, r roles) error {
 		return err
 	}
 	defer a.close("the queue", queue)
-	proc := &process{platform: p, roles: r, log: log, queue: queue, registry: prometheus.NewRegistry(), shown: shown(cmd)}
+	proc := &process{platform: p, roles: r, log: log, queue: queue, registry: prometheus.NewRegistry(), shown: shown(cmd), runbooks: runbooks}
 	proc.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return proc.run(ctx)
 }
@@ -270,7 +276,7 @@ func (p *process) listen(life context.Context, c *control.Control) (func() error
 		proxies = append(proxies, netip.MustParsePrefix(text)) // checkListen has read them
 	}
 	api, err := server.New(server.Config{Store: p.store, Control: c, Access: acc, Version: version(), Registry: p.registry, Log: p.log,
-		TrustedProxies: proxies, PublicURL: p.settings.publicURL, Settings: p.shown})
+		TrustedProxies: proxies, PublicURL: p.settings.publicURL, Settings: p.shown, Runbooks: p.runbooks})
 	if err != nil {
 		return nil, err
 	}

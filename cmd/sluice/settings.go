@@ -52,6 +52,7 @@ type settings struct {
 	oidcClientSecret string
 	oidcRoles        []string
 	logFormat        string
+	runbooksDir      string
 	otlpEndpoint     string
 }
 
@@ -87,6 +88,7 @@ func (s *settings) serverFlags(a *app, cmd *cobra.Command) {
 	f.StringVar(&s.oidcClientID, "oidc-client-id", a.env("OIDC_CLIENT_ID", ""), "this platform's client id there (SLUICE_OIDC_CLIENT_ID); its secret comes in SLUICE_OIDC_CLIENT_SECRET")
 	f.StringSliceVar(&s.oidcRoles, "oidc-roles", list(a.env("OIDC_ROLES", "")), "who gets which role, as admin=group:data-team or viewer=domain:example.com (SLUICE_OIDC_ROLES)")
 	s.oidcClientSecret = a.env("OIDC_CLIENT_SECRET", "")
+	a.runbooksFlag(cmd, &s.runbooksDir)
 	s.maxFlags(a, cmd)
 }
 

@@ -143,6 +143,13 @@ func (s *shelf) find(connector, code string) *Runbook {
 	return nil
 }
 
+// About reports whether the runbook may be about a connector's failures of a code;
+// empty: any. Another one may come before it, as For says.
+func (b *Runbook) About(connector, code string) bool {
+	of := connector == "" || len(b.Connectors) == 0 || slices.Contains(b.Connectors, connector)
+	return of && (code == "" || slices.ContainsFunc(b.Codes, func(pattern string) bool { return fits(pattern, code) }))
+}
+
 // fits reports whether a code is one of a pattern's.
 func fits(pattern, code string) bool {
 	ok, err := path.Match(pattern, code)
