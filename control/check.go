@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/config"
@@ -222,11 +223,45 @@ func (c *Control) checkAgain(ctx context.Context, who Actor, kind, id string, se
 	if setup == store.Incomplete {
 		return
 	}
+	if err := c.tryBroken(ctx, kind, id); err != nil {
+		c.log.Warn("broken connections of a changed "+kind+" wait for their hourly try", "id", id, "error", err)
+	}
 	check := c.CheckSource
 	if kind == config.KindDestination {
 		check = c.CheckDestination
 	}
 	if _, err := check(ctx, who, id); err != nil {
 		c.log.Info("a changed "+kind+" is not checked now", "id", id, "error", err)
+	}
+}
+
+// tryBroken lets the broken connections of an endpoint run now: what was wrong
+// may have been put right.
+func (c *Control) tryBroken(ctx context.Context, kind, id string) error {
+	using := store.ConnectionFilter{Setup: store.Broken, SourceID: id}
+	if kind == config.KindDestination {
+		using = store.ConnectionFilter{Setup: store.Broken, DestinationID: id}
+	}
+	for page := (store.Page{Limit: store.MaxLimit}); ; {
+		rows, next, err := c.store.ListConnections(ctx, using, page)
+		if err != nil {
+			return err
+		}
+		for i := range rows {
+			if rows[i].Paused || rows[i].Schedule.Kind == store.Manual {
+				continue
+			}
+			err := c.store.UpdateStatus(ctx, rows[i].ID, func(s *store.Status) error {
+				s.NextRunAt = c.store.Now()
+				return nil
+			})
+			if err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		if page.Cursor = next; next == "" {
+			c.o.Kick()
+			return nil
+		}
 	}
 }

@@ -365,3 +365,39 @@ func settings(con *store.Connection, name string) store.Stream {
 	}
 	return store.Stream{}
 }
+
+// TestBrokenConnectionsAreTriedWhenTheirSetUpChanges: nobody waits for the hourly
+// try after correcting a source.
+func TestBrokenConnectionsAreTriedWhenTheirSetUpChanges(t *testing.T) {
+	both(t, func(t *testing.T, f *fixture) {
+		con := f.connection()
+		later := f.clock.Now().Add(time.Hour)
+		wait := func(setup store.SetupState) {
+			t.Helper()
+			if err := f.store.SetSourceSetup(f.ctx, con.SourceID, setup, nil, f.clock.Now()); err != nil {
+				t.Fatal(err)
+			}
+			err := f.store.UpdateStatus(f.ctx, con.ID, func(s *store.Status) error { s.Setup, s.NextRunAt = setup, later; return nil })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		next := func() time.Time {
+			return must[*store.Connection](t)(f.store.Connection(f.ctx, con.ID)).Status.NextRunAt
+		}
+		wait(store.Connected)
+		must[*store.Source](t)(f.PatchSource(f.ctx, who, con.SourceID, 0, json.RawMessage(`{"config":{"pages":7}}`)))
+		if !next().Equal(later) {
+			t.Errorf("a connection that works is tried at %v", next())
+		}
+		wait(store.Broken)
+		must[*store.Source](t)(f.PatchSource(f.ctx, who, con.SourceID, 0, json.RawMessage(`{"team":"other"}`)))
+		if !next().Equal(later) {
+			t.Errorf("after a change of the team it is tried at %v", next())
+		}
+		must[*store.Source](t)(f.PatchSource(f.ctx, who, con.SourceID, 0, json.RawMessage(`{"config":{"pages":8}}`)))
+		if next().Sub(f.clock.Now()) > time.Second {
+			t.Errorf("after a change of the configuration it is tried at %v, not now", next())
+		}
+	})
+}

@@ -129,6 +129,11 @@ func (r *running) status(e Ending, v Verdict) func(*store.Status) {
 	now := r.worker.Store.Now()
 	return func(s *store.Status) {
 		if v.Outcome == "" {
+			r.mu.Lock()
+			if r.notBefore.After(now) {
+				s.Waiting = "a window in which it must not run, until " + r.notBefore.UTC().Format("2006-01-02 15:04 UTC")
+			}
+			r.mu.Unlock()
 			return
 		}
 		settle(s, aim{r.connection.ID, r.timing, r.connection.Freshness, r.connection.CreatedAt}, v, now)

@@ -371,6 +371,11 @@ func TestWindows(t *testing.T) {
 		if last := y[len(y)-1]; last.State != store.Queued || last.RetryAt.Hour() != 18 {
 			t.Errorf("asked for in the window: %+v", last)
 		}
+		held, err := w.store.Connection(t.Context(), c.ID)
+		w.check(err)
+		if !strings.Contains(held.Status.Waiting, "18:00 UTC") {
+			t.Errorf("in the window it waits for %q", held.Status.Waiting)
+		}
 		w.clock.advance(9 * time.Hour)
 		w.settle(worker)
 		if y := w.syncs(c); y[len(y)-1].Outcome != store.Succeeded {
