@@ -133,7 +133,7 @@ func (c *client) send(ctx context.Context, method, path string, query url.Values
 		seconds, err := strconv.Atoi(resp.Header.Get("Retry-After"))
 		wait := time.Duration(seconds) * time.Second
 		if err != nil || wait < 0 || wait > left || left <= 0 {
-			return resp, nil
+			return resp, nil //nolint:nilerr // a wait that cannot be read: the answer itself says what is wrong
 		}
 		_ = resp.Body.Close()
 		left -= max(wait, time.Second)
