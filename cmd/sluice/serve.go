@@ -121,6 +121,9 @@ func (a *app) serve(cmd *cobra.Command, s settings, r roles) error {
 		return err
 	}
 	var runbooks *runbook.Library
+	if s.wrong != nil {
+		return s.wrong
+	}
 	if r.server {
 		if err := s.checkListen(); err != nil {
 			return err
@@ -169,7 +172,7 @@ func (p *process) run(ctx context.Context) error {
 	defer end(nil)
 	if p.roles.server {
 		p.leader = scheduler.NewLeader(scheduler.LeaderConfig{Store: p.store, Queue: p.queue, Name: hostname() + fmt.Sprint("-", os.Getpid()),
-			Caps: scheduler.Caps{All: p.settings.maxSyncs, PerHost: p.settings.maxPerHost, PerDestination: p.settings.maxPerDest}, Log: p.log})
+			Caps: scheduler.Caps{All: p.settings.maxSyncs, PerHost: p.settings.maxPerHost, PerDestination: p.settings.maxPerDest}, Retention: p.settings.keep, Log: p.log})
 		p.registry.MustRegister(scheduler.NewFleetCollector(p.store, p.leader))
 	}
 	kick := func() {}

@@ -18,6 +18,8 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/access"
+	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/store"
 )
 
 // settings are what the platform's processes are told: by flags, and where a
@@ -47,6 +49,8 @@ type settings struct {
 	egressDeny       []string
 	egressStrict     bool
 	secretsDir       string
+	keep             store.Retention
+	wrong            error // what the environment says and cannot be read
 	oidcIssuer       string
 	oidcClientID     string
 	oidcClientSecret string
@@ -89,8 +93,58 @@ func (s *settings) serverFlags(a *app, cmd *cobra.Command) {
 	f.StringSliceVar(&s.oidcRoles, "oidc-roles", list(a.env("OIDC_ROLES", "")), "who gets which role, as admin=group:data-team or viewer=domain:example.com (SLUICE_OIDC_ROLES)")
 	s.oidcClientSecret = a.env("OIDC_CLIENT_SECRET", "")
 	a.runbooksFlag(cmd, &s.runbooksDir)
+	s.keep = store.DefaultRetention()
 	s.maxFlags(a, cmd)
+	s.keepFlags(a, cmd)
 }
+
+// keepFlags say for how long the metadata store keeps what is over.
+func (s *settings) keepFlags(a *app, cmd *cobra.Command) {
+	for _, k := range []struct {
+		name, what string
+		field      *time.Duration
+	}{
+		{"syncs", "syncs since their end, with attempts and counters", &s.keep.Syncs},
+		{"logs", "logs of syncs", &s.keep.Logs},
+		{"states", "former states of streams; the current ones stay", &s.keep.States},
+		{"events", "events", &s.keep.Events},
+		{"audit", "the audit log", &s.keep.Audit},
+	} {
+		variable := "KEEP_" + strings.ToUpper(k.name)
+		span := interval{k.field}
+		if text := a.env(variable, ""); text != "" {
+			s.wrong = errors.Join(s.wrong, named("SLUICE_"+variable, span.Set(text)))
+		}
+		cmd.Flags().Var(span, "keep-"+k.name, "how long to keep "+k.what+", as 30d or 12h (SLUICE_"+variable+")")
+	}
+}
+
+func named(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s: %w", name, err)}
+}
+
+// interval is a flag such as 90d.
+type interval struct{ to *time.Duration }
+
+// String implements pflag.Value.
+func (i interval) String() string {
+	if i.to == nil {
+		return ""
+	}
+	return config.FormatInterval(*i.to)
+}
+
+// Set implements pflag.Value.
+func (i interval) Set(text string) (err error) {
+	*i.to, err = config.ParseInterval(text)
+	return err
+}
+
+// Type implements pflag.Value.
+func (interval) Type() string { return "duration" }
 
 // maxFlags bound what runs at once over all workers.
 func (s *settings) maxFlags(a *app, cmd *cobra.Command) {
