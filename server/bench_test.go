@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -15,7 +16,12 @@ import (
 // aims are for. It reports the latency within which 99 of 100 requests were
 // answered, network apart.
 func BenchmarkAt10000Connections(b *testing.B) {
-	p := newPlatform(b)
+	b.Run("sqlite", func(b *testing.B) { benchAt10000(b, newPlatform(b)) })
+	b.Run("postgres", func(b *testing.B) { benchAt10000(b, newPlatformAt(b, pgtest.Shared(b).NewDatabase(b))) })
+}
+
+func benchAt10000(b *testing.B, p *platform) {
+	b.Helper()
 	p.people()
 	_, _, first := p.seed()
 	seedConnections(b, p, first, 10_000)

@@ -19,13 +19,14 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/access"
 	"github.com/sluicehq/sluice/control"
+	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/keyring"
 	"github.com/sluicehq/sluice/server"
 	"github.com/sluicehq/sluice/spec"
 	"github.com/sluicehq/sluice/store"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
 
 // shopConfig is the configuration of the connector and destination kind "shop".
 type shopConfig struct {
@@ -110,10 +111,16 @@ const password = "four unrelated words here"
 
 func newPlatform(t testing.TB, change ...func(*server.Config)) *platform {
 	t.Helper()
+	return newPlatformAt(t, "sqlite:"+filepath.Join(t.TempDir(), "store.db"), change...)
+}
+
+// newPlatformAt is newPlatform on a store of one's own.
+func newPlatformAt(t testing.TB, url string, change ...func(*server.Config)) *platform {
+	t.Helper()
 	p := &platform{t: t, log: &lockedBuffer{}, tokens: map[string]string{}, users: map[string]string{}}
 	ctx := t.Context()
 	var err error
-	if p.store, err = store.Open(ctx, "sqlite:"+filepath.Join(t.TempDir(), "store.db"), store.Options{PollEvents: 20 * time.Millisecond}); err != nil {
+	if p.store, err = store.Open(ctx, url, store.Options{PollEvents: 20 * time.Millisecond}); err != nil {
 		t.Fatal(err)
 	}
 	keys, err := keyring.New(keyring.NewKey(), time.Now())
