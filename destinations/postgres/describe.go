@@ -114,7 +114,14 @@ func (d *destination) Alter(ctx context.Context, load sluice.LoadID, t sluice.Ta
 	if done, err := d.create(ctx, load, t, changes); done || err != nil {
 		return classify(err, op)
 	}
-	return classify(d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) }), op)
+	// A session that has just found no such schema may not hear at once of the one
+	// that another session has made since: it is visible before it is announced.
+	for try := 1; ; try++ {
+		err := d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) })
+		if !hasState(err, "3F000") || try == 5 {
+			return classify(err, op)
+		}
+	}
 }
 
 // create makes a new table in one message, and reports whether that is done: not
