@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -75,8 +76,23 @@ type resumed struct {
 	kills  int
 }
 
+// A committing is the output of a sync, and whether it tells of a commit: killed
+// before the first one, a sync leaves nothing to go on from.
+type committing struct {
+	out  *bytes.Buffer
+	seen atomic.Bool
+}
+
+// Write implements io.Writer.
+func (c *committing) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(`"event":"commit"`)) {
+		c.seen.Store(true)
+	}
+	return c.out.Write(p)
+}
+
 // finish syncs until a sync comes through; the others are killed when they have
-// read a random share of what is left.
+// committed something and read a random share of what is left.
 func (r *resumed) finish(rows int) {
 	r.t.Helper()
 	const kills = 3
@@ -88,6 +104,8 @@ func (r *resumed) finish(rows int) {
 		}
 		var out bytes.Buffer
 		cmd := r.command(&out)
+		watched := &committing{out: &out}
+		cmd.Stdout, cmd.Stderr = watched, watched
 		if err := cmd.Start(); err != nil {
 			r.t.Fatal(err)
 		}
@@ -101,7 +119,7 @@ func (r *resumed) finish(rows int) {
 			case err = <-done:
 				running = false
 			case <-tick.C:
-				if !killed && r.wire.rows.Load() >= target {
+				if !killed && watched.seen.Load() && r.wire.rows.Load() >= target {
 					killed = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) == nil
 				}
 			}
