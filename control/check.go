@@ -242,26 +242,23 @@ func (c *Control) tryBroken(ctx context.Context, kind, id string) error {
 	if kind == config.KindDestination {
 		using = store.ConnectionFilter{Setup: store.Broken, DestinationID: id}
 	}
-	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		rows, next, err := c.store.ListConnections(ctx, using, page)
-		if err != nil {
-			return err
-		}
-		for i := range rows {
-			if rows[i].Paused || rows[i].Schedule.Kind == store.Manual {
-				continue
-			}
-			err := c.store.UpdateStatus(ctx, rows[i].ID, func(s *store.Status) error {
-				s.NextRunAt = c.store.Now()
-				return nil
-			})
-			if err != nil && !errors.Is(err, store.ErrNotFound) {
-				return err
-			}
-		}
-		if page.Cursor = next; next == "" {
-			c.o.Kick()
+	err := store.Each(func(p store.Page) ([]store.ConnectionRow, string, error) {
+		return c.store.ListConnections(ctx, using, p)
+	}, func(row *store.ConnectionRow) error {
+		if row.Paused || row.Schedule.Kind == store.Manual {
 			return nil
 		}
+		err := c.store.UpdateStatus(ctx, row.ID, func(s *store.Status) error {
+			s.NextRunAt = c.store.Now()
+			return nil
+		})
+		if errors.Is(err, store.ErrNotFound) {
+			return nil
+		}
+		return err
+	})
+	if err == nil {
+		c.o.Kick()
 	}
+	return err
 }

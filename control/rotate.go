@@ -17,36 +17,24 @@ func (c *Control) RewrapAll(ctx context.Context) (changed int, err error) {
 	if err := c.rewrapSalt(ctx); err != nil {
 		return 0, err
 	}
-	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		sources, next, err := c.store.ListSources(ctx, store.EndpointFilter{}, page)
-		if err != nil {
-			return changed, err
-		}
-		for i := range sources {
-			n, err := c.rewrapSource(ctx, sources[i].ID)
-			if changed += n; err != nil {
-				return changed, err
-			}
-		}
-		if page.Cursor = next; next == "" {
-			break
-		}
+	err = store.Each(func(p store.Page) ([]store.Source, string, error) {
+		return c.store.ListSources(ctx, store.EndpointFilter{}, p)
+	}, func(v *store.Source) error {
+		n, err := c.rewrapSource(ctx, v.ID)
+		changed += n
+		return err
+	})
+	if err != nil {
+		return changed, err
 	}
-	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		destinations, next, err := c.store.ListDestinations(ctx, store.EndpointFilter{}, page)
-		if err != nil {
-			return changed, err
-		}
-		for i := range destinations {
-			n, err := c.rewrapDestination(ctx, destinations[i].ID)
-			if changed += n; err != nil {
-				return changed, err
-			}
-		}
-		if page.Cursor = next; next == "" {
-			return changed, nil
-		}
-	}
+	err = store.Each(func(p store.Page) ([]store.Destination, string, error) {
+		return c.store.ListDestinations(ctx, store.EndpointFilter{}, p)
+	}, func(v *store.Destination) error {
+		n, err := c.rewrapDestination(ctx, v.ID)
+		changed += n
+		return err
+	})
+	return changed, err
 }
 
 // again repeats change while others change the same object; one that is gone

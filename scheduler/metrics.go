@@ -164,20 +164,17 @@ func (f *fleet) measure(ctx context.Context, gauge func(*prometheus.Desc, float6
 
 func (f *fleet) measureWorkers(ctx context.Context, now time.Time, gauge func(*prometheus.Desc, float64, ...string)) error {
 	workers, places := map[string]int{}, map[string]int{}
-	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		list, next, err := f.store.ListWorkers(ctx, "", page)
-		if err != nil {
-			return err
+	err := store.Each(func(p store.Page) ([]store.Worker, string, error) {
+		return f.store.ListWorkers(ctx, "", p)
+	}, func(w *store.Worker) error {
+		if now.Sub(w.SeenAt) < time.Minute {
+			workers[w.Region]++
+			places[w.Region] += w.Capacity
 		}
-		for _, w := range list {
-			if now.Sub(w.SeenAt) < time.Minute {
-				workers[w.Region]++
-				places[w.Region] += w.Capacity
-			}
-		}
-		if page.Cursor = next; next == "" {
-			break
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	for region := range workers {
 		gauge(workersDesc, float64(workers[region]), region)

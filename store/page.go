@@ -225,3 +225,22 @@ func rawOf(slot any) json.RawMessage {
 	text, _ := json.Marshal(slot) // a number or a string
 	return text
 }
+
+// Each calls do for everything that list returns, page by page, until an error
+// of either, which it returns.
+func Each[T any](list func(Page) ([]T, string, error), do func(*T) error) error {
+	for page := (Page{Limit: MaxLimit}); ; {
+		items, next, err := list(page)
+		if err != nil {
+			return err
+		}
+		for i := range items {
+			if err := do(&items[i]); err != nil {
+				return err
+			}
+		}
+		if page.Cursor = next; next == "" {
+			return nil
+		}
+	}
+}
