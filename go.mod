@@ -2,6 +2,9 @@ module github.com/sluicehq/sluice
 
 go 1.26.0
 
+// Some packages from npm bring Go files of their own.
+ignore ./web/node_modules
+
 require (
 	github.com/apache/arrow-go/v18 v18.8.0
 	github.com/cenkalti/backoff/v4 v4.3.0
