@@ -37,6 +37,7 @@ var layers = map[string][]string{
 	"access":         {".", "store"},
 	"control":        {".", "spec", "config", "store", "keyring", "access"},
 	"scheduler":      {".", "store", "job", "pipeline"},
+	"health":         {"."},
 	"health/runbook": {},
 	"health/rota":    {},
 	"server":         {".", "store", "control", "access", "health/runbook"},
