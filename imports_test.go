@@ -40,6 +40,8 @@ var layers = map[string][]string{
 	"health":         {"."},
 	"health/runbook": {},
 	"health/rota":    {},
+	"health/alert":   {"."},
+	"health/wall":    {".", "health"},
 	"server":         {".", "store", "control", "access", "health/runbook"},
 	"server/*":       {"server"},
 	"cmd/*": {".", "spec", "config", "connectors", "destinations", "job", "pipeline", "plugin",
