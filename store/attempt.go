@@ -64,7 +64,7 @@ func (x *txn) claim(ctx context.Context, a *Attempt, t *Status, now int64) error
 }
 
 func (x *txn) setEpoch(ctx context.Context, connectionID string, epoch int64) error {
-	_, err := x.exec(ctx, "UPDATE connection_status SET epoch = ? WHERE connection_id = ?", epoch, connectionID)
+	_, err := x.exec(ctx, "UPDATE connection_status SET epoch = ?, rev = rev + 1 WHERE connection_id = ?", epoch, connectionID)
 	return err
 }
 

@@ -144,6 +144,12 @@ type Status struct {
 	Waiting        string    // why a queued sync waits; "": it does not
 	FailuresInRow  int       // syncs that failed since the last success
 	Epoch          int64     // fences runs (invariant 6); raised by claims only
+
+	// The last sync that has ended, which LastSyncID is where none is open.
+	EndedSyncID string
+	EndedAt     time.Time
+	EndedRows   int64
+	EndedTook   time.Duration // from its start; 0: it never started
 }
 
 // A ConnectionFilter narrows ListConnections; zero fields let everything through.

@@ -14,7 +14,7 @@ const (
 		"coalesce((SELECT @AGG@ FROM dependencies d WHERE d.connection_id = c.id), ''), c.names, c.drift, c.on_lost, c.nested, c.limits, c.objective, " +
 		"c.paused, c.all_streams, c.selected_streams, c.created_by, c.version, c.created_at, c.updated_at"
 	statusColumns = "t.setup, t.state, t.rescheduled_for, t.next_run_at, t.last_sync_id, t.last_outcome, t.last_success_at, t.last_failure, " +
-		"t.freshness, t.delayed_at, t.waiting, t.failures, t.epoch"
+		"t.freshness, t.delayed_at, t.waiting, t.failures, t.epoch, t.ended_sync_id, t.ended_at, t.ended_rows, t.ended_took"
 	connectionTables = "connections c JOIN connection_status t ON t.connection_id = c.id"
 )
 
@@ -36,7 +36,8 @@ func connectionTargets(c *ConnectionRow, dependsOn *string) []any {
 
 func statusTargets(t *Status) []any {
 	return []any{&t.Setup, &t.State, intoTime(&t.RescheduledFor), intoTime(&t.NextRunAt), &t.LastSyncID, &t.LastOutcome, intoTime(&t.LastSuccessAt),
-		intoJSON(&t.LastFailure), &t.Freshness, intoTime(&t.DelayedAt), &t.Waiting, &t.FailuresInRow, &t.Epoch}
+		intoJSON(&t.LastFailure), &t.Freshness, intoTime(&t.DelayedAt), &t.Waiting, &t.FailuresInRow, &t.Epoch,
+		&t.EndedSyncID, intoTime(&t.EndedAt), &t.EndedRows, durationScanner{&t.EndedTook}}
 }
 
 func splitIDs(list string) []string {
@@ -243,7 +244,7 @@ func (x *txn) updateConnection(ctx context.Context, c, before *Connection, now i
 
 // replan makes the next run of a connection to be worked out again.
 func (x *txn) replan(ctx context.Context, id string, paused, planned bool) error {
-	_, err := x.exec(ctx, "UPDATE connection_status SET paused = ?, planned = ?, next_run_at = 0, "+
+	_, err := x.exec(ctx, "UPDATE connection_status SET paused = ?, planned = ?, next_run_at = 0, rev = rev + 1, "+
 		"state = CASE WHEN open THEN state WHEN ? THEN 'paused' WHEN state = 'paused' THEN 'scheduled' ELSE state END WHERE connection_id = ?",
 		paused, planned, paused, id)
 	return err

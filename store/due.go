@@ -82,7 +82,7 @@ func (s *Store) DueOf(ctx context.Context, id string) (*Due, error) {
 func (s *Store) SetNextRuns(ctx context.Context, at map[string]time.Time) error {
 	err := s.change(ctx, durable, func(x *txn) error {
 		for _, id := range slices.Sorted(maps.Keys(at)) {
-			if _, err := x.exec(ctx, "UPDATE connection_status SET next_run_at = ? WHERE connection_id = ?", micros(at[id]), id); err != nil {
+			if _, err := x.exec(ctx, "UPDATE connection_status SET next_run_at = ?, rev = rev + 1 WHERE connection_id = ?", micros(at[id]), id); err != nil {
 				return err
 			}
 		}

@@ -40,17 +40,29 @@ func (s *Store) AppendEvents(ctx context.Context, events ...Event) error {
 // eventLock is the advisory lock that makes the order of ids that of commits.
 const eventLock = 0x51_1ce_e7e475
 
-// flushEvents appends the transaction's events. Where transactions may commit side
-// by side, it holds them back until this one has committed, which is next: a
-// reader who has seen an id would otherwise miss a smaller one that commits later.
-func (x *txn) flushEvents(ctx context.Context, now time.Time) error {
-	if len(x.events) == 0 {
+// flush appends the transaction's events and adds to the fleet's hours. Where
+// transactions may commit side by side, it holds them back until this one has
+// committed, which is next: a reader who has seen an id would otherwise miss a
+// smaller one that commits later, and whoever holds an hour's row would make others
+// wait for longer.
+func (x *txn) flush(ctx context.Context, now time.Time) error {
+	if len(x.events) == 0 && len(x.hours) == 0 {
 		return nil
 	}
 	if x.dialect == postgres {
 		if _, err := x.exec(ctx, "SELECT pg_advisory_xact_lock(?)", int64(eventLock)); err != nil {
 			return err
 		}
+	}
+	if err := x.addHours(ctx); err != nil {
+		return err
+	}
+	return x.flushEvents(ctx, now)
+}
+
+func (x *txn) flushEvents(ctx context.Context, now time.Time) error {
+	if len(x.events) == 0 {
+		return nil
 	}
 	rows := make([][]any, len(x.events))
 	for i, e := range x.events {

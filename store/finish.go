@@ -97,6 +97,11 @@ func (x *txn) settle(ctx context.Context, y *Sync, t *Status, e End, now time.Ti
 		e.Status(t)
 	}
 	t.LastSyncID = y.ID
+	if e.State == Ended {
+		if err := x.rollUp(ctx, y, t, e.SyncOutcome, now); err != nil {
+			return err
+		}
+	}
 	return x.setStatus(ctx, y.ConnectionID, t, e.State != Ended)
 }
 

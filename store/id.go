@@ -19,6 +19,15 @@ const (
 	PlanID        = "pln_"
 	OperationID   = "opr_"
 	DriftID       = "drf_"
+	IncidentID    = "inc_"
+	TicketID      = "tkt_"
+	TrackerID     = "trk_"
+	ChannelID     = "chn_"
+	RuleID        = "rul_"
+	SilenceID     = "sil_"
+	AlertID       = "alr_"
+	DeliveryID    = "dlv_"
+	RotaID        = "rot_"
 )
 
 var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -22,13 +22,15 @@ type Retention struct {
 	Operations         time.Duration // since their end; plans, one-time links and idempotency records since their expiry
 	Tokens             time.Duration // since they expired or were revoked
 	Workers            time.Duration // since they were last seen
+	Days               time.Duration // sums by connection and day
+	Hours              time.Duration // sums of the fleet by hour
 }
 
 // DefaultRetention returns the bounds that hold where nothing else is said.
 func DefaultRetention() Retention {
 	const day = 24 * time.Hour
 	return Retention{Syncs: 90 * day, SyncsPerConnection: 5000, Logs: 14 * day, States: 30 * day, StatesPerStream: 200,
-		Events: 7 * day, Audit: 400 * day, Drift: 180 * day, SchemasPerStream: 200, Operations: 7 * day, Tokens: 90 * day, Workers: day}
+		Events: 7 * day, Audit: 400 * day, Drift: 180 * day, SchemasPerStream: 200, Operations: 7 * day, Tokens: 90 * day, Workers: day, Days: 400 * day, Hours: 30 * day}
 }
 
 func (r Retention) withDefaults() Retention {
@@ -36,7 +38,8 @@ func (r Retention) withDefaults() Retention {
 	return Retention{Syncs: cmp.Or(r.Syncs, d.Syncs), SyncsPerConnection: cmp.Or(r.SyncsPerConnection, d.SyncsPerConnection), Logs: cmp.Or(r.Logs, d.Logs),
 		States: cmp.Or(r.States, d.States), StatesPerStream: cmp.Or(r.StatesPerStream, d.StatesPerStream), Events: cmp.Or(r.Events, d.Events),
 		Audit: cmp.Or(r.Audit, d.Audit), Drift: cmp.Or(r.Drift, d.Drift), SchemasPerStream: cmp.Or(r.SchemasPerStream, d.SchemasPerStream),
-		Operations: cmp.Or(r.Operations, d.Operations), Tokens: cmp.Or(r.Tokens, d.Tokens), Workers: cmp.Or(r.Workers, d.Workers)}
+		Operations: cmp.Or(r.Operations, d.Operations), Tokens: cmp.Or(r.Tokens, d.Tokens), Workers: cmp.Or(r.Workers, d.Workers),
+		Days: cmp.Or(r.Days, d.Days), Hours: cmp.Or(r.Hours, d.Hours)}
 }
 
 // Pruned counts the rows that Prune deleted, by table; rows that hang on others
@@ -125,6 +128,8 @@ func (p *pruning) byTime(ctx context.Context) error {
 		{"tokens", "id", "expires_at > 0 AND expires_at < ?", p.before(p.retention.Tokens)},
 		{"tokens", "id", "revoked_at > 0 AND revoked_at < ?", p.before(p.retention.Tokens)},
 		{"workers", "id", "seen_at < ?", p.before(p.retention.Workers)},
+		{"connection_days", "day, connection_id", "day < ?", dayOf(p.now.Add(-p.retention.Days))},
+		{"fleet_hours", "hour", "hour < ?", hourOf(p.now.Add(-p.retention.Hours))},
 	} {
 		if err := p.by(ctx, t.table, t.key, t.condition, t.arg); err != nil {
 			return err
@@ -147,6 +152,9 @@ func (p *pruning) deletedConnections(ctx context.Context) error {
 			if err := p.by(ctx, t.table, t.key, "connection_id = ?", id); err != nil {
 				return err
 			}
+		}
+		if err := p.daysOf(ctx, id); err != nil {
+			return err
 		}
 		if err := p.batches(ctx, "deleted_connections", "DELETE FROM deleted_connections WHERE connection_id = ?", id); err != nil {
 			return err

@@ -136,7 +136,7 @@ func (x *txn) markQueued(ctx context.Context, syncs []*Sync) error {
 	for i, y := range syncs {
 		ids[i] = y.ConnectionID
 	}
-	_, err := x.exec(ctx, "UPDATE connection_status SET state = 'queued', open = true, waiting = '', rescheduled_for = 0, "+
+	_, err := x.exec(ctx, "UPDATE connection_status SET state = 'queued', open = true, waiting = '', rescheduled_for = 0, rev = rev + 1, "+
 		"last_sync_id = (SELECT y.id FROM syncs y WHERE y.connection_id = connection_status.connection_id AND y.state <> 'ended') WHERE "+x.dialect.among("connection_id"), listed(ids))
 	return err
 }

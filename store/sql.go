@@ -282,3 +282,12 @@ func fold(name string) string { return strings.ToLower(strings.TrimSpace(name)) 
 func holds(s string) string {
 	return "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(s) + "%"
 }
+
+// excluded is the list of an ON CONFLICT DO UPDATE SET that replaces all columns.
+func excluded(columns string) string {
+	names := strings.Split(columns, ", ")
+	for i, name := range names {
+		names[i] = name + " = excluded." + name
+	}
+	return strings.Join(names, ", ")
+}

@@ -29,9 +29,11 @@ func (x *txn) status(ctx context.Context, id string) (*Status, error) {
 // setStatus keeps all of t but Epoch.
 func (x *txn) setStatus(ctx context.Context, id string, t *Status, open bool) error {
 	_, err := x.exec(ctx, "UPDATE connection_status SET setup = ?, state = ?, rescheduled_for = ?, next_run_at = ?, last_sync_id = ?, last_outcome = ?, "+
-		"last_success_at = ?, last_failure = ?, freshness = ?, delayed_at = ?, waiting = ?, failures = ?, open = ? WHERE connection_id = ?",
+		"last_success_at = ?, last_failure = ?, freshness = ?, delayed_at = ?, waiting = ?, failures = ?, open = ?, "+
+		"ended_sync_id = ?, ended_at = ?, ended_rows = ?, ended_took = ?, rev = rev + 1 WHERE connection_id = ?",
 		string(t.Setup), string(t.State), micros(t.RescheduledFor), micros(t.NextRunAt), t.LastSyncID, string(t.LastOutcome),
-		micros(t.LastSuccessAt), toJSON(t.LastFailure), string(t.Freshness), micros(t.DelayedAt), t.Waiting, t.FailuresInRow, open, id)
+		micros(t.LastSuccessAt), toJSON(t.LastFailure), string(t.Freshness), micros(t.DelayedAt), t.Waiting, t.FailuresInRow, open,
+		t.EndedSyncID, micros(t.EndedAt), t.EndedRows, t.EndedTook.Microseconds(), id)
 	return err
 }
 
@@ -66,7 +68,7 @@ func (s *Store) UpdateStatus(ctx context.Context, id string, change func(*Status
 func (s *Store) SetWaiting(ctx context.Context, reasons map[string]string) error {
 	err := s.change(ctx, lazy, func(x *txn) error {
 		for _, id := range slices.Sorted(maps.Keys(reasons)) { // in one order, so that nobody waits for each other
-			if _, err := x.exec(ctx, "UPDATE connection_status SET waiting = ? WHERE connection_id = ? AND waiting <> ?", reasons[id], id, reasons[id]); err != nil {
+			if _, err := x.exec(ctx, "UPDATE connection_status SET waiting = ?, rev = rev + 1 WHERE connection_id = ? AND waiting <> ?", reasons[id], id, reasons[id]); err != nil {
 				return err
 			}
 		}

@@ -51,8 +51,9 @@ type base struct {
 // txn is a transaction under way.
 type txn struct {
 	conn
-	events []Event  // to be appended as the last thing before the commit
-	after  []func() // run after the commit: what the callers' objects become with it
+	events []Event          // to be appended as the last thing before the commit
+	hours  map[int64]Totals // to be added to those of the fleet then
+	after  []func()         // run after the commit: what the callers' objects become with it
 }
 
 // Close ends all that the store does; it waits for what is under way.
@@ -152,7 +153,7 @@ func (s *Store) attempt(ctx context.Context, d durability, f func(*txn) error) (
 	if err := f(t); err != nil {
 		return err
 	}
-	if err := t.flushEvents(ctx, s.Now()); err != nil {
+	if err := t.flush(ctx, s.Now()); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {

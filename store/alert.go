@@ -1,0 +1,298 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// An AlertRule says when an alert fires, and where it goes.
+type AlertRule struct {
+	ID        string
+	Name      string // unique, whatever the case of its letters
+	Kind      string // what it looks at: connection_health, freshness, failing_count, …
+	Enabled   bool
+	Config    json.RawMessage // thresholds, grouping, when to notify again
+	Match     Match           // what it looks at
+	Severity  string
+	Channels  []string // ids; none: those whose Match takes the alert
+	CreatedBy string
+	Version   int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+var rules = documentTable("alert_rules", "rule", RuleID, "name, kind, enabled, config, matches, severity, channels", true,
+	func(r *AlertRule) document {
+		return document{&r.ID, &r.CreatedBy, &r.Version, &r.CreatedAt, &r.UpdatedAt, r.Name}
+	},
+	func(r *AlertRule) []any {
+		return []any{r.Name, r.Kind, r.Enabled, string(r.Config), toJSON(r.Match), r.Severity, toJSON(r.Channels)}
+	},
+	func(r *AlertRule) []any {
+		return []any{&r.Name, &r.Kind, &r.Enabled, intoRaw(&r.Config), intoJSON(&r.Match), &r.Severity, intoJSON(&r.Channels)}
+	})
+
+// CreateRule keeps r. It fills ID if empty, Version and the times. A taken name is
+// a CodeNameTaken error.
+func (s *Store) CreateRule(ctx context.Context, r *AlertRule) error { return rules.create(ctx, s, r) }
+
+// UpdateRule replaces the rule if its version is still r.Version, else it returns
+// ErrConflict. It sets r.Version and UpdatedAt; CreatedBy stays.
+func (s *Store) UpdateRule(ctx context.Context, r *AlertRule) error { return rules.update(ctx, s, r) }
+
+// Rule returns the rule of that id, or ErrNotFound.
+func (s *Store) Rule(ctx context.Context, id string) (*AlertRule, error) {
+	return rules.get(ctx, s, "id", id)
+}
+
+// Rules returns all of them, in the order of their making.
+func (s *Store) Rules(ctx context.Context) ([]AlertRule, error) { return rules.all(ctx, s) }
+
+// ListRules lists by name; Sort: name, created.
+func (s *Store) ListRules(ctx context.Context, f DocumentFilter, p Page) ([]AlertRule, string, error) {
+	return rules.page(ctx, s, f, p)
+}
+
+// DeleteRule deletes the rule if its version is still version (0: whatever it is).
+// Its alerts stay until the tracker resolves them.
+func (s *Store) DeleteRule(ctx context.Context, id string, version int64) error {
+	return rules.delete(ctx, s, id, version)
+}
+
+// AlertState says whether an alert fires.
+type AlertState string
+
+// The states of an alert.
+const (
+	AlertFiring   AlertState = "firing"
+	AlertResolved AlertState = "resolved"
+)
+
+// An Alert is one firing of a rule for a subject: at most one at a time.
+type Alert struct {
+	ID            string
+	RuleID        string
+	Subject       string // what fires: a connection, a region, a worker, the fleet
+	State         AlertState
+	Severity      string
+	Team          string
+	Labels        map[string]string
+	ConnectionID  string
+	IncidentID    string
+	Summary       string
+	Data          json.RawMessage
+	Since         time.Time
+	ResolvedAt    time.Time
+	NotifiedAt    time.Time // the last time that somebody was told
+	Notifications int
+	SilencedBy    string // id of the silence that holds it back now
+	Memory        json.RawMessage
+	UpdatedAt     time.Time
+}
+
+const alertColumns = "id, rule_id, subject, state, severity, team, labels, connection_id, incident_id, summary, data, since, resolved_at, notified_at, notifications, " +
+	"silenced_by, memory, updated_at"
+
+func scanAlert(row scanner, a *Alert) error {
+	return row(&a.ID, &a.RuleID, &a.Subject, &a.State, &a.Severity, &a.Team, intoJSON(&a.Labels), &a.ConnectionID, &a.IncidentID, &a.Summary, intoRaw(&a.Data),
+		intoTime(&a.Since), intoTime(&a.ResolvedAt), intoTime(&a.NotifiedAt), &a.Notifications, &a.SilencedBy, intoRaw(&a.Memory), intoTime(&a.UpdatedAt))
+}
+
+var replaceAlert = excluded(alertColumns)
+
+// SaveAlerts keeps alerts, in place of those of the same ids; it fills in empty
+// ids. Another alert of the same rule and subject that fires is ErrConflict.
+func (s *Store) SaveAlerts(ctx context.Context, alerts ...*Alert) error {
+	now := s.Now()
+	rows := make([][]any, len(alerts))
+	for i, a := range alerts {
+		if a.ID == "" {
+			a.ID = NewID(AlertID, now)
+		}
+		a.UpdatedAt = now
+		rows[i] = []any{a.ID, a.RuleID, a.Subject, string(a.State), a.Severity, a.Team, toJSON(labelled(a.Labels)), a.ConnectionID, a.IncidentID, a.Summary, string(a.Data),
+			micros(a.Since), micros(a.ResolvedAt), micros(a.NotifiedAt), a.Notifications, a.SilencedBy, string(a.Memory), micros(now)}
+	}
+	err := s.change(ctx, durable, func(x *txn) error {
+		return x.insert(ctx, "alerts", alertColumns, "ON CONFLICT (id) DO UPDATE SET "+replaceAlert, rows)
+	})
+	if doubled(err) {
+		err = ErrConflict
+	}
+	return failed("save alerts", err)
+}
+
+// FiringAlerts returns the alerts that fire, the oldest first.
+func (s *Store) FiringAlerts(ctx context.Context) ([]Alert, error) {
+	items, err := all(ctx, s.reader(), scanAlert, "SELECT "+alertColumns+" FROM alerts WHERE state = 'firing' ORDER BY since, id")
+	return items, failed("list firing alerts", err)
+}
+
+// Alert returns the alert of that id, or ErrNotFound.
+func (s *Store) Alert(ctx context.Context, id string) (*Alert, error) {
+	a, err := first(ctx, s.reader(), scanAlert, "SELECT "+alertColumns+" FROM alerts WHERE id = ?", id)
+	return a, failed("get alert", err)
+}
+
+// An AlertFilter narrows ListAlerts; zero fields let everything through.
+type AlertFilter struct {
+	State        AlertState
+	RuleID       string
+	Severity     string
+	Team         string
+	ConnectionID string
+	IncidentID   string
+	Among        []string // ids of connections; nil: all, and alerts of no connection; empty: none
+}
+
+var alertList = list[Alert]{op: "list alerts", columns: alertColumns, from: "alerts", id: "id", sort: "-since",
+	sorts: map[string]column{"since": {name: "since", number: true}}, scan: scanAlert}
+
+// ListAlerts lists the latest first; Sort: since.
+func (s *Store) ListAlerts(ctx context.Context, f AlertFilter, p Page) (items []Alert, next string, err error) {
+	var w where
+	w.is("state", string(f.State))
+	w.is("rule_id", f.RuleID)
+	w.is("severity", f.Severity)
+	w.is("team", f.Team)
+	w.is("connection_id", f.ConnectionID)
+	w.is("incident_id", f.IncidentID)
+	w.among(s.dialect, "connection_id", f.Among)
+	return alertList.page(ctx, s.reader(), w, p)
+}
+
+// A Silence holds notifications back for a time.
+type Silence struct {
+	ID        string
+	Kind      SilenceKind
+	Reason    string
+	Match     Match
+	StartsAt  time.Time
+	EndsAt    time.Time
+	Repeat    Repeat // a maintenance window may come again
+	CreatedBy string
+	Version   int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+// SilenceKind says why somebody wants silence.
+type SilenceKind string
+
+// The kinds of silences.
+const (
+	PlainSilence SilenceKind = "silence"
+	Maintenance  SilenceKind = "maintenance"
+)
+
+// A Repeat says how a maintenance window comes again, at the same time of day.
+type Repeat struct {
+	Every string    `json:"every,omitempty"` // day or week; "": once
+	Zone  string    `json:"zone,omitempty"`  // IANA name; "": UTC
+	Until time.Time `json:"until,omitzero"`  // no repetition begins after it
+}
+
+// until is when the silence is over for good.
+func (v *Silence) until() time.Time {
+	if v.Repeat.Every == "" {
+		return v.EndsAt
+	}
+	return v.Repeat.Until.Add(v.EndsAt.Sub(v.StartsAt))
+}
+
+var silences = documentTable("silences", "silence", SilenceID, "kind, reason, matches, starts_at, ends_at, repeats, until_at", false,
+	func(v *Silence) document {
+		return document{&v.ID, &v.CreatedBy, &v.Version, &v.CreatedAt, &v.UpdatedAt, ""}
+	},
+	func(v *Silence) []any {
+		return []any{string(v.Kind), v.Reason, toJSON(v.Match), micros(v.StartsAt), micros(v.EndsAt), toJSON(v.Repeat), micros(v.until())}
+	},
+	func(v *Silence) []any {
+		var until int64
+		return []any{&v.Kind, &v.Reason, intoJSON(&v.Match), intoTime(&v.StartsAt), intoTime(&v.EndsAt), intoJSON(&v.Repeat), &until}
+	})
+
+// CreateSilence keeps v. It fills ID if empty, Version and the times.
+func (s *Store) CreateSilence(ctx context.Context, v *Silence) error {
+	return silences.create(ctx, s, v)
+}
+
+// UpdateSilence replaces the silence if its version is still v.Version, else it
+// returns ErrConflict. It sets v.Version and UpdatedAt; CreatedBy stays.
+func (s *Store) UpdateSilence(ctx context.Context, v *Silence) error {
+	return silences.update(ctx, s, v)
+}
+
+// Silence returns the silence of that id, or ErrNotFound.
+func (s *Store) Silence(ctx context.Context, id string) (*Silence, error) {
+	return silences.get(ctx, s, "id", id)
+}
+
+// DeleteSilence deletes the silence if its version is still version (0: whatever
+// it is).
+func (s *Store) DeleteSilence(ctx context.Context, id string, version int64) error {
+	return silences.delete(ctx, s, id, version)
+}
+
+// ListSilences lists the latest first; ended lists those too that are over for
+// good at now. Sort: created.
+func (s *Store) ListSilences(ctx context.Context, kind SilenceKind, ended bool, now time.Time, p Page) (items []Silence, next string, err error) {
+	var w where
+	w.is("kind", string(kind))
+	if !ended {
+		w.add("until_at > ?", micros(now))
+	}
+	return silences.list.page(ctx, s.reader(), w, p)
+}
+
+// SilencesAt returns those that may hold something back at a time, or will later,
+// in the order of their making.
+func (s *Store) SilencesAt(ctx context.Context, at time.Time) ([]Silence, error) {
+	items, err := all(ctx, s.reader(), silences.list.scan, "SELECT "+silences.list.columns+" FROM silences WHERE until_at > ? ORDER BY id", micros(at))
+	return items, failed("list silences", err)
+}
+
+// A Rota is who is on call: a plan of package health/rota, as JSON.
+type Rota struct {
+	ID        string
+	Name      string // unique, whatever the case of its letters
+	Enabled   bool
+	Plan      json.RawMessage
+	Match     Match // the incidents whose people it names
+	CreatedBy string
+	Version   int64
+	CreatedAt time.Time
+	UpdatedAt time.Time
+}
+
+var rotas = documentTable("rotas", "rota", RotaID, "name, enabled, plan, matches", true,
+	func(r *Rota) document {
+		return document{&r.ID, &r.CreatedBy, &r.Version, &r.CreatedAt, &r.UpdatedAt, r.Name}
+	},
+	func(r *Rota) []any { return []any{r.Name, r.Enabled, string(r.Plan), toJSON(r.Match)} },
+	func(r *Rota) []any { return []any{&r.Name, &r.Enabled, intoRaw(&r.Plan), intoJSON(&r.Match)} })
+
+// CreateRota is CreateRule for rotas.
+func (s *Store) CreateRota(ctx context.Context, r *Rota) error { return rotas.create(ctx, s, r) }
+
+// UpdateRota is UpdateRule for rotas.
+func (s *Store) UpdateRota(ctx context.Context, r *Rota) error { return rotas.update(ctx, s, r) }
+
+// Rota returns the rota of that id, or ErrNotFound.
+func (s *Store) Rota(ctx context.Context, id string) (*Rota, error) {
+	return rotas.get(ctx, s, "id", id)
+}
+
+// Rotas returns all of them, in the order of their making.
+func (s *Store) Rotas(ctx context.Context) ([]Rota, error) { return rotas.all(ctx, s) }
+
+// ListRotas lists by name; Sort: name, created.
+func (s *Store) ListRotas(ctx context.Context, search string, p Page) ([]Rota, string, error) {
+	return rotas.page(ctx, s, DocumentFilter{Search: search}, p)
+}
+
+// DeleteRota deletes the rota if its version is still version (0: whatever it is).
+func (s *Store) DeleteRota(ctx context.Context, id string, version int64) error {
+	return rotas.delete(ctx, s, id, version)
+}
