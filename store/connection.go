@@ -160,6 +160,8 @@ type ConnectionFilter struct {
 	Setup         SetupState
 	Freshness     Freshness
 	Outcome       Outcome // of the last sync
+	Health        Health
+	IncidentID    string // the open incident that it is in
 	Team          string
 	Search        string // part of the name, whatever the case
 	Labels        map[string]string
@@ -175,5 +177,7 @@ type ConnectionRow struct {
 	DestinationName string
 	DestinationKind string
 	SelectedStreams int64
-	LastSync        *Sync // without Resync and Error's cause; nil: never ran
+	LastSync        *Sync             // without Resync and Error's cause; nil: never ran
+	Health          *ConnectionHealth // without Memory; nil: the health tracker has not seen it
+	IncidentNumber  int64             // of the open incident that it is in; 0: none
 }

@@ -319,7 +319,8 @@ func (s *Store) SetPaused(ctx context.Context, id string, paused bool) (version 
 // states and grants, if its version is still version (0: whatever it is). A queued
 // sync of it is cancelled. While a sync of it runs or another connection depends
 // on it, it returns a CodeInUse error. Its syncs, drifts and former states can be
-// read until the next Prune; audit and events stay as long as others.
+// read until the next Prune; audit and events stay as long as others, and so does its
+// part in incidents, which it leaves.
 func (s *Store) DeleteConnection(ctx context.Context, id string, version int64) error {
 	const op = "delete connection"
 	err := s.change(ctx, durable, func(x *txn) error {
@@ -331,6 +332,9 @@ func (s *Store) DeleteConnection(ctx context.Context, id string, version int64) 
 		}
 		now := micros(s.Now())
 		if _, err := x.exec(ctx, "UPDATE syncs SET state = 'ended', outcome = 'cancelled', ended_at = ?, updated_at = ? WHERE connection_id = ? AND state <> 'ended'", now, now, id); err != nil {
+			return err
+		}
+		if _, err := x.exec(ctx, "UPDATE incident_connections SET left_at = ? WHERE connection_id = ? AND left_at = 0", now, id); err != nil {
 			return err
 		}
 		n, err := x.exec(ctx, "DELETE FROM connections WHERE id = ? AND (version = ? OR ? = 0)", id, version, version)
@@ -417,9 +421,19 @@ func (s *Store) ListConnections(ctx context.Context, f ConnectionFilter, p Page)
 	w.like("c.name_key", f.Search)
 	w.labels(s.dialect, "c.labels", f.Labels)
 	w.among(s.dialect, "c.id", f.Among)
+	switch f.Health {
+	case "":
+	case Healthy:
+		w.add("c.id NOT IN (SELECT connection_id FROM connection_health WHERE health <> 'healthy')")
+	default:
+		w.add("c.id IN (SELECT connection_id FROM connection_health WHERE health = ?)", string(f.Health))
+	}
+	if f.IncidentID != "" {
+		w.add("c.id IN (SELECT connection_id FROM connection_health WHERE incident_id = ? AND incident_id <> '')", f.IncidentID)
+	}
 	items, next, err = connectionRows(s.dialect).page(ctx, s.reader(), w, p)
 	if err == nil {
-		err = failed("list connections", s.reader().lastSyncs(ctx, items))
+		err = failed("list connections", s.reader().annotate(ctx, items))
 	}
 	return items, next, err
 }
@@ -432,8 +446,16 @@ func (s *Store) ConnectionRow(ctx context.Context, id string) (*ConnectionRow, e
 		return nil, failed("get connection", err)
 	}
 	one := []ConnectionRow{*row}
-	err = s.reader().lastSyncs(ctx, one)
+	err = s.reader().annotate(ctx, one)
 	return &one[0], failed("get connection", err)
+}
+
+// annotate fills in LastSync, Health and IncidentNumber.
+func (c conn) annotate(ctx context.Context, rows []ConnectionRow) error {
+	if err := c.lastSyncs(ctx, rows); err != nil {
+		return err
+	}
+	return c.healthOf(ctx, rows)
 }
 
 // lastSyncs fills in LastSync.

@@ -53,85 +53,108 @@ const lasting = math.MaxInt64
 
 // SaveHealth keeps how connections are; those that have been deleted are left out.
 // Where Health is another than before, a new part of the connection's history begins
-// at Since; else the reason and the incident of the part that lasts follow.
-func (s *Store) SaveHealth(ctx context.Context, rows []ConnectionHealth) error {
+// at Since; else the reason and the incident of the part that lasts follow. Where a
+// connection's health has changed several times since the last call, changes are the
+// parts that began, in order; their ends follow from it.
+func (s *Store) SaveHealth(ctx context.Context, rows []ConnectionHealth, changes ...HealthPart) error {
 	err := s.change(ctx, durable, func(x *txn) error {
-		known, err := x.lastParts(ctx, rows)
+		h, err := x.historyOf(ctx, rows, changes)
 		if err != nil {
 			return err
 		}
-		var health, parts [][]any
+		for _, p := range changes {
+			h.turn(p)
+		}
+		var values [][]any
 		now := micros(s.Now())
 		for i := range rows {
-			h := &rows[i]
-			last, there := known[h.ConnectionID]
-			if !there {
+			r := &rows[i]
+			if _, there := h.lasting[r.ConnectionID]; !there {
 				continue
 			}
-			health = append(health, []any{h.ConnectionID, string(h.Health), micros(h.Since), h.Reason, micros(h.FailingSince), micros(h.LastSuccessAt), micros(h.LastFailureAt),
-				h.Failures, h.Successes, h.Flapping, toJSON(h.Failure), h.Fingerprint, h.IncidentID, string(h.Memory), now})
-			part, err := x.endPart(ctx, last, HealthPart{h.ConnectionID, h.Health, h.Since, time.Time{}, h.Reason, h.IncidentID})
-			if err != nil {
-				return err
-			}
-			parts = append(parts, part)
+			h.turn(HealthPart{r.ConnectionID, r.Health, r.Since, time.Time{}, r.Reason, r.IncidentID})
+			values = append(values, []any{r.ConnectionID, string(r.Health), micros(r.Since), r.Reason, micros(r.FailingSince), micros(r.LastSuccessAt), micros(r.LastFailureAt),
+				r.Failures, r.Successes, r.Flapping, toJSON(r.Failure), r.Fingerprint, r.IncidentID, string(r.Memory), now})
 		}
-		if err := x.insert(ctx, "connection_health", healthColumns, "ON CONFLICT (connection_id) DO UPDATE SET health = excluded.health, since = excluded.since, "+
-			"reason = excluded.reason, failing_since = excluded.failing_since, last_success_at = excluded.last_success_at, last_failure_at = excluded.last_failure_at, "+
-			"failures = excluded.failures, successes = excluded.successes, flapping = excluded.flapping, failure = excluded.failure, fingerprint = excluded.fingerprint, "+
-			"incident_id = excluded.incident_id, memory = excluded.memory, updated_at = excluded.updated_at", health); err != nil {
+		if err := x.insert(ctx, "connection_health", healthColumns, "ON CONFLICT (connection_id) DO UPDATE SET "+replaceHealth, values); err != nil {
 			return err
 		}
-		return x.insert(ctx, "health_history", partColumns, "ON CONFLICT (connection_id, from_at) DO UPDATE SET to_at = excluded.to_at, health = excluded.health, "+
-			"reason = excluded.reason, incident_id = excluded.incident_id", parts)
+		return x.insert(ctx, "health_history", partColumns, "ON CONFLICT (connection_id, from_at) DO UPDATE SET "+replacePart, h.rows())
 	})
 	return failed("keep the health of connections", err)
 }
 
-// lastParts returns the part of the history that lasts, by connection; an empty
-// one for a connection that has none, and none for one that was deleted.
-func (x *txn) lastParts(ctx context.Context, rows []ConnectionHealth) (map[string]HealthPart, error) {
-	ids, known := make([]string, len(rows)), map[string]HealthPart{}
+var (
+	replaceHealth = excluded(healthColumns)
+	replacePart   = excluded(partColumns)
+)
+
+// histories are changes of the history of connections under way.
+type histories struct {
+	lasting map[string]int // by connection: the place in parts of the one that lasts; -1: none
+	parts   []HealthPart
+}
+
+// historyOf reads the parts that last of the connections that are there.
+func (x *txn) historyOf(ctx context.Context, rows []ConnectionHealth, changes []HealthPart) (*histories, error) {
+	var ids []string
 	for i := range rows {
-		ids[i] = rows[i].ConnectionID
+		ids = append(ids, rows[i].ConnectionID)
 	}
-	list := listed(ids)
+	for i := range changes {
+		ids = append(ids, changes[i].ConnectionID)
+	}
+	h, list := &histories{lasting: map[string]int{}}, listed(ids)
 	err := x.each(ctx, "SELECT id FROM connections WHERE "+x.dialect.among("id"), []any{list}, func(row scanner) error {
 		var id string
 		err := row(&id)
-		known[id] = HealthPart{}
+		h.lasting[id] = -1
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	err = x.each(ctx, "SELECT "+partColumns+" FROM health_history WHERE to_at = ? AND "+x.dialect.among("connection_id"), []any{int64(lasting), list}, func(row scanner) error {
+	return h, x.each(ctx, "SELECT "+partColumns+" FROM health_history WHERE to_at = ? AND "+x.dialect.among("connection_id"), []any{int64(lasting), list}, func(row scanner) error {
 		var p HealthPart
 		err := scanPart(row, &p)
-		if _, there := known[p.ConnectionID]; there {
-			known[p.ConnectionID] = p
+		if _, there := h.lasting[p.ConnectionID]; there {
+			h.lasting[p.ConnectionID] = len(h.parts)
+			h.parts = append(h.parts, p)
 		}
 		return err
 	})
-	return known, err
 }
 
-// endPart ends what lasts where next is another health, and returns the row of the
-// part that lasts from now on.
-func (x *txn) endPart(ctx context.Context, last, next HealthPart) ([]any, error) {
-	from := micros(next.From)
-	switch {
-	case last.ConnectionID == "":
-	case last.Health == next.Health:
-		from = micros(last.From)
-	case from <= micros(last.From): // the part has no length, and the next one takes its place
-		from = micros(last.From)
-	default:
-		if _, err := x.exec(ctx, "UPDATE health_history SET to_at = ? WHERE connection_id = ? AND from_at = ?", from, last.ConnectionID, micros(last.From)); err != nil {
-			return nil, err
-		}
+// turn ends what lasts where next has another health, and begins next.
+func (h *histories) turn(next HealthPart) {
+	at, there := h.lasting[next.ConnectionID]
+	if !there {
+		return
 	}
-	return []any{next.ConnectionID, from, int64(lasting), string(next.Health), next.Reason, next.IncidentID}, nil
+	next.From, next.To = whole(next.From), time.Time{}
+	if at >= 0 {
+		last := &h.parts[at]
+		if last.Health == next.Health || !next.From.After(last.From) { // the same, or one of no length, whose place the next one takes
+			next.From = last.From
+			*last = next
+			return
+		}
+		last.To = next.From
+	}
+	h.lasting[next.ConnectionID] = len(h.parts)
+	h.parts = append(h.parts, next)
+}
+
+func (h *histories) rows() [][]any {
+	rows := make([][]any, len(h.parts))
+	for i, p := range h.parts {
+		to := micros(p.To)
+		if to == 0 {
+			to = lasting
+		}
+		rows[i] = []any{p.ConnectionID, micros(p.From), to, string(p.Health), p.Reason, p.IncidentID}
+	}
+	return rows
 }
 
 // ConnectionHealth returns how the connection is, or ErrNotFound where the tracker
@@ -191,6 +214,7 @@ func (s *Store) AllHealth(ctx context.Context, do func(*ConnectionHealth) error)
 type HealthCursor struct {
 	EventID   int64
 	Revision  int64 // raised with each change of anything that the tracker keeps
+	Incidents int64 // the last number that an incident was given; read only
 	Memory    json.RawMessage
 	UpdatedAt time.Time
 }
@@ -203,8 +227,8 @@ func (s *Store) HealthCursor(ctx context.Context) (*HealthCursor, error) {
 		lock = s.dialect.lock()
 	}
 	c, err := first(ctx, s.reader(), func(row scanner, c *HealthCursor) error {
-		return row(&c.EventID, &c.Revision, intoRaw(&c.Memory), intoTime(&c.UpdatedAt))
-	}, "SELECT event_id, revision, memory, updated_at FROM health_cursor WHERE name = 'health'"+lock)
+		return row(&c.EventID, &c.Revision, &c.Incidents, intoRaw(&c.Memory), intoTime(&c.UpdatedAt))
+	}, "SELECT event_id, revision, incidents, memory, updated_at FROM health_cursor WHERE name = 'health'"+lock)
 	return c, failed("get the cursor of the health tracker", err)
 }
 
@@ -223,4 +247,26 @@ func (s *Store) MoveHealthCursor(ctx context.Context, c *HealthCursor) error {
 		c.Revision, c.UpdatedAt = c.Revision+1, now
 	}
 	return failed("move the cursor of the health tracker", err)
+}
+
+// healthOf fills in Health and IncidentNumber.
+func (c conn) healthOf(ctx context.Context, rows []ConnectionRow) error {
+	at, ids := map[string]*ConnectionRow{}, make([]string, len(rows))
+	for i := range rows {
+		at[rows[i].ID], ids[i] = &rows[i], rows[i].ID
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	return c.each(ctx, "SELECT "+healthColumns+", coalesce((SELECT i.number FROM incidents i WHERE i.id = h.incident_id), 0) FROM connection_health h WHERE "+
+		c.dialect.among("h.connection_id"), []any{listed(ids)}, func(row scanner) error {
+		var h ConnectionHealth
+		var number int64
+		if err := scanHealth(func(dest ...any) error { return row(append(dest, &number)...) }, &h); err != nil {
+			return err
+		}
+		h.Memory = nil
+		at[h.ConnectionID].Health, at[h.ConnectionID].IncidentNumber = &h, number
+		return nil
+	})
 }

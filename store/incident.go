@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"reflect"
 	"time"
 )
@@ -54,33 +55,36 @@ type Incident struct {
 	Level            int // of the rota, to which it has escalated
 	EscalatedAt      time.Time
 	RemindedAt       time.Time
-	ResolvedAt       time.Time
-	ResolvedBy       string // "": by recovery
-	Downtime         time.Duration
+	ResolvedAt       time.Time     // or merged
+	ResolvedBy       string        // "": by recovery
+	Downtime         time.Duration // in which one of its connections failed, up to the last change
 	Reopened         int
 	MergedInto       string
-	Memory           json.RawMessage // the tracker's own
-	Version          int64           // counts changes of what people decide and of State
-	CreatedAt        time.Time
-	UpdatedAt        time.Time
+	// ConnectionDowntime is the sum of the downtime of its connections, up to the
+	// last change.
+	ConnectionDowntime time.Duration
+	Memory             json.RawMessage // the tracker's own
+	Version            int64           // counts changes of what people decide and of State
+	CreatedAt          time.Time
+	UpdatedAt          time.Time
 }
 
 const incidentColumns = "id, number, fingerprint, scope, subject, state, severity, severity_set, title, connector, connector_version, code, class, stream, op, template, " +
 	"sample, team, labels, connections, failures, first_seen, last_seen, filed_at, due_at, acknowledged_at, acknowledged_by, assignee, level, escalated_at, reminded_at, " +
-	"resolved_at, resolved_by, downtime, reopened, merged_into, memory, version, created_at, updated_at"
+	"resolved_at, resolved_by, downtime, connection_downtime, reopened, merged_into, memory, version, created_at, updated_at"
 
 func scanIncident(row scanner, i *Incident) error {
 	return row(&i.ID, &i.Number, &i.Fingerprint, &i.Scope, &i.Subject, &i.State, &i.Severity, &i.SeveritySet, &i.Title, &i.Connector, &i.ConnectorVersion, &i.Code, &i.Class,
 		&i.Stream, &i.Op, &i.Template, intoJSON(&i.Sample), &i.Team, intoJSON(&i.Labels), &i.Connections, &i.Failures, intoTime(&i.FirstSeen), intoTime(&i.LastSeen),
 		intoTime(&i.FiledAt), intoTime(&i.DueAt), intoTime(&i.AcknowledgedAt), &i.AcknowledgedBy, &i.Assignee, &i.Level, intoTime(&i.EscalatedAt), intoTime(&i.RemindedAt),
-		intoTime(&i.ResolvedAt), &i.ResolvedBy, durationScanner{&i.Downtime}, &i.Reopened, &i.MergedInto, intoRaw(&i.Memory), &i.Version, intoTime(&i.CreatedAt), intoTime(&i.UpdatedAt))
+		intoTime(&i.ResolvedAt), &i.ResolvedBy, durationScanner{&i.Downtime}, durationScanner{&i.ConnectionDowntime}, &i.Reopened, &i.MergedInto, intoRaw(&i.Memory), &i.Version, intoTime(&i.CreatedAt), intoTime(&i.UpdatedAt))
 }
 
 func (i *Incident) values() []any {
 	return []any{i.ID, i.Number, i.Fingerprint, i.Scope, i.Subject, string(i.State), i.Severity, i.SeveritySet, i.Title, i.Connector, i.ConnectorVersion, i.Code, i.Class,
 		i.Stream, i.Op, i.Template, toJSON(i.Sample), i.Team, toJSON(labelled(i.Labels)), i.Connections, i.Failures, micros(i.FirstSeen), micros(i.LastSeen),
 		micros(i.FiledAt), micros(i.DueAt), micros(i.AcknowledgedAt), i.AcknowledgedBy, i.Assignee, i.Level, micros(i.EscalatedAt), micros(i.RemindedAt),
-		micros(i.ResolvedAt), i.ResolvedBy, i.Downtime.Microseconds(), i.Reopened, i.MergedInto, string(i.Memory), i.Version, micros(i.CreatedAt), micros(i.UpdatedAt), fold(i.Title)}
+		micros(i.ResolvedAt), i.ResolvedBy, i.Downtime.Microseconds(), i.ConnectionDowntime.Microseconds(), i.Reopened, i.MergedInto, string(i.Memory), i.Version, micros(i.CreatedAt), micros(i.UpdatedAt), fold(i.Title)}
 }
 
 // decided is what of an incident is under its Version.
@@ -89,7 +93,8 @@ func (i *Incident) decided() []any {
 		micros(i.ResolvedAt), i.ResolvedBy, i.MergedInto}
 }
 
-// CreateIncident keeps i. It fills ID if empty, Number, Version and the times.
+// CreateIncident keeps i. It fills ID if empty, Number if zero, Version and the
+// times. A number that was given before is ErrConflict.
 func (s *Store) CreateIncident(ctx context.Context, i *Incident) error {
 	made := *i
 	made.Version, made.CreatedAt = 1, s.Now()
@@ -98,7 +103,12 @@ func (s *Store) CreateIncident(ctx context.Context, i *Incident) error {
 		made.ID = NewID(IncidentID, made.CreatedAt)
 	}
 	err := s.change(ctx, durable, func(x *txn) error {
-		if err := x.value(ctx, &made.Number, "UPDATE health_cursor SET incidents = incidents + 1 WHERE name = 'health' RETURNING incidents"); err != nil {
+		made.Number = i.Number
+		if err := x.value(ctx, &made.Number, "UPDATE health_cursor SET incidents = CASE WHEN ? > 0 THEN ? ELSE incidents + 1 END WHERE name = 'health' AND (? = 0 OR ? > incidents) "+
+			"RETURNING incidents", made.Number, made.Number, made.Number, made.Number); err != nil {
+			if errors.Is(err, ErrNotFound) {
+				return ErrConflict
+			}
 			return err
 		}
 		return x.insert(ctx, "incidents", incidentColumns+", title_key", "", [][]any{made.values()})

@@ -22,6 +22,10 @@ type Retention struct {
 	Operations         time.Duration // since their end; plans, one-time links and idempotency records since their expiry
 	Tokens             time.Duration // since they expired or were revoked
 	Workers            time.Duration // since they were last seen
+	Health             time.Duration // history of health
+	Incidents          time.Duration // since their end, with timelines, reviews and tickets
+	Alerts             time.Duration // since their end; silences too
+	Deliveries         time.Duration // since their end
 	Days               time.Duration // sums by connection and day
 	Hours              time.Duration // sums of the fleet by hour
 }
@@ -128,6 +132,11 @@ func (p *pruning) byTime(ctx context.Context) error {
 		{"tokens", "id", "expires_at > 0 AND expires_at < ?", p.before(p.retention.Tokens)},
 		{"tokens", "id", "revoked_at > 0 AND revoked_at < ?", p.before(p.retention.Tokens)},
 		{"workers", "id", "seen_at < ?", p.before(p.retention.Workers)},
+		{"health_history", "connection_id, from_at", "to_at < ?", p.before(p.retention.Health)},
+		{"incidents", "id", "resolved_at > 0 AND resolved_at < ?", p.before(p.retention.Incidents)},
+		{"alerts", "id", "resolved_at > 0 AND resolved_at < ?", p.before(p.retention.Alerts)},
+		{"silences", "id", "until_at < ?", p.before(p.retention.Alerts)},
+		{"outbox", "seq", "ended_at > 0 AND ended_at < ?", p.before(p.retention.Deliveries)},
 		{"connection_days", "day, connection_id", "day < ?", dayOf(p.now.Add(-p.retention.Days))},
 		{"fleet_hours", "hour", "hour < ?", hourOf(p.now.Add(-p.retention.Hours))},
 	} {
@@ -148,7 +157,8 @@ func (p *pruning) deletedConnections(ctx context.Context) error {
 		} else if err != nil {
 			return err
 		}
-		for _, t := range []struct{ table, key string }{{"syncs", "id"}, {"state_history", "id"}, {"drift_events", "id"}, {"schema_versions", "connection_id, namespace, name, n"}} {
+		for _, t := range []struct{ table, key string }{{"syncs", "id"}, {"state_history", "id"}, {"drift_events", "id"}, {"schema_versions", "connection_id, namespace, name, n"},
+			{"health_history", "connection_id, from_at"}} {
 			if err := p.by(ctx, t.table, t.key, "connection_id = ?", id); err != nil {
 				return err
 			}

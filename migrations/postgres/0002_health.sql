@@ -82,7 +82,8 @@ CREATE TABLE incidents (
     reminded_at bigint NOT NULL,
     resolved_at bigint NOT NULL,
     resolved_by text COLLATE "C" NOT NULL,
-    downtime bigint NOT NULL, -- microseconds
+    downtime bigint NOT NULL, -- microseconds in which one of its connections failed
+    connection_downtime bigint NOT NULL, -- summed over its connections
     reopened bigint NOT NULL,
     merged_into text COLLATE "C" NOT NULL,
     memory text COLLATE "C" NOT NULL, -- the tracker's own
