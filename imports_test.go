@@ -17,33 +17,39 @@ import (
 // matches nothing is an error, so that a new folder forces a decision here.
 // internal/* may be imported by all: it holds what has no better home.
 var layers = map[string][]string{
-	".":              {},
-	"spec":           {"."},
-	"config":         {".", "spec"},
-	"connectors":     {".", "spec", "connectors/*"}, // the list of built-in sources
-	"connectors/*":   {".", "spec", "connectors/kit", "connectors/connectortest"},
-	"destinations":   {".", "spec", "destinations/*"}, // the list of built-in destinations
-	"destinations/*": {".", "spec", "destinations/kit", "destinations/destinationtest"},
-	"pipeline":       {".", "pipeline/*"}, // the only one that sees all steps
-	"pipeline/*":     {"."},
-	"job":            {".", "spec", "config", "pipeline", "destinations/kit"},
-	"plugin":         {".", "spec", "connectors/kit/egress"},
-	"plugin/*":       {".", "spec", "plugin", "connectors/connectortest"},
-	"internal/*":     {"."},
-	"bench":          {"."},
-	"migrations":     {},
-	"store":          {".", "migrations"},
-	"keyring":        {},
-	"access":         {".", "store"},
-	"control":        {".", "spec", "config", "store", "keyring", "access"},
-	"scheduler":      {".", "store", "job", "pipeline"},
-	"health":         {"."},
-	"health/runbook": {},
-	"health/rota":    {},
-	"health/alert":   {"."},
-	"health/wall":    {".", "health"},
-	"server":         {".", "store", "control", "access", "health/runbook"},
-	"server/*":       {"server"},
+	".":                      {},
+	"spec":                   {"."},
+	"config":                 {".", "spec"},
+	"connectors":             {".", "spec", "connectors/*"}, // the list of built-in sources
+	"connectors/*":           {".", "spec", "connectors/kit", "connectors/connectortest"},
+	"destinations":           {".", "spec", "destinations/*"}, // the list of built-in destinations
+	"destinations/*":         {".", "spec", "destinations/kit", "destinations/destinationtest"},
+	"pipeline":               {".", "pipeline/*"}, // the only one that sees all steps
+	"pipeline/*":             {"."},
+	"job":                    {".", "spec", "config", "pipeline", "destinations/kit"},
+	"plugin":                 {".", "spec", "connectors/kit/egress"},
+	"plugin/*":               {".", "spec", "plugin", "connectors/connectortest"},
+	"internal/*":             {"."},
+	"bench":                  {"."},
+	"migrations":             {},
+	"store":                  {".", "migrations"},
+	"keyring":                {},
+	"access":                 {".", "store"},
+	"control":                {".", "spec", "config", "store", "keyring", "access"},
+	"scheduler":              {".", "store", "job", "pipeline"},
+	"health":                 {"."},
+	"health/runbook":         {},
+	"health/rota":            {},
+	"health/outward":         {".", "connectors/kit/egress"},
+	"health/outward/*":       {"health/outward"},
+	"health/tracker":         {".", "spec", "connectors/kit/egress", "health/outward"},
+	"health/tracker/*":       {".", "health/tracker", "health/outward"},
+	"health/alert/channel":   {".", "spec", "connectors/kit/egress", "health/outward"},
+	"health/alert/channel/*": {".", "health/alert/channel", "health/outward"},
+	"health/alert":           {"."},
+	"health/wall":            {".", "health"},
+	"server":                 {".", "store", "control", "access", "health/runbook"},
+	"server/*":               {"server"},
 	"cmd/*": {".", "spec", "config", "connectors", "destinations", "job", "pipeline", "plugin",
 		"store", "migrations", "keyring", "access", "control", "scheduler", "server", "health/runbook"},
 }
@@ -63,6 +69,8 @@ var foreign = map[string][]string{
 	"github.com/coreos/go-oidc":      {"access"},
 	"github.com/snowflakedb":         {"destinations/snowflake", "connectors/snowflake"},
 	"github.com/cenkalti/backoff":    {"connectors"},
+	"github.com/wneessen/go-mail":    {"health/alert/channel"},
+	"github.com/emersion/go-smtp":    {"health/alert/channel/channeltest"},
 }
 
 const module = "github.com/sluicehq/sluice"
