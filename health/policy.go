@@ -1,6 +1,7 @@
 package health
 
 import (
+	"slices"
 	"time"
 
 	"github.com/sluicehq/sluice"
@@ -62,4 +63,40 @@ func DefaultPolicy() Policy {
 		Due: 21 * day, Remind: []time.Duration{7 * day, 3 * day, day}, EscalateDue: 3 * day, Overdue: 7 * day,
 		Acknowledge: map[Severity]time.Duration{Sev1: 15 * time.Minute, Sev2: time.Hour, Sev3: 8 * time.Hour, Sev4: day}, Levels: 3,
 	}
+}
+
+// normal fills in the defaults.
+func (p Policy) normal() Policy {
+	d := DefaultPolicy()
+	if p.Threshold.zero() {
+		p.Threshold = d.Threshold
+	}
+	for _, f := range []struct{ field, value *time.Duration }{{&p.Reopen, &d.Reopen}, {&p.FlapWindow, &d.FlapWindow}, {&p.SharedWindow, &d.SharedWindow},
+		{&p.CommentJoined, &d.CommentJoined}, {&p.CommentFailures, &d.CommentFailures}, {&p.Due, &d.Due}, {&p.EscalateDue, &d.EscalateDue}, {&p.Overdue, &d.Overdue}} {
+		if *f.field <= 0 {
+			*f.field = *f.value
+		}
+	}
+	for _, f := range []struct{ field, value *int }{{&p.Recovery, &d.Recovery}, {&p.FlapChanges, &d.FlapChanges}, {&p.SharedSources, &d.SharedSources},
+		{&p.SharedMinimum, &d.SharedMinimum}, {&p.CauseFailures, &d.CauseFailures}, {&p.Levels, &d.Levels}} {
+		if *f.field <= 0 {
+			*f.field = *f.value
+		}
+	}
+	p.FlapChanges = max(p.FlapChanges, 2)
+	if p.SharedFraction <= 0 {
+		p.SharedFraction = d.SharedFraction
+	}
+	if p.Own == nil {
+		p.Own = d.Own
+	}
+	if p.Remind == nil {
+		p.Remind = d.Remind
+	}
+	p.Remind = slices.Clone(p.Remind)
+	slices.SortFunc(p.Remind, func(a, b time.Duration) int { return int(b - a) })
+	if p.Acknowledge == nil {
+		p.Acknowledge = d.Acknowledge
+	}
+	return p
 }
