@@ -3,6 +3,7 @@ package store_test
 import (
 	"database/sql"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -56,7 +57,118 @@ func fill(t testing.TB, x *fixture, connections, syncs int) {
 	exec("state_history", "connection_id, namespace, name, positions, load_id, sync_id, at, restored_from, made_by", fmt.Sprintf("%s, '', 's', '', '', '', %d + i, 0, ''", of, now), some(syncs/5))
 	exec("states", "connection_id, namespace, name, entry_id, kept", "connection_id, namespace, name, max(id), count(*)", "state_history GROUP BY connection_id, namespace, name")
 	exec("sync_logs", "sync_id, seq, at, level, stream, message, attrs", fmt.Sprintf("'syn_' || (10000000 + 1 + i %% 100), 1 + i / 100, %d, 'info', '', 'm', ''", now), some(syncs/5))
+	fillHealthRows(t, x, db, connections, syncs/5)
 	run(t, db, "ANALYZE")
+}
+
+// fillHealthRows makes each connection a history, and incidents that are over, but one in a hundred.
+func fillHealthRows(t testing.TB, x *fixture, db *sql.DB, connections, n int) {
+	t.Helper()
+	now := x.Now().UnixMicro()
+	numbers := "generate_series(1::bigint, %d) AS g(i)"
+	if x.Dialect() == "sqlite" {
+		numbers = "(WITH RECURSIVE g(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM g WHERE i < %d) SELECT i FROM g) AS g"
+	}
+	some := func(n int) string { return fmt.Sprintf(numbers, n) }
+	of := fmt.Sprintf("'con_' || (10000001 + (i %% %d))", connections)
+	for _, statement := range []string{
+		fmt.Sprintf("connection_health SELECT 'con_' || (10000000 + i), CASE WHEN i %% 50 = 0 THEN 'down' ELSE 'healthy' END, %d - i, '', 0, 0, 0, 0, 0, false, '', '', "+
+			"CASE WHEN i %% 50 = 0 THEN 'inc_' || (10000000 + i) ELSE '' END, '', 0 FROM %s", now, some(connections)),
+		fmt.Sprintf("health_history SELECT %s, %d - i * 1000, CASE WHEN i <= %d THEN 9223372036854775807 ELSE %d - i * 1000 + 500 END, 'healthy', '', '' FROM %s", of, now, connections, now, some(n)),
+		fmt.Sprintf("incidents SELECT 'inc_' || (10000000 + i), i, 'fp' || (i %% 1000), 'source', '', CASE WHEN i %% 100 = 0 THEN 'open' ELSE 'resolved' END, 'sev' || (i %% 4), false, 't', 't', "+
+			"'shop' || (i %% 20), '', '', '', '', '', '', '', 'team' || (i %% 50), '{}', 1, 1, %d + i, %d + i, 0, %d + i, 0, '', 'ann' || (i %% 50), 0, 0, 0, "+
+			"CASE WHEN i %% 100 = 0 THEN 0 ELSE %d - i * 1000 END, '', 0, 0, 0, '', '', 1, 0, 0 FROM %s", now, now, now, now, some(n)),
+		fmt.Sprintf("incident_connections SELECT 'inc_' || (10000000 + i), %s, %d + i, 0, 0, 0, 0, '', '' FROM %s", of, now, some(n)),
+		fmt.Sprintf("incident_events (incident_id, at, kind, actor_id, actor_name, connection_id, message, data) SELECT 'inc_' || (10000000 + i), %d, 'opened', '', '', '', '', '' FROM %s", now, some(n)),
+		fmt.Sprintf("tickets SELECT 'tkt_' || (10000000 + i), 'inc_' || (10000000 + i), 'internal', '', '', CASE WHEN i %% 100 = 0 THEN 'open' ELSE 'closed' END, '', 0, 0, 0, 0, 0, 0 FROM %s", some(n)),
+		fmt.Sprintf("alerts SELECT 'alr_' || (10000000 + i), 'rul_' || (i %% 20), 'subject' || i, CASE WHEN i %% 100 = 0 THEN 'firing' ELSE 'resolved' END, '', '', '{}', %s, 'inc_' || (10000000 + i), '', '', "+
+			"%d - i * 1000, CASE WHEN i %% 100 = 0 THEN 0 ELSE %d - i * 1000 END, 0, 0, '', '', 0 FROM %s", of, now, now, some(n)),
+		fmt.Sprintf("outbox (id, key, kind, target, lane, incident_id, alert_id, payload, state, attempts, next_at, claimed_by, claimed_until, claim, last_error, answer, created_at, ended_at) "+
+			"SELECT 'dlv_' || (10000000 + i), 'key' || i, 'k', 'chn_' || (i %% 20), 'lane' || (i %% 500), 'inc_' || (10000000 + i), 'alr_' || (10000000 + i), '', "+
+			"CASE WHEN i %% 100 = 0 THEN 'waiting' ELSE 'delivered' END, 0, %d + i * 1000, '', 0, 0, '', '', 0, CASE WHEN i %% 100 = 0 THEN 0 ELSE %d - i * 1000 END FROM %s", now, now, some(n)),
+	} {
+		run(t, db, "INSERT INTO "+statement)
+	}
+}
+
+// healthHot are what the health tracker does all the time, and its pages.
+func healthHot(x *fixture, con string, now time.Time) map[string]func(*store.Store) error {
+	const inc = "inc_10000500"
+	hot := map[string]func(*store.Store) error{
+		"save health": func(tx *store.Store) error {
+			return tx.SaveHealth(x.ctx, []store.ConnectionHealth{{ConnectionID: con, Health: store.Down, Since: now}})
+		},
+		"health of": func(tx *store.Store) error { _, err := tx.HealthOf(x.ctx, []string{con}); return err },
+		"unhealthy": func(tx *store.Store) error {
+			_, _, err := tx.ListHealth(x.ctx, store.HealthFilter{Unhealthy: true}, store.Page{})
+			return err
+		},
+		"of an incident": func(tx *store.Store) error {
+			_, _, err := tx.ListHealth(x.ctx, store.HealthFilter{IncidentID: inc}, store.Page{})
+			return err
+		},
+		"history": func(tx *store.Store) error {
+			_, _, err := tx.ListHealthHistory(x.ctx, con, now.Add(-time.Hour), now, store.Page{})
+			return err
+		},
+		"report of one": func(tx *store.Store) error {
+			_, err := tx.ReportHealth(x.ctx, store.ByAll, store.HealthReportFilter{ConnectionID: con}, now.Add(-time.Hour), now)
+			return err
+		},
+		"cursor":         func(tx *store.Store) error { _, err := tx.HealthCursor(x.ctx); return err },
+		"recent":         func(tx *store.Store) error { _, err := tx.RecentIncidents(x.ctx, now.Add(-time.Second)); return err },
+		"incident":       func(tx *store.Store) error { _, err := tx.IncidentByNumber(x.ctx, 7); return err },
+		"connections in": func(tx *store.Store) error { _, err := tx.ConnectionsOf(x.ctx, []string{inc}); return err },
+		"partaking": func(tx *store.Store) error {
+			_, _, err := tx.ListIncidentConnections(x.ctx, store.IncidentConnectionFilter{IncidentID: inc}, store.Page{})
+			return err
+		},
+		"timeline": func(tx *store.Store) error {
+			_, _, err := tx.ListIncidentEvents(x.ctx, inc, "", nil, store.Page{})
+			return err
+		},
+		"append timeline": func(tx *store.Store) error {
+			return tx.AppendIncidentEvents(x.ctx, store.IncidentEvent{IncidentID: inc})
+		},
+		"ticket of":     func(tx *store.Store) error { _, err := tx.TicketsOf(x.ctx, []string{inc}); return err },
+		"firing":        func(tx *store.Store) error { _, err := tx.FiringAlerts(x.ctx); return err },
+		"post":          func(tx *store.Store) error { _, err := tx.Post(x.ctx, &store.Delivery{Key: "new"}); return err },
+		"next delivery": func(tx *store.Store) error { _, err := tx.NextDelivery(x.ctx); return err },
+		"claim deliveries": func(tx *store.Store) error {
+			got, err := tx.ClaimDeliveries(x.ctx, "w", now.Add(time.Second), time.Minute, 5)
+			if err == nil && len(got) > 0 {
+				err = tx.EndDelivery(x.ctx, &got[0], store.DeliveryEnd{State: store.DeliveryDelivered})
+			}
+			return err
+		},
+		"save incident": func(tx *store.Store) error {
+			i, err := tx.Incident(x.ctx, inc)
+			if err == nil {
+				err = tx.SaveIncident(x.ctx, i)
+			}
+			return err
+		},
+	}
+	for name, f := range map[string]store.IncidentFilter{"": {}, "open": {Open: true}, "of a connector": {Connector: "shop3"}, "of a team": {Team: "team3"}, "of a person": {Assignee: "ann3"},
+		"of a connection": {ConnectionID: con}, "among": {Among: []string{con}}} {
+		hot["incidents "+name] = func(tx *store.Store) error { _, _, err := tx.ListIncidents(x.ctx, f, store.Page{Limit: 5}); return err }
+	}
+	for _, sort := range []string{"-number", "severity", "-last_seen", "first_seen", "due", "-connections"} {
+		hot["incidents by "+sort] = func(tx *store.Store) error {
+			_, _, err := tx.ListIncidents(x.ctx, store.IncidentFilter{}, store.Page{Sort: sort})
+			return err
+		}
+	}
+	for name, f := range map[string]store.DeliveryFilter{"waiting": {State: store.DeliveryWaiting}, "to": {Target: "chn_3"}, "of an incident": {IncidentID: inc}, "of an alert": {AlertID: "alr_10000500"}} {
+		hot["deliveries "+name] = func(tx *store.Store) error {
+			_, _, err := tx.ListDeliveries(x.ctx, f, store.Page{Limit: 5})
+			return err
+		}
+	}
+	for name, f := range map[string]store.AlertFilter{"": {}, "firing": {State: store.AlertFiring}, "of a rule": {RuleID: "rul_3"}, "of a connection": {ConnectionID: con}, "of an incident": {IncidentID: inc}} {
+		hot["alerts "+name] = func(tx *store.Store) error { _, _, err := tx.ListAlerts(x.ctx, f, store.Page{Limit: 5}); return err }
+	}
+	return hot
 }
 
 func run(t testing.TB, db *sql.DB, statement string) {
@@ -68,7 +180,8 @@ func run(t testing.TB, db *sql.DB, statement string) {
 
 // large are the tables that grow with the installation: none of them is read from
 // end to end by what the scheduler and the pages of lists do.
-var large = []string{"connections", "connection_status", "streams", "syncs", "attempts", "attempt_streams", "sync_logs", "state_history", "states", "events", "audit"}
+var large = []string{"connections", "connection_status", "streams", "syncs", "attempts", "attempt_streams", "sync_logs", "state_history", "states", "events", "audit",
+	"connection_health", "health_history", "incidents", "incident_connections", "incident_events", "tickets", "alerts", "outbox"}
 
 func TestNoFullScans(t *testing.T) {
 	if testing.Short() {
@@ -165,6 +278,7 @@ func TestNoFullScans(t *testing.T) {
 		for name, f := range map[string]store.AuditFilter{"all": {}, "actor": {ActorID: "usr_1"}, "object": {ObjectID: con}, "type": {ObjectType: "user"}, "action": {Action: "a.1"}} {
 			hot["audit "+name] = func(tx *store.Store) error { _, _, err := tx.ListAudit(x.ctx, f, store.Page{}); return err }
 		}
+		maps.Copy(hot, healthHot(x, con, now))
 		for name, f := range hot {
 			statements, err := store.Explain(x.ctx, x.Store, f)
 			if err != nil {
@@ -219,6 +333,6 @@ func TestOpenSyncsHaveAnIndexOfTheirOwn(t *testing.T) {
 // scans reports whether a line of SQLite's is about a table, by its name or the
 // alias that the queries give it.
 func scans(line, table string) bool {
-	alias := map[string]string{"connections": "c", "connection_status": "t", "state_history": "h", "states": "k"}[table]
+	alias := map[string]string{"connections": "c", "connection_status": "t", "state_history": "h", "states": "k", "outbox": "o", "health_history": "h", "incident_connections": "p"}[table]
 	return strings.HasPrefix(line, "SCAN "+table+" ") || alias != "" && strings.HasPrefix(line, "SCAN "+alias+" ")
 }

@@ -21,6 +21,10 @@ var bounded = map[string]string{
 	"sources": "made by people", "destinations": "made by people", "connections": "made by people", "streams": "settings of a connection", "dependencies": "settings of a connection",
 	"users": "made by people", "grants": "made by people", "settings": "one row per setting", "catalogue": "replaced with each discovery", "connection_status": "one row per connection",
 	"stream_stats": "one row per stream", "states": "one row per stream", "journal": "loads under way", "leases": "one row per lease", "audit_horizon": "one row",
+	"connection_health": "one row per connection", "health_history": "pruned", "health_cursor": "one row", "incidents": "pruned once over", "incident_connections": "go with their incident",
+	"incident_events": "go with their incident", "incident_reviews": "go with their incident", "incident_actions": "go with their review", "tickets": "go with their incident",
+	"ticket_trackers": "made by people", "channels": "made by people", "alert_rules": "made by people", "rotas": "made by people", "silences": "pruned", "alerts": "pruned once over",
+	"outbox": "pruned once over",
 }
 
 // fillOnce leaves traces in every table that grows.
@@ -58,6 +62,27 @@ func fillOnce(x *fixture, c *store.Connection, round int) {
 	x.must(x.CreateToken(x.ctx, old))
 	x.must(x.RevokeToken(x.ctx, old.ID))
 	x.must(x.RegisterWorker(x.ctx, &store.Worker{}))
+	fillHealth(x, c, round)
+}
+
+// fillHealth leaves traces of an incident that is over.
+func fillHealth(x *fixture, c *store.Connection, round int) {
+	x.t.Helper()
+	x.must(x.SaveHealth(x.ctx, []store.ConnectionHealth{{ConnectionID: c.ID, Health: []store.Health{store.Healthy, store.Down}[round/2%2], Since: x.Now()}}))
+	i := x.incident("i")
+	i.State, i.ResolvedAt = store.IncidentResolved, x.Now()
+	x.must(x.SaveIncident(x.ctx, i))
+	x.must(x.SaveIncidentConnections(x.ctx, []store.IncidentConnection{{IncidentID: i.ID, ConnectionID: c.ID}}))
+	x.must(x.AppendIncidentEvents(x.ctx, store.IncidentEvent{IncidentID: i.ID, Kind: "opened"}))
+	x.must(x.SaveReview(x.ctx, &store.Review{IncidentID: i.ID, Actions: []store.ActionItem{{What: "a"}}}))
+	_, err := x.CreateTicket(x.ctx, &store.Ticket{IncidentID: i.ID, TrackerID: store.InternalTracker})
+	x.must(err)
+	x.must(x.SaveAlerts(x.ctx, &store.Alert{State: store.AlertResolved, ResolvedAt: x.Now()}))
+	x.must(x.CreateSilence(x.ctx, &store.Silence{EndsAt: x.Now()}))
+	d := &store.Delivery{Key: fmt.Sprint(round)}
+	x.post(d)
+	_, err = x.DropDelivery(x.ctx, d.ID)
+	x.must(err)
 }
 
 // TestNoTableGrowsForEver leaves traces, waits for longer than they are kept, and
@@ -99,14 +124,15 @@ func TestNoTableGrowsForEver(t *testing.T) {
 		x.must(x.RecordDrift(x.ctx, &store.DriftEvent{ConnectionID: c.ID, Kind: "column_removed", State: store.DriftPending}))
 		before := counts()
 		grown := []string{"attempts", "attempt_streams", "sync_logs", "syncs", "state_history", "schema_versions", "drift_events", "events", "audit", "operations", "plans", "idempotency",
-			"one_times", "counters", "sessions", "tokens", "workers"}
+			"one_times", "counters", "sessions", "tokens", "workers", "health_history", "incidents", "incident_connections", "incident_events", "incident_reviews", "incident_actions",
+			"tickets", "alerts", "silences", "outbox"}
 		for _, table := range grown {
 			if len(before[table]) < 2 { // fewer than ten
 				t.Errorf("the test leaves %s rows in %s", before[table], table)
 			}
 		}
 		for _, table := range tables {
-			if before[table] == "0" && !slices.Contains([]string{"dependencies", "streams", "grants", "settings", "catalogue", "journal", "leases"}, table) {
+			if before[table] == "0" && !slices.Contains([]string{"dependencies", "streams", "grants", "settings", "catalogue", "journal", "leases", "ticket_trackers", "channels", "alert_rules", "rotas"}, table) {
 				t.Errorf("the test leaves nothing in %s", table)
 			}
 		}
@@ -120,7 +146,7 @@ func TestNoTableGrowsForEver(t *testing.T) {
 		pruned, err := x.Prune(x.ctx, store.Retention{}, x.Add(500*day))
 		x.must(err)
 		after := counts()
-		want := map[string]string{"state_history": "1", "schema_versions": "12", "drift_events": "1"}
+		want := map[string]string{"state_history": "1", "schema_versions": "12", "drift_events": "1", "health_history": "1"}
 		for _, table := range append(grown, "deleted_connections") {
 			n := want[table]
 			if n == "" {
