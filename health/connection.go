@@ -35,6 +35,7 @@ func (t *Tracker) seen(s *Subject, at time.Time) {
 func (t *Tracker) stopClock(c *Connection, at time.Time) {
 	t.clear(c, at)
 	c.DelayedSince, c.Failures, c.Successes, c.Flapping, c.Changes = time.Time{}, 0, 0, false, nil
+	c.Failure, c.Fingerprint, c.Other, c.OtherTimes = nil, "", "", 0
 }
 
 func (t *Tracker) remove(c *Connection, at time.Time) {
@@ -59,6 +60,7 @@ func (t *Tracker) setup(f Fact, at time.Time) {
 }
 
 func (t *Tracker) succeeded(c *Connection, f Fact, at time.Time) {
+	t.changed[c.ID] = true
 	c.LastSuccess, c.DelayedSince = at, time.Time{}
 	if f.Failure != nil && f.Failure.NeedsAction() { // a stream waits for a person
 		t.failed(c, f, at)
@@ -70,7 +72,6 @@ func (t *Tracker) succeeded(c *Connection, f Fact, at time.Time) {
 		}
 	}
 	if c.Paused { // one that ran to its end, or by hand
-		t.changed[c.ID] = true
 		return
 	}
 	c.Failures, c.Other, c.OtherTimes = 0, "", 0

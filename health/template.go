@@ -80,6 +80,9 @@ func (t *templater) next(s string) string {
 	}
 	end := len(s)
 	for i, c := range s {
+		if c == '=' && strings.Contains(s[:i], "://") { // of an address
+			continue
+		}
 		if unicode.IsSpace(c) || strings.ContainsRune(separators, c) || c == '"' || c == '`' || c == '“' || c == '\'' && quoteEnds(s, i) {
 			end = i
 			break
@@ -166,7 +169,7 @@ func (t *templater) kind(word string) string {
 		return ""
 	case unicode.IsDigit(first) && strings.IndexFunc(word, notOfNumber) < 0, number(word):
 		return markNumber
-	case unicode.IsLetter(first) && len(word) <= 6 && digits < len(word)-1 && !strings.ContainsAny(word, "-_.:"): // utf8, x509
+	case unicode.IsLetter(first) && len(word) <= 6 && !strings.ContainsAny(word, "-_.:"): // utf8, x509
 		return ""
 	case dots > 0 && unicode.IsLetter(first), strings.Count(word, ":") > 1 || dots == 3:
 		return markName
