@@ -11,6 +11,8 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/health/alert/channel"
+	"github.com/sluicehq/sluice/health/tracker"
 	"github.com/sluicehq/sluice/keyring"
 	"github.com/sluicehq/sluice/spec"
 	"github.com/sluicehq/sluice/store"
@@ -79,6 +81,12 @@ type Options struct {
 	// Region returns where a connection runs, of the regions of its source and
 	// destination; nil: the destination's, or else the source's.
 	Region func(source, destination string) string
+	// Tracking is the health tracker; nil: nobody can decide about incidents here.
+	Tracking Tracking
+	// Trackers and Channels are the kinds of ticket systems and of notifications;
+	// nil: those that come with Sluice.
+	Trackers []tracker.Definition
+	Channels []channel.Definition
 	// Kick tells the scheduler that there may be something to do; may be nil.
 	Kick       func()
 	Operations int           // checks and discoveries at once in this process; 0: 4
@@ -112,6 +120,12 @@ func New(o Options) *Control {
 	o.Operations, o.Waiting = orDefault(o.Operations, 4), orDefault(o.Waiting, 100)
 	o.CheckTime, o.ListTime, o.PlanTime = orDefault(o.CheckTime, 2*time.Minute), orDefault(o.ListTime, 15*time.Minute), orDefault(o.PlanTime, 15*time.Minute)
 	o.Log = orDefault(o.Log, slog.Default())
+	if o.Trackers == nil {
+		o.Trackers = tracker.Builtin()
+	}
+	if o.Channels == nil {
+		o.Channels = channel.Builtin()
+	}
 	if o.Kick == nil {
 		o.Kick = func() {}
 	}

@@ -12,7 +12,7 @@ type AlertRule struct {
 	Name      string // unique, whatever the case of its letters
 	Kind      string // what it looks at: connection_health, freshness, failing_count, …
 	Enabled   bool
-	Config    json.RawMessage // thresholds, grouping, when to notify again
+	Config    json.RawMessage // thresholds and times, as package health/alert keeps a rule's
 	Match     Match           // what it looks at
 	Severity  string
 	Channels  []string // ids; none: those whose Match takes the alert
@@ -167,10 +167,10 @@ type Silence struct {
 	ID        string
 	Kind      SilenceKind
 	Reason    string
-	Match     Match
+	Match     []Matcher // of the alerts' labels, all of them
 	StartsAt  time.Time
-	EndsAt    time.Time
-	Repeat    Repeat // a maintenance window may come again
+	EndsAt    time.Time // zero: only with Weekly, for good
+	Weekly    *Weekly   // only in these hours
 	CreatedBy string
 	Version   int64
 	CreatedAt time.Time
@@ -186,31 +186,34 @@ const (
 	Maintenance  SilenceKind = "maintenance"
 )
 
-// A Repeat says how a maintenance window comes again, at the same time of day.
-type Repeat struct {
-	Every string    `json:"every,omitempty"` // day or week; "": once
-	Zone  string    `json:"zone,omitempty"`  // IANA name; "": UTC
-	Until time.Time `json:"until,omitzero"`  // no repetition begins after it
+// A Matcher compares a label of an alert, as package health/alert does.
+type Matcher struct {
+	Label string   `json:"label"`
+	Is    []string `json:"is"`
+	Not   bool     `json:"not,omitempty"`
 }
 
-// until is when the silence is over for good.
-func (v *Silence) until() time.Time {
-	if v.Repeat.Every == "" {
-		return v.EndsAt
-	}
-	return v.Repeat.Until.Add(v.EndsAt.Sub(v.StartsAt))
+// A Weekly is hours that come back, as the clocks of a zone show them.
+type Weekly struct {
+	Days []string `json:"days,omitempty"` // mon … sun, of the beginning; none: every day
+	From string   `json:"from"`           // 22:00
+	To   string   `json:"to"`             // 04:00; not after From: of the next day
+	Zone string   `json:"zone,omitempty"` // IANA name; "": UTC
 }
 
-var silences = documentTable("silences", "silence", SilenceID, "kind, reason, matches, starts_at, ends_at, repeats, until_at", false,
+var silences = documentTable("silences", "silence", SilenceID, "kind, reason, matches, starts_at, ends_at, weekly", false,
 	func(v *Silence) document {
 		return document{&v.ID, &v.CreatedBy, &v.Version, &v.CreatedAt, &v.UpdatedAt, ""}
 	},
 	func(v *Silence) []any {
-		return []any{string(v.Kind), v.Reason, toJSON(v.Match), micros(v.StartsAt), micros(v.EndsAt), toJSON(v.Repeat), micros(v.until())}
+		ends := micros(v.EndsAt)
+		if ends == 0 {
+			ends = lasting
+		}
+		return []any{string(v.Kind), v.Reason, toJSON(v.Match), micros(v.StartsAt), ends, toJSON(v.Weekly)}
 	},
 	func(v *Silence) []any {
-		var until int64
-		return []any{&v.Kind, &v.Reason, intoJSON(&v.Match), intoTime(&v.StartsAt), intoTime(&v.EndsAt), intoJSON(&v.Repeat), &until}
+		return []any{&v.Kind, &v.Reason, intoJSON(&v.Match), intoTime(&v.StartsAt), intoEnd(&v.EndsAt), intoJSON(&v.Weekly)}
 	})
 
 // CreateSilence keeps v. It fills ID if empty, Version and the times.
@@ -235,21 +238,21 @@ func (s *Store) DeleteSilence(ctx context.Context, id string, version int64) err
 	return silences.delete(ctx, s, id, version)
 }
 
-// ListSilences lists the latest first; ended lists those too that are over for
-// good at now. Sort: created.
+// ListSilences lists the latest first; ended lists those too that are over at now.
+// Sort: created.
 func (s *Store) ListSilences(ctx context.Context, kind SilenceKind, ended bool, now time.Time, p Page) (items []Silence, next string, err error) {
 	var w where
 	w.is("kind", string(kind))
 	if !ended {
-		w.add("until_at > ?", micros(now))
+		w.add("ends_at > ?", micros(now))
 	}
 	return silences.list.page(ctx, s.reader(), w, p)
 }
 
-// SilencesAt returns those that may hold something back at a time, or will later,
-// in the order of their making.
+// SilencesAt returns those that are not over at a time, in the order of their
+// making.
 func (s *Store) SilencesAt(ctx context.Context, at time.Time) ([]Silence, error) {
-	items, err := all(ctx, s.reader(), silences.list.scan, "SELECT "+silences.list.columns+" FROM silences WHERE until_at > ? ORDER BY id", micros(at))
+	items, err := all(ctx, s.reader(), silences.list.scan, "SELECT "+silences.list.columns+" FROM silences WHERE ends_at > ? ORDER BY id", micros(at))
 	return items, failed("list silences", err)
 }
 

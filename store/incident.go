@@ -240,3 +240,34 @@ func (s *Store) CountIncidents(ctx context.Context) (map[IncidentState]int64, er
 	})
 	return counts, failed("count incidents", err)
 }
+
+// DecisionKind says what a person wants of an incident.
+type DecisionKind string
+
+// The kinds of decisions.
+const (
+	Acknowledge DecisionKind = "acknowledge"
+	Assign      DecisionKind = "assign"   // to Assignee; "": to nobody
+	Weigh       DecisionKind = "severity" // Severity; "": by its reach again
+	SetDue      DecisionKind = "due"      // Due
+	Retitle     DecisionKind = "title"    // Title
+	Resolve     DecisionKind = "resolve"  // with Text; what still fails leaves it
+	Merge       DecisionKind = "merge"    // into the incident Into
+	Split       DecisionKind = "split"    // Connections go into one of their own
+	Comment     DecisionKind = "comment"  // Text, on the timeline and in the tickets
+)
+
+// A Decision is what a person wants of an incident.
+type Decision struct {
+	Kind        DecisionKind
+	IncidentID  string
+	Into        string
+	Connections []string
+	Assignee    string
+	Severity    string
+	Title       string
+	Text        string
+	Due         time.Time
+	ActorID     string // of a user or token
+	ActorName   string
+}

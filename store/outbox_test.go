@@ -264,8 +264,8 @@ func TestDocuments(t *testing.T) {
 func TestSilences(t *testing.T) {
 	each(t, func(t *testing.T, x *fixture) {
 		now := x.Now()
-		once := &store.Silence{Kind: store.PlainSilence, Reason: "moving house", StartsAt: now, EndsAt: now.Add(time.Hour), Match: store.Match{Teams: []string{"a"}}}
-		weekly := &store.Silence{Kind: store.Maintenance, Reason: "patches", StartsAt: now, EndsAt: now.Add(2 * time.Hour), Repeat: store.Repeat{Every: "week", Zone: "Europe/Berlin", Until: now.Add(30 * day)}}
+		once := &store.Silence{Kind: store.PlainSilence, Reason: "moving house", StartsAt: now, EndsAt: now.Add(time.Hour), Match: []store.Matcher{{Label: "team", Is: []string{"a*"}, Not: true}}}
+		weekly := &store.Silence{Kind: store.Maintenance, Reason: "patches", StartsAt: now, Weekly: &store.Weekly{Days: []string{"sat"}, From: "22:00", To: "04:00", Zone: "Europe/Berlin"}}
 		x.must(x.CreateSilence(x.ctx, once))
 		x.must(x.CreateSilence(x.ctx, weekly))
 		weekly.Reason = "more patches"
@@ -282,7 +282,6 @@ func TestSilences(t *testing.T) {
 				return v, err
 			},
 			1: func() ([]store.Silence, error) { return x.SilencesAt(x.ctx, at) },
-			0: func() ([]store.Silence, error) { return x.SilencesAt(x.ctx, now.Add(30*day+2*time.Hour)) },
 		} {
 			if got, err := f(); err != nil || len(got) != want {
 				t.Errorf("%+v, want %d; %v", got, want, err)
@@ -290,6 +289,11 @@ func TestSilences(t *testing.T) {
 		}
 		if got, _, err := x.ListSilences(x.ctx, store.PlainSilence, false, at, store.Page{}); err != nil || len(got) != 0 {
 			t.Errorf("%+v, %v", got, err)
+		}
+		again, err := x.Silence(x.ctx, once.ID)
+		x.must(err)
+		if !reflect.DeepEqual(again, once) {
+			t.Errorf("got  %+v\nwant %+v", again, once)
 		}
 		x.must(x.DeleteSilence(x.ctx, once.ID, 1))
 	})

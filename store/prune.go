@@ -135,7 +135,7 @@ func (p *pruning) byTime(ctx context.Context) error {
 		{"health_history", "connection_id, from_at", "to_at < ?", p.before(p.retention.Health)},
 		{"incidents", "id", "resolved_at > 0 AND resolved_at < ?", p.before(p.retention.Incidents)},
 		{"alerts", "id", "resolved_at > 0 AND resolved_at < ?", p.before(p.retention.Alerts)},
-		{"silences", "id", "until_at < ?", p.before(p.retention.Alerts)},
+		{"silences", "id", "ends_at < ?", p.before(p.retention.Alerts)},
 		{"outbox", "seq", "ended_at > 0 AND ended_at < ?", p.before(p.retention.Deliveries)},
 		{"connection_days", "day, connection_id", "day < ?", dayOf(p.now.Add(-p.retention.Days))},
 		{"fleet_hours", "hour", "hour < ?", hourOf(p.now.Add(-p.retention.Hours))},

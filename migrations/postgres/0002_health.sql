@@ -232,15 +232,14 @@ CREATE TABLE silences (
     reason text COLLATE "C" NOT NULL,
     matches text COLLATE "C" NOT NULL,
     starts_at bigint NOT NULL,
-    ends_at bigint NOT NULL,
-    until_at bigint NOT NULL, -- the end of the last repetition
-    repeats text COLLATE "C" NOT NULL,
+    ends_at bigint NOT NULL, -- the largest number: never
+    weekly text COLLATE "C" NOT NULL,
     created_by text COLLATE "C" NOT NULL,
     version bigint NOT NULL,
     created_at bigint NOT NULL,
     updated_at bigint NOT NULL
 );
-CREATE INDEX silences_until ON silences (until_at, id);
+CREATE INDEX silences_ends ON silences (ends_at, id);
 CREATE INDEX silences_starts ON silences (starts_at, id);
 
 CREATE TABLE alerts (
