@@ -542,6 +542,33 @@ func TestByHand(t *testing.T) {
 	}
 }
 
+func TestWhatIsResolvedByHandComesBackWithTheNextFailure(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, health.Policy{Threshold: health.Threshold{Failures: 1}})
+	ids := w.connect("shop", 2)
+	w.fail(unparsed, ids...)
+	i := w.only()
+	if effects, err := w.Comment(i.ID, "it is the vendor", "ann", w.now); err != nil || one(t, effects, health.CommentTicket).Text != "it is the vendor" {
+		t.Errorf("%s, %v", kinds(effects), err)
+	}
+	if _, err := w.Retitle(i.ID, "orders have a new field", "ann", w.now); err != nil {
+		t.Fatal(err)
+	}
+	effects, err := w.Resolve(i.ID, "fixed upstream", "ann", w.now)
+	if err != nil || kinds(effects) != "resolved closed" || one(t, effects, health.CloseTicket).Actor != "ann" {
+		t.Fatalf("%s, %v", kinds(effects), err)
+	}
+	w.wantHealth(ids[0], health.Down) // it still fails
+	w.ok(ids[1])
+	w.pass(time.Hour)
+	if have := kinds(w.fail(unparsed, ids[0])); !strings.HasPrefix(have, "reopened ticket_reopened") {
+		t.Errorf("the next failure: %s", have)
+	}
+	if i := w.only(); !slices.Equal(i.Active(), ids[:1]) || i.Title != "orders have a new field" || i.ResolvedBy != "" {
+		t.Errorf("%+v", i)
+	}
+}
+
 func TestTheSnapshotGoesOn(t *testing.T) {
 	t.Parallel()
 	a := newWorld(t, health.Policy{})

@@ -102,10 +102,10 @@ func (t *Tracker) resolve(i *Incident, at time.Time, why string) {
 		t.ended[k] = i
 	}
 	down, _ := i.DownUntil(at)
-	t.say(Effect{Kind: IncidentEnded, At: at, Incident: i.ID, Number: i.Number, Downtime: down, Text: why})
+	t.say(Effect{Kind: IncidentEnded, At: at, Incident: i.ID, Number: i.Number, Downtime: down, Actor: i.ResolvedBy, Text: why})
 	if i.TicketOpen {
 		i.TicketOpen = false
-		t.send(Effect{Kind: CloseTicket, At: at, Downtime: down, Text: why}, i)
+		t.send(Effect{Kind: CloseTicket, At: at, Downtime: down, Actor: i.ResolvedBy, Text: why}, i)
 	}
 	t.touched[i.ID] = true
 	t.forget(i, at)
@@ -127,10 +127,16 @@ func (t *Tracker) setSeverity(i *Incident, s Severity, actor string, at time.Tim
 	i.Severity = s
 	t.touched[i.ID] = true
 	t.say(Effect{Kind: SeverityChanged, At: at, Incident: i.ID, Number: i.Number, Severity: s, Actor: actor, Text: string(was)})
+	t.rethink(i, at)
+}
+
+// rethink looks at the connections of an incident, whose thresholds may be others
+// by now.
+func (t *Tracker) rethink(i *Incident, at time.Time) {
 	if len(t.policy.Severities) == 0 {
 		return
 	}
-	for _, id := range i.Active() { // their thresholds are others by now
+	for _, id := range i.Active() {
 		if c := t.connections[id]; c != nil && c.Failing() {
 			t.look(c, at)
 		}

@@ -172,7 +172,7 @@ func (t *Tracker) look(c *Connection, at time.Time) {
 			t.due.at("c:"+c.ID, c.FailingSince.Add(th.For))
 		}
 	}
-	if i := t.incidents[c.Incident]; i != nil && state == Down && i.Filed.IsZero() {
+	if i := t.incidents[c.Incident]; i != nil && state == Down && !i.TicketOpen {
 		t.attend(i, at)
 	}
 }

@@ -21,13 +21,15 @@ const (
 	AcknowledgedBy  EffectKind = "acknowledged" // Actor
 	Assigned        EffectKind = "assigned"     // to Text
 	DueChanged      EffectKind = "due"          // to Due
+	Retitled        EffectKind = "title"        // Text
+	Noted           EffectKind = "noted"        // Actor says Text
 
 	// To be done by whoever runs the tracker:
 	Assign EffectKind = "assign" // find who is on call at Level and tell by Tracker.Assign
 
 	// To leave the house, once each: Key is one for each.
 	FileTicket    EffectKind = "filed"
-	CommentTicket EffectKind = "commented" // Connections have joined, and Count failures came
+	CommentTicket EffectKind = "commented" // Connections have joined, and Count failures came; or Actor says Text
 	CloseTicket   EffectKind = "closed"    // after Downtime, for Text; merged into Other, where it is named
 	ReopenTicket  EffectKind = "ticket_reopened"
 	Remind        EffectKind = "reminded"  // of Due

@@ -35,8 +35,9 @@ type Incident struct {
 	Keys     []string      `json:"keys"`             // of causes whose failures belong to it; the first is its own
 	Pinned   bool          `json:"pinned,omitempty"` // split off by hand: not merged by itself
 	Title    string        `json:"title"`
-	Sample   Failure       `json:"sample"`         // the latest
-	Team     string        `json:"team,omitempty"` // that of all its connections; "" where they have several
+	Titled   bool          `json:"titled,omitempty"` // by a person
+	Sample   Failure       `json:"sample"`           // the latest
+	Team     string        `json:"team,omitempty"`   // that of all its connections; "" where they have several
 	Severity Severity      `json:"severity"`
 	SevBy    string        `json:"sevBy,omitempty"` // who has set Severity; "": it follows the reach
 
@@ -45,7 +46,8 @@ type Incident struct {
 	Failures   int64     `json:"failures"` // in all
 	Members    []Member  `json:"members"`  // in the order of their ids, with those that have left
 	Resolved   time.Time `json:"resolved,omitzero"`
-	Ended      string    `json:"ended,omitempty"` // why it was resolved, in words
+	Ended      string    `json:"ended,omitempty"`      // why it was resolved, in words
+	ResolvedBy string    `json:"resolvedBy,omitempty"` // "": by recovery
 	Reopened   int       `json:"reopened,omitempty"`
 	MergedInto string    `json:"mergedInto,omitempty"` // id
 

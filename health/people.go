@@ -94,6 +94,39 @@ func (t *Tracker) SetDue(id string, due time.Time, actor string, at time.Time) (
 	})
 }
 
+// Retitle lets a person's words stand for the incident.
+func (t *Tracker) Retitle(id, title, actor string, at time.Time) ([]Effect, error) {
+	return t.act(id, at, func(i *Incident, at time.Time) error {
+		i.Title, i.Titled = title, true
+		t.say(Effect{Kind: Retitled, At: at, Incident: i.ID, Number: i.Number, Actor: actor, Text: title})
+		return nil
+	})
+}
+
+// Comment notes what a person says, in the ticket too, where there is one.
+func (t *Tracker) Comment(id, text, actor string, at time.Time) ([]Effect, error) {
+	return t.act(id, at, func(i *Incident, at time.Time) error {
+		if i.TicketOpen {
+			t.send(Effect{Kind: CommentTicket, At: at, Actor: actor, Text: text}, i)
+			return nil
+		}
+		t.say(Effect{Kind: Noted, At: at, Incident: i.ID, Number: i.Number, Actor: actor, Text: text})
+		return nil
+	})
+}
+
+// Resolve ends the incident at a person's word. What still fails leaves it, and
+// brings it back with its next failure.
+func (t *Tracker) Resolve(id, text, actor string, at time.Time) ([]Effect, error) {
+	return t.act(id, at, func(i *Incident, at time.Time) error {
+		i.ResolvedBy = actor
+		for _, c := range i.Active() {
+			t.leave(t.connections[c], at, text)
+		}
+		return nil
+	})
+}
+
 // Merge makes the incident from a part of into, for good: later failures with its
 // cause belong to into.
 func (t *Tracker) Merge(into, from, actor string, at time.Time) ([]Effect, error) {
@@ -155,6 +188,7 @@ func (t *Tracker) split(i *Incident, connections []string, actor string, at time
 	n.Team, i.Team = t.team(n), t.team(i)
 	t.touched[n.ID] = true
 	t.reweigh(n, at)
+	t.rethink(n, at)
 	t.attend(n, at)
 	return n.ID
 }

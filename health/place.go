@@ -173,7 +173,7 @@ func (t *Tracker) reopen(i *Incident, c *Connection, at time.Time) {
 	if i.SevBy == "" {
 		i.Severity = Sev4
 	}
-	i.State, i.Resolved, i.Ended, i.Acked, i.AckedBy = Open, time.Time{}, "", time.Time{}, ""
+	i.State, i.Resolved, i.Ended, i.ResolvedBy, i.Acked, i.AckedBy = Open, time.Time{}, "", "", time.Time{}, ""
 	i.Reopened++
 	i.Level, i.Joined, i.Further = 0, nil, 0
 	t.index(i)

@@ -67,7 +67,9 @@ func (t *Tracker) base(key string, hit []*Incident, at time.Time) *Incident {
 	}
 	t.unindex(base)
 	base.Scope, base.Keys = base.Cause.shared(), append([]string{key}, base.Keys...)
-	base.Title = t.title(base, nil)
+	if !base.Titled {
+		base.Title = t.title(base, nil)
+	}
 	t.index(base)
 	t.touched[base.ID] = true
 	t.say(Effect{Kind: IncidentShared, At: at, Incident: base.ID, Number: base.Number, Text: base.Scope.String()})
@@ -109,6 +111,7 @@ func (t *Tracker) merge(into, from *Incident, actor, why string, at time.Time) {
 		t.send(Effect{Kind: CloseTicket, At: at, Other: into.ID, Downtime: from.Downtime, Text: why}, from)
 	}
 	t.drop(from)
+	t.rethink(into, at)
 }
 
 // transfer takes a member of another incident in.
