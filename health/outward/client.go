@@ -109,7 +109,7 @@ type Request struct {
 func (c *Client) Do(ctx context.Context, r Request, out any) (*Answer, error) {
 	body, err := encode(r.Body)
 	if err != nil {
-		return nil, c.fault(sluice.Bug, "delivery_encode", r.Op, "this is a bug; please report it", err)
+		return nil, fmt.Errorf("%s: %s: encode: %w", c.o.System, r.Op, err)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, c.o.Timeout, errTimeout)
 	defer cancel()
@@ -179,9 +179,10 @@ func (c *Client) request(ctx context.Context, r Request, body []byte) (*http.Req
 	return req, nil
 }
 
-// Fault returns an error of class and code, whose cause shows no secret.
-func (c *Client) Fault(class sluice.Class, code, op, hint string, err error) *sluice.Error {
-	return c.fault(class, code, op, hint, err)
+// Fault returns e as an error of this system while op was done; its cause then shows
+// no secret.
+func (c *Client) Fault(op string, e *sluice.Error) *sluice.Error {
+	return c.fault(e.Class, e.Code, op, e.Hint, e.Err)
 }
 
 func (c *Client) fault(class sluice.Class, code, op, hint string, err error) *sluice.Error {

@@ -106,11 +106,11 @@ func (g *github) Check(ctx context.Context) error {
 	}
 	switch {
 	case !repo.HasIssues:
-		return g.client.Fault(sluice.Config, "delivery_rejected", op, "switch Issues on in the repository's settings", errors.New("the repository has no issues"))
+		return g.client.Fault(op, sluice.Errorf(sluice.Config, "delivery_rejected", "", "switch Issues on in the repository's settings", "the repository has no issues"))
 	case repo.Archived:
-		return g.client.Fault(sluice.Config, "delivery_rejected", op, "give another repository", errors.New("the repository is archived: nothing can be written to it"))
+		return g.client.Fault(op, sluice.Errorf(sluice.Config, "delivery_rejected", "", "give another repository", "the repository is archived: nothing can be written to it"))
 	case repo.Permissions != nil && !repo.Permissions["push"] && !repo.Permissions["triage"]:
-		return g.client.Fault(sluice.Auth, "delivery_forbidden", op, "give the token's account the right to triage or write in the repository", errors.New("the token may file issues, but not label or close them"))
+		return g.client.Fault(op, sluice.Errorf(sluice.Auth, "delivery_forbidden", "", "give the token's account the right to triage or write in the repository", "the token may file issues, but not label or close them"))
 	}
 	return nil
 }
@@ -159,8 +159,8 @@ func (g *github) find(ctx context.Context, m Marker, label string) (Ticket, bool
 			return Ticket{}, false, nil
 		}
 	}
-	return Ticket{}, false, g.client.Fault(sluice.Config, "delivery_too_many", op, "give a repository of its own, or another label",
-		fmt.Errorf("more than %d issues would have to be looked through", githubPages*100))
+	return Ticket{}, false, g.client.Fault(op, sluice.Errorf(sluice.Config, "delivery_too_many", "", "give a repository of its own, or another label",
+		"more than %d issues would have to be looked through", githubPages*100))
 }
 
 func (g *github) Create(ctx context.Context, d Draft) (Ticket, error) {

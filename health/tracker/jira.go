@@ -104,7 +104,7 @@ func (j *jira) do(ctx context.Context, op, method, path string, q url.Values, bo
 		// A site that lets strangers in answers a request with bad credentials as if
 		// it were a stranger's: the search then finds nothing.
 		if reason := a.Header.Get("X-Seraph-Loginreason"); strings.Contains(reason, "FAILED") || strings.Contains(reason, "DENIED") {
-			return j.client.Fault(sluice.Auth, "delivery_credentials", op, "the credentials are refused: give new ones", errors.New("it does not know the account"))
+			return j.client.Fault(op, sluice.Errorf(sluice.Auth, "delivery_credentials", "", "the credentials are refused: give new ones", "it does not know the account"))
 		}
 	}
 	return err
@@ -127,7 +127,7 @@ func (j *jira) Check(ctx context.Context) error {
 		names = append(names, t.Name)
 	}
 	if !slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, j.config.IssueType) }) {
-		return j.client.Fault(sluice.Config, "delivery_rejected", op, "set issue_type to one of "+strings.Join(names, ", "), fmt.Errorf("the project has no type of issue %q", j.config.IssueType))
+		return j.client.Fault(op, sluice.Errorf(sluice.Config, "delivery_rejected", "", "set issue_type to one of "+strings.Join(names, ", "), "the project has no type of issue %q", j.config.IssueType))
 	}
 	var may struct {
 		Permissions map[string]struct {
@@ -141,7 +141,7 @@ func (j *jira) Check(ctx context.Context) error {
 	}
 	for _, p := range needed {
 		if !may.Permissions[p].Have {
-			return j.client.Fault(sluice.Auth, "delivery_forbidden", op, "give the account this permission in the project's permission scheme", fmt.Errorf("the account lacks the permission %s", p))
+			return j.client.Fault(op, sluice.Errorf(sluice.Auth, "delivery_forbidden", "", "give the account this permission in the project's permission scheme", "the account lacks the permission %s", p))
 		}
 	}
 	return nil

@@ -52,8 +52,8 @@ func (j *jira) move(ctx context.Context, id string, n Note, status string, categ
 	}
 	t, ok := choose(offered.Transitions, status, categories)
 	if !ok {
-		return j.client.Fault(sluice.Config, "delivery_no_transition", op, "let the workflow lead from there to a status that is meant, for the account of the token too, or name one in close_status and reopen_status",
-			fmt.Errorf("from the status %q the workflow leads only to %s", issue.Fields.Status.Name, targets(offered.Transitions)))
+		return j.client.Fault(op, sluice.Errorf(sluice.Config, "delivery_no_transition", "", "let the workflow lead from there to a status that is meant, for the account of the token too, or name one in close_status and reopen_status",
+			"from the status %q the workflow leads only to %s", issue.Fields.Status.Name, targets(offered.Transitions)))
 	}
 	body := map[string]any{"transition": map[string]string{"id": t.ID}}
 	if fields := t.required(); len(fields) > 0 {

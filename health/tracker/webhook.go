@@ -3,9 +3,9 @@ package tracker
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"time"
 
-	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/health/outward"
 	"github.com/sluicehq/sluice/spec"
@@ -45,7 +45,7 @@ type content struct {
 func (w *webhook) post(ctx context.Context, kind, key string, at time.Time, c content, out any) error {
 	body, err := json.Marshal(message{kind, at.UTC(), c})
 	if err != nil {
-		return sluice.Errorf(sluice.Bug, "delivery_encode", "webhook: "+kind, "this is a bug; please report it", "%w", err)
+		return fmt.Errorf("webhook: %s: encode: %w", kind, err)
 	}
 	_, err = w.hook.Post(ctx, "send "+kind, key, body, out)
 	return err
