@@ -50,8 +50,9 @@ var layers = map[string][]string{
 	"health/wall":            {".", "health"},
 	"server":                 {".", "store", "control", "access", "health", "health/*"},
 	"server/*":               {"server"},
+	"web":                    {},
 	"cmd/*": {".", "spec", "config", "connectors", "destinations", "job", "pipeline", "plugin",
-		"store", "migrations", "keyring", "access", "control", "scheduler", "server", "health/runbook"},
+		"store", "migrations", "keyring", "access", "control", "scheduler", "server", "health/runbook", "web"},
 }
 
 // foreign lists who may use a heavyweight dependency.

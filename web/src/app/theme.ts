@@ -1,0 +1,29 @@
+import { Button, createTheme, Input, Modal, Tooltip, type MantineColorsTuple } from '@mantine/core';
+
+const teal: MantineColorsTuple = ['#e3f6f8', '#cdecf0', '#a3dbe2', '#76c8d3', '#4cb7c6', '#2fa5b6', '#178fa1', '#0a7c8e', '#0a6f80', '#085a68'];
+
+/** Mantine's part of the look; the colours that pages use are in tokens.css. */
+export const theme = createTheme({
+  primaryColor: 'teal',
+  primaryShade: { light: 8, dark: 4 },
+  autoContrast: true,
+  luminanceThreshold: 0.32,
+  colors: { teal },
+  fontFamily: 'var(--font)',
+  fontFamilyMonospace: 'var(--mono)',
+  fontSizes: { xs: '12px', sm: '13.5px', md: '14px', lg: '16px', xl: '20px' },
+  lineHeights: { xs: '16px', sm: '20px', md: '20px', lg: '24px', xl: '28px' },
+  spacing: { xs: '8px', sm: '12px', md: '16px', lg: '24px', xl: '32px' },
+  radius: { xs: '3px', sm: '5px', md: '6px', lg: '8px', xl: '12px' },
+  defaultRadius: 'sm',
+  cursorType: 'pointer',
+  focusRing: 'auto',
+  respectReducedMotion: true,
+  headings: { fontFamily: 'var(--font)', fontWeight: '600' },
+  components: {
+    Button: Button.extend({ defaultProps: { size: 'xs' } }),
+    Input: Input.extend({ defaultProps: { size: 'xs' } }),
+    Tooltip: Tooltip.extend({ defaultProps: { openDelay: 250, withArrow: false, events: { hover: true, focus: true, touch: true } } }),
+    Modal: Modal.extend({ defaultProps: { centered: true, overlayProps: { color: 'var(--veil)', backgroundOpacity: 1 }, closeButtonProps: { 'aria-label': 'Close' } } }),
+  },
+});

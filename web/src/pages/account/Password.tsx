@@ -1,0 +1,5 @@
+import { LinkForm } from './LinkForm';
+
+export function Page() {
+  return <LinkForm owner={false} />;
+}

@@ -1,0 +1,3 @@
+export function Page() {
+  return <h2>Schema</h2>;
+}

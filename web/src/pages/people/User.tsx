@@ -1,0 +1,5 @@
+import { PageFrame } from '../../ui/PageFrame';
+
+export function Page() {
+  return <PageFrame title="User" />;
+}
