@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/pprof"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -47,6 +48,9 @@ type Config struct {
 	Settings []Setting
 	// Runbooks say what to do about failures; nil: those that come with Sluice.
 	Runbooks *runbook.Library
+	// Web answers reads of all paths that are not of the API and its like: the web
+	// interface. Without it a page of the server's own is behind one-time links.
+	Web http.Handler
 }
 
 // A Server answers HTTP requests. It is safe for concurrent use.
@@ -168,12 +172,27 @@ func (s *server) besides(router chi.Router) {
 	get("/api/docs/docs.css", "docs", page("docs.css", "text/css; charset=utf-8"))
 	get("/api/docs/docs.js", "docs", page("docs.js", "text/javascript; charset=utf-8"))
 
-	for _, path := range []string{"/claim", "/password"} {
-		get(path, "link", page("link.html", "text/html; charset=utf-8"))
+	nowhere := func(w http.ResponseWriter, r *http.Request) {
+		s.write(w, r, problem(http.StatusNotFound, "no_such_path", "there is nothing at this path", "see /api/docs for what there is"))
 	}
-	get("/link.css", "link", page("link.css", "text/css; charset=utf-8"))
-	get("/link.js", "link", page("link.js", "text/javascript; charset=utf-8"))
-	get("/", "home", http.RedirectHandler("/api/docs", http.StatusFound).ServeHTTP)
+	if s.Web == nil {
+		for _, path := range []string{"/claim", "/password"} {
+			get(path, "link", page("link.html", "text/html; charset=utf-8"))
+		}
+		get("/link.css", "link", page("link.css", "text/css; charset=utf-8"))
+		get("/link.js", "link", page("link.js", "text/javascript; charset=utf-8"))
+		get("/", "home", http.RedirectHandler("/api/docs", http.StatusFound).ServeHTTP)
+		router.NotFound(nowhere)
+	} else {
+		site := s.named("web", s.Web.ServeHTTP)
+		router.NotFound(func(w http.ResponseWriter, r *http.Request) {
+			if p := r.URL.Path; strings.HasPrefix(p, "/api/") || strings.HasPrefix(p, "/debug/") || r.Method != http.MethodGet && r.Method != http.MethodHead {
+				nowhere(w, r)
+				return
+			}
+			site(w, r)
+		})
+	}
 
 	metrics := scrape(s.Registry).ServeHTTP
 	if !s.OpenMetrics {
@@ -187,9 +206,6 @@ func (s *server) besides(router chi.Router) {
 	get("/debug/pprof/symbol", "pprof", s.guarded("pprof", pprof.Symbol))
 	get("/debug/pprof/trace", "pprof", s.guarded("pprof", pprof.Trace))
 
-	router.NotFound(func(w http.ResponseWriter, r *http.Request) {
-		s.write(w, r, problem(http.StatusNotFound, "no_such_path", "there is nothing at this path", "see /api/docs for what there is"))
-	})
 	router.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
 		s.write(w, r, problem(http.StatusMethodNotAllowed, "wrong_method", "this path does not know the method "+r.Method, "see /api/docs for what it knows"))
 	})
