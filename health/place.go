@@ -69,7 +69,8 @@ func (t *Tracker) place(c *Connection, cause Cause, at time.Time) *Incident {
 		}
 		c.OtherTimes++
 		m := i.member(c.ID)
-		if c.OtherTimes < t.policy.CauseFailures && !m.FailingSince.IsZero() { // once is chance; after a success it is not
+		chance := c.OtherTimes < t.policy.CauseFailures && !m.FailingSince.IsZero() // once; after a success it is none
+		if chance && !c.Failure.NeedsAction() {                                     // which is not tried again, and so never comes twice
 			return i
 		}
 		t.settle(i, m, at)
