@@ -3,7 +3,6 @@ package alert
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +40,7 @@ func (r *Rule) perConnection(s *Snapshot, now time.Time) (all []finding) {
 		if !r.Filter.connection(c) {
 			continue
 		}
-		f := finding{subject: c.ID, labels: c.labels(), severity: c.Severity}
+		f := finding{subject: c.ID, severity: c.Severity}
 		switch {
 		case r.Kind == ConnectionHealth && slices.Contains(r.States, c.Health):
 			f.since, f.value = c.Since, now.Sub(c.Since).Seconds()
@@ -55,6 +54,7 @@ func (r *Rule) perConnection(s *Snapshot, now time.Time) (all []finding) {
 		default:
 			continue
 		}
+		f.labels = c.labels()
 		all = append(all, f)
 	}
 	return all
@@ -67,17 +67,23 @@ type scope struct {
 }
 
 func (r *Rule) scopes(s *Snapshot) []scope {
-	by := map[string][]*Connection{}
+	at := map[string]int{}
+	var all []scope
 	for i := range s.Connections {
-		if c := &s.Connections[i]; r.Filter.connection(c) {
-			name := c.property(r.By)
-			by[name] = append(by[name], c)
+		c := &s.Connections[i]
+		if !r.Filter.connection(c) {
+			continue
 		}
+		name := c.property(r.By)
+		k, there := at[name]
+		if !there {
+			k = len(all)
+			at[name] = k
+			all = append(all, scope{name: name, connections: make([]*Connection, 0, 64)})
+		}
+		all[k].connections = append(all[k].connections, c)
 	}
-	all := make([]scope, 0, len(by))
-	for _, name := range slices.Sorted(maps.Keys(by)) {
-		all = append(all, scope{name, by[name]})
-	}
+	slices.SortFunc(all, func(a, b scope) int { return cmp.Compare(a.name, b.name) })
 	return all
 }
 
