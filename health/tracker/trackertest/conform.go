@@ -120,7 +120,7 @@ func (s System) attempt(t *testing.T, do func(ctx context.Context, again bool) e
 	t.Helper()
 	for n := 1; ; n++ {
 		// A server that hangs is given up soon.
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		err := do(ctx, n > 1)
 		cancel()
 		if err == nil {
