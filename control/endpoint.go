@@ -39,6 +39,9 @@ func (c *Control) form(ctx context.Context, kind, connector string) (form, error
 		}
 		return formOf(k)
 	}
+	if kind != config.KindDestination {
+		return c.linkForm(kind, connector)
+	}
 	k, err := c.DestinationKind(ctx, connector)
 	if err != nil {
 		return form{}, err
