@@ -27,18 +27,6 @@ const (
 	EventDelayed      = "connection.delayed"
 )
 
-// ProgressData is the Data of EventProgress.
-type ProgressData struct {
-	Attempt   int   `json:"attempt"`
-	Rows      int64 `json:"rows"`  // read
-	Bytes     int64 `json:"bytes"` // read
-	Committed int64 `json:"committed"`
-	Total     int64 `json:"total,omitempty"` // expected, where every stream's is known
-	Streams   int   `json:"streams"`
-	Done      int   `json:"done"` // streams that are up to date
-	Failed    int   `json:"failed"`
-}
-
 // EndedData is the Data of EventEnded and EventAttemptEnded.
 type EndedData struct {
 	Attempt  int            `json:"attempt"`
@@ -79,6 +67,8 @@ type recorder struct {
 	rejected int
 	drifts   []drifted
 	last     map[sluice.TableName]pipeline.Progress // as recorded last
+
+	pace pace // of the one goroutine that calls flush
 }
 
 // A drifted is a schema change that the run made.
@@ -192,9 +182,11 @@ func (r *recorder) counters(progress []pipeline.Progress) []store.StreamCounters
 func (r *recorder) flush(ctx context.Context, progress []pipeline.Progress) error {
 	moved := r.moved(progress)
 	lines := r.lines.take()
-	if len(moved) == 0 && len(lines) == 0 {
+	told := len(moved) > 0 || r.pace.moves // that it no longer does is told, too
+	if !told && len(lines) == 0 {
 		return nil
 	}
+	data := r.summary(moved, progress)
 	return r.hold.use(func(a *store.Attempt) error {
 		err := r.store.Transact(ctx, func(tx *store.Store) error {
 			if len(lines) > 0 {
@@ -202,13 +194,13 @@ func (r *recorder) flush(ctx context.Context, progress []pipeline.Progress) erro
 					return err
 				}
 			}
-			if len(moved) == 0 {
+			if !told {
 				return nil
 			}
 			if err := tx.RecordProgress(ctx, a, r.counters(moved)); err != nil {
 				return err
 			}
-			return tx.AppendEvents(ctx, event(EventProgress, a.ConnectionID, a.SyncID, summary(a.N, progress)))
+			return tx.AppendEvents(ctx, event(EventProgress, a.ConnectionID, a.SyncID, data))
 		})
 		if err != nil {
 			return fmt.Errorf("record the progress: %w", err)
@@ -232,26 +224,6 @@ func (r *recorder) moved(progress []pipeline.Progress) (moved []pipeline.Progres
 		}
 	}
 	return moved
-}
-
-func summary(n int, progress []pipeline.Progress) ProgressData {
-	d := ProgressData{Attempt: n, Streams: len(progress)}
-	known := true
-	for _, p := range progress {
-		d.Rows, d.Bytes, d.Committed, d.Total = d.Rows+p.Rows, d.Bytes+p.Bytes, d.Committed+p.Committed, d.Total+p.Total
-		known = known && p.Total > 0
-		switch p.Phase {
-		case pipeline.Done:
-			d.Done++
-		case pipeline.Failed:
-			d.Failed++
-		case pipeline.Waiting, pipeline.Reading, pipeline.Finishing, pipeline.Retrying, pipeline.Interrupted:
-		}
-	}
-	if !known {
-		d.Total = 0
-	}
-	return d
 }
 
 // schemas keeps the shapes of tables that the run made or changed, and its

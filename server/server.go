@@ -73,6 +73,8 @@ type server struct {
 	close     func()
 	document  []byte
 	rules     map[string]rule // by operation id
+	fleet     fleetCache
+	strips    stripCache
 }
 
 // New makes a Server. It starts nothing and does no I/O.
@@ -101,7 +103,7 @@ func New(c Config) (*Server, error) {
 	s.started = s.now()
 
 	router := chi.NewMux()
-	router.Use(s.frame)
+	router.Use(s.frame, compressed())
 	api := s.register(router)
 	var err error
 	if s.document, err = json.Marshal(api.OpenAPI()); err != nil {
@@ -143,13 +145,13 @@ func (s *server) register(router chi.Router) huma.API {
 	s.rules = map[string]rule{}
 	api := humachi.New(router, huma.Config{
 		OpenAPI:       newDocument(s.Version),
-		Formats:       huma.DefaultFormats,
+		Formats:       formats(),
 		DefaultFormat: "application/json",
 	})
 	for _, part := range []func(*server, huma.API){
 		signRoutes, catalogueRoutes, checkRoutes, sourceRoutes, destinationRoutes, operationRoutes, connectionRoutes, streamRoutes,
 		stateRoutes, schemaRoutes, planRoutes, syncRoutes, eventRoutes, userRoutes, tokenRoutes, grantRoutes, auditRoutes,
-		fleetRoutes, runbookRoutes, systemRoutes,
+		fleetRoutes, overviewRoutes, runbookRoutes, systemRoutes,
 	} {
 		part(s, api)
 	}

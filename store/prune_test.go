@@ -14,6 +14,7 @@ const day = 24 * time.Hour
 
 // bounded says of each table of the schema why it does not grow for ever.
 var bounded = map[string]string{
+	"connection_days": "pruned", "fleet_hours": "pruned",
 	"attempts": "goes with its sync", "attempt_streams": "goes with its attempt", "sync_logs": "pruned, and bounded per sync", "syncs": "pruned",
 	"state_history": "pruned", "schema_versions": "pruned", "drift_events": "pruned; one is pending per stream, kind and column", "events": "pruned", "audit": "pruned",
 	"operations": "pruned", "plans": "pruned", "idempotency": "pruned", "one_times": "pruned", "counters": "pruned", "sessions": "pruned", "tokens": "pruned once over",
