@@ -304,6 +304,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{connection}/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a connection's days
+         * @description Answers what a connection's syncs did, by day. Days are kept for 400 days, longer than the syncs themselves.
+         */
+        get: operations["get-connection-days"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections/{connection}/delete": {
         parameters: {
             query?: never;
@@ -852,6 +872,66 @@ export interface paths {
          * @description Lists what happened, the latest first, for as long as events are kept.
          */
         get: operations["list-events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the fleet
+         * @description Answers all connections that the caller may see, in one answer without pages: what a list or a wall of thousands shows of each. Fields without a value are left out. Read it once, keep it up to date by watch-events from as_of_event on, and read single rows anew with id.
+         */
+        get: operations["get-fleet"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/days": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get strips of days
+         * @description Answers how the last days went, for all connections that the caller may see: a letter for each day.
+         */
+        get: operations["get-fleet-days"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/fleet/hours": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the fleet's hours
+         * @description Answers what the syncs that ended in each of the last hours did, of all connections that the caller may see.
+         */
+        get: operations["get-fleet-hours"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2246,6 +2326,66 @@ export interface components {
              */
             password: string;
         };
+        Day: {
+            /**
+             * Format: int64
+             * @description Bytes that they read.
+             * @example 16777216
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Syncs that were cancelled.
+             * @example 0
+             */
+            cancelled: number;
+            /**
+             * Format: date
+             * @description The day, of UTC.
+             * @example 2026-11-21
+             */
+            date: string;
+            /**
+             * Format: int64
+             * @description Syncs that failed.
+             * @example 2
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Syncs that were rescheduled for a quota.
+             * @example 0
+             */
+            rescheduled: number;
+            /**
+             * Format: int64
+             * @description Rows that they committed.
+             * @example 125000
+             */
+            rows: number;
+            /**
+             * Format: double
+             * @description How long they ran, together.
+             * @example 310.5
+             */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description Syncs that succeeded.
+             * @example 40
+             */
+            succeeded: number;
+            /**
+             * Format: int64
+             * @description Syncs that succeeded with warnings.
+             * @example 1
+             */
+            succeeded_with_warnings: number;
+        };
+        Days: {
+            /** @description Every day asked for, oldest first; the last one is under way. */
+            items: components["schemas"]["Day"][];
+        };
         Destination: {
             /**
              * Format: date-time
@@ -2621,6 +2761,291 @@ export interface components {
              */
             secret: string;
         };
+        Fleet: {
+            /**
+             * Format: int64
+             * @description The rows hold at least what the events until this one tell: watch-events from here on (Last-Event-ID, or after; with 0, from=start) leaves no gap.
+             * @example 4711
+             */
+            as_of_event: number;
+            /**
+             * Format: date-time
+             * @description The time of the answer, by the store's clock.
+             * @example 2026-11-21T14:07:15Z
+             */
+            at: string;
+            /** @description In the order in which the connections were made. */
+            items: components["schemas"]["FleetRow"][];
+        };
+        FleetFailure: {
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-11-21T14:00:00Z
+             */
+            at?: string;
+            /**
+             * @description What the platform does about it.
+             * @example auth
+             * @enum {string}
+             */
+            class: "bug" | "transient" | "throttled" | "config" | "auth" | "blocked" | "lost" | "data" | "cancelled";
+            /**
+             * @description Stable name of the failure.
+             * @example postgres_connect
+             */
+            code: string;
+            /**
+             * @description What happened; cut at 300 bytes.
+             * @example connect: password authentication failed for user "shop"
+             */
+            message: string;
+            /**
+             * @description Id of the runbook that says what to do.
+             * @example postgres-sign-in
+             */
+            runbook?: string;
+            /**
+             * @description The stream that it is about.
+             * @example public.orders
+             */
+            stream?: string;
+        };
+        FleetLast: {
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-11-21T14:07:20Z
+             */
+            ended_at: string;
+            /**
+             * @description The id.
+             * @example syn_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * @description How it ended.
+             * @example succeeded
+             * @enum {string}
+             */
+            outcome: "succeeded" | "succeeded_with_warnings" | "failed" | "rescheduled" | "cancelled";
+            /**
+             * Format: int64
+             * @description Rows committed.
+             * @example 1250
+             */
+            rows: number;
+            /**
+             * Format: double
+             * @description From its start to its end; 0: it never started.
+             * @example 6.25
+             */
+            seconds: number;
+        };
+        FleetRow: {
+            /**
+             * @description The source's kind.
+             * @example shop
+             */
+            connector: string;
+            /**
+             * Format: date-time
+             * @description Since when it is delayed; where it is not, when it will be unless a sync succeeds before.
+             * @example 2026-11-22T02:07:20Z
+             */
+            delayed_at?: string;
+            /**
+             * @description The destination.
+             * @example dst_01hx5k2m8q4z7w9c3v6b
+             */
+            destination_id: string;
+            /**
+             * @description The destination's kind.
+             * @example duckdb
+             */
+            destination_kind: string;
+            /**
+             * @description The destination's name.
+             * @example warehouse
+             */
+            destination_name: string;
+            /** @description Why its latest sync failed. */
+            failure?: components["schemas"]["FleetFailure"];
+            /**
+             * Format: int64
+             * @description Syncs that failed since the last success.
+             * @example 0
+             */
+            failures_in_row?: number;
+            /**
+             * @description Its last success against its objective.
+             * @example on_schedule
+             * @enum {string}
+             */
+            freshness: "on_schedule" | "delayed";
+            /**
+             * @description The connection's id.
+             * @example con_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * @description Its labels.
+             * @example {
+             *       "env": "prod"
+             *     }
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: date-time
+             * @description When a sync last succeeded.
+             * @example 2026-11-21T14:07:20Z
+             */
+            last_success_at?: string;
+            /** @description Its latest sync that has ended. */
+            last_sync?: components["schemas"]["FleetLast"];
+            /**
+             * @description Its name.
+             * @example shop to warehouse
+             */
+            name: string;
+            /**
+             * Format: date-time
+             * @description When it runs next by itself.
+             * @example 2026-11-21T20:07:13Z
+             */
+            next_run_at?: string;
+            /**
+             * @description How old the last success may be; missing: twice the schedule's period.
+             * @example 12h
+             */
+            objective?: string;
+            /**
+             * @description Whether it is kept from running.
+             * @example false
+             */
+            paused?: boolean;
+            /**
+             * @description The region in which it runs; missing: the default region.
+             * @example eu
+             */
+            region?: string;
+            /**
+             * Format: date-time
+             * @description When the quota that it waits for is there again.
+             * @example 2026-11-21T15:00:00Z
+             */
+            rescheduled_for?: string;
+            /**
+             * @description When it runs.
+             * @example {
+             *       "every": "6h"
+             *     }
+             */
+            schedule: components["schemas"]["ScheduleSpec"];
+            /**
+             * @description Whether source and destination are ready.
+             * @example connected
+             * @enum {string}
+             */
+            setup_state: "incomplete" | "connected" | "broken";
+            /**
+             * @description The source.
+             * @example src_01hx5k2m8q4z7w9c3v6b
+             */
+            source_id: string;
+            /**
+             * @description The source's name.
+             * @example shop
+             */
+            source_name: string;
+            /** @description Its open sync. */
+            sync?: components["schemas"]["FleetSync"];
+            /**
+             * @description What it is doing.
+             * @example syncing
+             * @enum {string}
+             */
+            sync_state: "scheduled" | "queued" | "syncing" | "rescheduled" | "paused";
+            /**
+             * @description Who looks after it.
+             * @example sales
+             */
+            team?: string;
+            /**
+             * @description Why its queued sync waits.
+             * @example no worker in region eu
+             */
+            waiting?: string;
+        };
+        FleetSync: {
+            /**
+             * Format: int64
+             * @description How often a worker tried.
+             * @example 1
+             */
+            attempts?: number;
+            /**
+             * @description Whether someone asked for its end.
+             * @example false
+             */
+            cancelling?: boolean;
+            /**
+             * Format: date-time
+             * @description When it was due.
+             * @example 2026-11-21T14:07:13Z
+             */
+            due_at?: string;
+            /**
+             * @description The id.
+             * @example syn_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * @description Its place in the queue.
+             * @example incremental
+             * @enum {string}
+             */
+            kind: "manual" | "incremental" | "historical";
+            /** @description How far it is; missing until it has said so. */
+            progress?: components["schemas"]["SyncProgress"];
+            /**
+             * Format: date-time
+             * @description When it came into the queue.
+             * @example 2026-11-21T14:07:13Z
+             */
+            queued_at: string;
+            /**
+             * Format: date-time
+             * @description When its next attempt may begin.
+             * @example 2026-11-21T14:17:00Z
+             */
+            retry_at?: string;
+            /**
+             * Format: date-time
+             * @description When its first attempt began.
+             * @example 2026-11-21T14:07:14Z
+             */
+            started_at?: string;
+            /**
+             * @description Where it is.
+             * @example running
+             * @enum {string}
+             */
+            state: "queued" | "running" | "retrying";
+            /**
+             * @description What started it.
+             * @example schedule
+             * @enum {string}
+             */
+            trigger: "schedule" | "manual" | "dependency" | "retry" | "resync";
+            /**
+             * @description The worker that has it, or had it last.
+             * @example wrk_01hx5k2m8q4z7w9c3v6b
+             */
+            worker_id?: string;
+        };
         Grant: {
             /**
              * @description The connection.
@@ -2661,6 +3086,66 @@ export interface components {
         Grants: {
             /** @description By connection, or by user. */
             items: components["schemas"]["Grant"][];
+        };
+        Hour: {
+            /**
+             * Format: date-time
+             * @description The hour's beginning.
+             * @example 2026-11-21T14:00:00Z
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description Bytes that they read.
+             * @example 16777216
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Syncs that were cancelled.
+             * @example 0
+             */
+            cancelled: number;
+            /**
+             * Format: int64
+             * @description Syncs that failed.
+             * @example 2
+             */
+            failed: number;
+            /**
+             * Format: int64
+             * @description Syncs that were rescheduled for a quota.
+             * @example 0
+             */
+            rescheduled: number;
+            /**
+             * Format: int64
+             * @description Rows that they committed.
+             * @example 125000
+             */
+            rows: number;
+            /**
+             * Format: double
+             * @description How long they ran, together.
+             * @example 310.5
+             */
+            seconds: number;
+            /**
+             * Format: int64
+             * @description Syncs that succeeded.
+             * @example 40
+             */
+            succeeded: number;
+            /**
+             * Format: int64
+             * @description Syncs that succeeded with warnings.
+             * @example 1
+             */
+            succeeded_with_warnings: number;
+        };
+        Hours: {
+            /** @description Every hour asked for, oldest first; the last one is under way. */
+            items: components["schemas"]["Hour"][];
         };
         Limits: {
             /**
@@ -4072,6 +4557,48 @@ export interface components {
              */
             write?: "append" | "merge" | "soft_delete" | "history" | "replace" | null;
         };
+        StreamProgress: {
+            /**
+             * Format: int64
+             * @description Bytes read.
+             * @example 10485760
+             */
+            bytes: number;
+            /**
+             * Format: int64
+             * @description Rows visible in the destination.
+             * @example 65536
+             */
+            committed: number;
+            /**
+             * @description The stream's name there.
+             * @example orders
+             */
+            name: string;
+            /**
+             * @description The schema of the source in which the stream is.
+             * @example public
+             */
+            namespace?: string;
+            /**
+             * @description What happens to it.
+             * @example reading
+             * @enum {string}
+             */
+            phase: "waiting" | "reading" | "finishing" | "retrying" | "done" | "failed" | "interrupted";
+            /**
+             * Format: int64
+             * @description Rows read.
+             * @example 81250
+             */
+            rows: number;
+            /**
+             * Format: int64
+             * @description Rows that are expected; missing where that is not known.
+             * @example 120000
+             */
+            total?: number;
+        };
         StreamSpec: {
             /**
              * @description Column that grows with every change of a row, for mode incremental.
@@ -4113,6 +4640,29 @@ export interface components {
              * @enum {string}
              */
             write?: "append" | "merge" | "soft_delete" | "history" | "replace";
+        };
+        Strips: {
+            /**
+             * Format: int64
+             * @description How many letters each strip has; the last one is today, under way.
+             * @example 30
+             */
+            days: number;
+            /**
+             * Format: date
+             * @description The day of the strips' first letter, of UTC.
+             * @example 2026-10-23
+             */
+            first: string;
+            /**
+             * @description By connection. A letter says the worst of a day: - no sync ended, s all succeeded, w some with warnings, r only rescheduled for a quota, c only cancelled, p some failed and others succeeded, f all failed. Connections without a sync in all that time are left out.
+             * @example {
+             *       "con_01hx5k2m8q4z7w9c3v6b": "---ssspssssssssssswssssssfffsss"
+             *     }
+             */
+            strips: {
+                [key: string]: string;
+            };
         };
         Sync: {
             /**
@@ -4391,6 +4941,88 @@ export interface components {
              * @example wrk_01hx5k2m8q4z7w9c3v6b
              */
             worker_id?: string;
+        };
+        SyncProgress: {
+            /**
+             * Format: date-time
+             * @description When it said so.
+             * @example 2026-11-21T14:07:15Z
+             */
+            at?: string;
+            /**
+             * Format: int64
+             * @description Of which attempt the counters are.
+             * @example 1
+             */
+            attempt: number;
+            /**
+             * Format: int64
+             * @description Bytes read, as held in memory.
+             * @example 10485760
+             */
+            bytes: number;
+            /**
+             * Format: double
+             * @description Bytes read a second, likewise.
+             * @example 1310720
+             */
+            bytes_per_second: number;
+            /**
+             * Format: int64
+             * @description Rows visible in the destination.
+             * @example 65536
+             */
+            committed: number;
+            /**
+             * Format: int64
+             * @description Those that are up to date.
+             * @example 3
+             */
+            done: number;
+            /**
+             * Format: int64
+             * @description Those that failed.
+             * @example 0
+             */
+            failed: number;
+            /** @description The streams whose counters changed since the event before; at most 50, the busiest. */
+            moved?: components["schemas"]["StreamProgress"][];
+            /**
+             * Format: int64
+             * @description How many streams changed, where moved does not name them all.
+             * @example 2
+             */
+            moved_total?: number;
+            /**
+             * @description What it is doing: reading while a stream at least is read, then finishing, while last loads are under way; retrying: all that is left waits for another try; waiting: nothing has begun.
+             * @example reading
+             * @enum {string}
+             */
+            phase: "waiting" | "reading" | "finishing" | "retrying";
+            /**
+             * Format: int64
+             * @description Rows read.
+             * @example 81250
+             */
+            rows: number;
+            /**
+             * Format: double
+             * @description Rows read a second, over the last ten seconds or so.
+             * @example 12500
+             */
+            rows_per_second: number;
+            /**
+             * Format: int64
+             * @description Streams of the sync.
+             * @example 12
+             */
+            streams: number;
+            /**
+             * Format: int64
+             * @description Rows that are expected, by the source's estimates; missing where those of a stream are not known.
+             * @example 120000
+             */
+            total?: number;
         };
         SyncStreams: {
             /** @description By name. */
@@ -5499,6 +6131,40 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-connection-days": {
+        parameters: {
+            query?: {
+                /** @description How many days, today included. */
+                days?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the connection. */
+                connection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Days"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -6664,6 +7330,96 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PageEvent"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-fleet": {
+        parameters: {
+            query?: {
+                /** @description Only these connections, separated by commas; those that are gone are left out. */
+                id?: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Fleet"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-fleet-days": {
+        parameters: {
+            query?: {
+                /** @description How many days, today included. */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Strips"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-fleet-hours": {
+        parameters: {
+            query?: {
+                /** @description How many hours, the one under way included. */
+                hours?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Hours"];
                 };
             };
             400: components["responses"]["Malformed"];
