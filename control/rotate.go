@@ -34,7 +34,36 @@ func (c *Control) RewrapAll(ctx context.Context) (changed int, err error) {
 		changed += n
 		return err
 	})
-	return changed, err
+	if err != nil {
+		return changed, err
+	}
+	n, err := c.rewrapLinks(ctx)
+	return changed + n, err
+}
+
+// rewrapLinks is RewrapAll of trackers and channels.
+func (c *Control) rewrapLinks(ctx context.Context) (changed int, err error) {
+	trackers, err := c.store.Trackers(ctx)
+	if err != nil {
+		return 0, err
+	}
+	for i := range trackers {
+		n, err := rewrapped(ctx, c, trackers[i].ID, c.store.Tracker, func(t *store.Tracker) *map[string]string { return &t.Secrets }, c.store.UpdateTracker)
+		if changed += n; err != nil {
+			return changed, err
+		}
+	}
+	channels, err := c.store.Channels(ctx)
+	if err != nil {
+		return changed, err
+	}
+	for i := range channels {
+		n, err := rewrapped(ctx, c, channels[i].ID, c.store.Channel, func(h *store.Channel) *map[string]string { return &h.Secrets }, c.store.UpdateChannel)
+		if changed += n; err != nil {
+			return changed, err
+		}
+	}
+	return changed, nil
 }
 
 // again repeats change while others change the same object; one that is gone
@@ -52,36 +81,30 @@ func again(change func() error) error {
 	}
 }
 
-func (c *Control) rewrapSource(ctx context.Context, id string) (n int, err error) {
+// rewrapped seals the secrets of one object again, and returns 1 if that changes it.
+func rewrapped[T any](ctx context.Context, c *Control, id string, get func(context.Context, string) (*T, error), secretsOf func(*T) *map[string]string,
+	update func(context.Context, *T) error) (n int, err error) {
 	err = again(func() error {
-		s, err := c.store.Source(ctx, id)
+		v, err := get(ctx, id)
 		if err != nil {
 			return err
 		}
-		secrets, changed, err := RewrapSecrets(c.o.Keys, s.ID, s.Secrets)
+		secrets, changed, err := RewrapSecrets(c.o.Keys, id, *secretsOf(v))
 		if err != nil || !changed {
 			return err
 		}
-		s.Secrets, n = secrets, 1
-		return c.store.UpdateSource(ctx, s)
+		*secretsOf(v), n = secrets, 1
+		return update(ctx, v)
 	})
 	return n, err
 }
 
+func (c *Control) rewrapSource(ctx context.Context, id string) (n int, err error) {
+	return rewrapped(ctx, c, id, c.store.Source, func(s *store.Source) *map[string]string { return &s.Secrets }, c.store.UpdateSource)
+}
+
 func (c *Control) rewrapDestination(ctx context.Context, id string) (n int, err error) {
-	err = again(func() error {
-		d, err := c.store.Destination(ctx, id)
-		if err != nil {
-			return err
-		}
-		secrets, changed, err := RewrapSecrets(c.o.Keys, d.ID, d.Secrets)
-		if err != nil || !changed {
-			return err
-		}
-		d.Secrets, n = secrets, 1
-		return c.store.UpdateDestination(ctx, d)
-	})
-	return n, err
+	return rewrapped(ctx, c, id, c.store.Destination, func(d *store.Destination) *map[string]string { return &d.Secrets }, c.store.UpdateDestination)
 }
 
 func (c *Control) rewrapSalt(ctx context.Context) error {
