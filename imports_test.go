@@ -48,11 +48,12 @@ var layers = map[string][]string{
 	"health/alert/channel/*": {".", "health/alert/channel", "health/outward"},
 	"health/alert":           {"."},
 	"health/wall":            {".", "health"},
+	"health/watch":           {".", "store", "health", "health/*"},
 	"server":                 {".", "store", "control", "access", "health", "health/*"},
 	"server/*":               {"server"},
 	"web":                    {},
 	"cmd/*": {".", "spec", "config", "connectors", "destinations", "job", "pipeline", "plugin",
-		"store", "migrations", "keyring", "access", "control", "scheduler", "server", "health/runbook", "web"},
+		"store", "migrations", "keyring", "access", "control", "scheduler", "server", "health", "health/*", "web"},
 }
 
 // foreign lists who may use a heavyweight dependency.

@@ -175,6 +175,14 @@ func (t *Tracker) Seq() int64 { return t.seq }
 // Now returns the latest time that the tracker was told of.
 func (t *Tracker) Now() time.Time { return t.now }
 
+// Next returns when something may be due next; zero: never. Nothing is due before.
+func (t *Tracker) Next() time.Time {
+	if len(t.due.heap) == 0 {
+		return time.Time{}
+	}
+	return t.due.heap[0].at
+}
+
 // Number returns the number of the latest incident.
 func (t *Tracker) Number() int64 { return t.number }
 
