@@ -28,6 +28,7 @@ func TestEverythingThroughTheAPI(t *testing.T) {
 	watching(t, c, sync)
 	fleet(t, c)
 	overview(t, c, connection, sync)
+	timeline(t, c, connection)
 	c.call("list-runbooks", args{"code": "postgres_auth", "connector": "postgres"}, nil)
 	c.call("get-runbook", args{"runbook": "postgres-sign-in"}, nil)
 	c.refused("get-runbook", args{"runbook": "none"}, nil, "not_found")

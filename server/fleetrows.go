@@ -49,18 +49,22 @@ func (s *server) getFleet(ctx context.Context, in *struct {
 	if err != nil {
 		return nil, err
 	}
-	for i := range rows {
-		if y := syncs[rows[i].id]; y != nil {
-			if rows[i].text, err = with(rows[i].text, "sync", viewFleetSync(y)); err != nil {
-				return nil, err
-			}
-		}
+	unwell, err := s.Store.FleetHealth(ctx, q)
+	if err != nil {
+		return nil, err
 	}
 	v.raw = make([][]byte, len(rows))
 	for i := range rows {
-		v.raw[i] = rows[i].text
+		text := rows[i].text
+		if y := syncs[rows[i].id]; y != nil && err == nil {
+			text, err = with(text, "sync", viewFleetSync(y))
+		}
+		if h, ok := unwell[rows[i].id]; ok && err == nil {
+			text, err = with(text, "health", FleetHealth{State: string(h.Health), Since: h.Since, Reason: cut(h.Reason, 300), Flapping: h.Flapping, IncidentID: h.IncidentID})
+		}
+		v.raw[i] = text
 	}
-	return &Plain[Fleet]{Body: v}, nil
+	return &Plain[Fleet]{Body: v}, err
 }
 
 // fleetItem is a row on its way; its text is the cache's until with copies it.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -43,6 +45,39 @@ func overview(t *testing.T, c *client, connection, sync string) {
 	if find(t, v, "items.1.succeeded") != float64(1) || find(t, v, "items.1.cancelled") != float64(1) {
 		t.Errorf("%v", v)
 	}
+}
+
+// timeline looks at what happened to the connection, page by page.
+func timeline(t *testing.T, c *client, connection string) {
+	t.Helper()
+	whole, _ := c.call("list-timeline", args{"connection": connection, "limit": 500}, nil)
+	var want, got []string
+	kinds := map[string]bool{}
+	for _, e := range whole["items"].([]any) {
+		want = append(want, fmt.Sprint(e))
+		kinds[e.(map[string]any)["kind"].(string)] = true
+	}
+	if !kinds["sync"] || !kinds["change"] || !kinds["drift"] || !strings.Contains(fmt.Sprint(want), "connection.resume") {
+		t.Errorf("%v", want)
+	}
+	a := args{"connection": connection, "limit": 3}
+	for more := true; more; {
+		v, _ := c.call("list-timeline", a, nil)
+		for _, e := range v["items"].([]any) {
+			got = append(got, fmt.Sprint(e))
+		}
+		a["cursor"], more = v["next"]
+	}
+	if !slices.Equal(want, got) {
+		t.Errorf("%d entries at once, %d by pages", len(want), len(got))
+	}
+	v, _ := c.call("list-timeline", args{"connection": connection, "kind": []any{"drift"}}, nil)
+	for _, e := range v["items"].([]any) {
+		if e.(map[string]any)["kind"] != "drift" {
+			t.Errorf("%v", e)
+		}
+	}
+	c.refused("list-timeline", args{"connection": connection, "cursor": "eyJrIjoibm9uZSJ9"}, nil, "cursor_invalid")
 }
 
 // TestTheFleetFollows reads the fleet again after each kind of change: what the

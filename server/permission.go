@@ -72,7 +72,7 @@ var permissions = map[string]rule{
 	"list-user-grants": manage, "list-connection-grants": manage, "set-grant": manage, "delete-grant": manage,
 	"list-audit": {need: access.Audit},
 
-	"get-fleet": readSome, "get-fleet-hours": readSome, "get-fleet-days": readSome, "get-connection-days": onOne("connection", access.Read),
+	"get-fleet": readSome, "get-fleet-hours": readSome, "get-fleet-days": readSome, "get-connection-days": onOne("connection", access.Read), "list-timeline": onOne("connection", access.Read),
 	"list-regions": readAll, "list-workers": readAll, "get-worker": readAll, "get-queue": readAll,
 	"list-runbooks": readSome, "get-runbook": readSome,
 	"get-system": readSome, "list-settings": {need: access.Inspect},

@@ -33,7 +33,7 @@ var least = map[string]string{
 	"list-users": "admin", "get-user": "admin", "create-user": "admin", "update-user": "admin", "delete-user": "admin", "create-password-link": "admin",
 	"list-tokens": "any", "create-token": "any", "revoke-token": "any",
 	"list-user-grants": "admin", "list-connection-grants": "admin", "set-grant": "admin", "delete-grant": "admin",
-	"get-fleet": "viewer", "get-fleet-hours": "viewer", "get-fleet-days": "viewer", "get-connection-days": "viewer",
+	"get-fleet": "viewer", "get-fleet-hours": "viewer", "get-fleet-days": "viewer", "get-connection-days": "viewer", "list-timeline": "viewer",
 	"list-audit": "admin", "list-regions": "viewer", "list-workers": "viewer", "get-worker": "viewer", "get-queue": "viewer",
 	"list-runbooks": "viewer", "get-runbook": "viewer",
 	"get-system": "viewer", "list-settings": "admin",

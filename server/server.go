@@ -151,7 +151,7 @@ func (s *server) register(router chi.Router) huma.API {
 	for _, part := range []func(*server, huma.API){
 		signRoutes, catalogueRoutes, checkRoutes, sourceRoutes, destinationRoutes, operationRoutes, connectionRoutes, streamRoutes,
 		stateRoutes, schemaRoutes, planRoutes, syncRoutes, eventRoutes, userRoutes, tokenRoutes, grantRoutes, auditRoutes,
-		fleetRoutes, overviewRoutes, runbookRoutes, systemRoutes,
+		fleetRoutes, overviewRoutes, timelineRoutes, runbookRoutes, systemRoutes,
 	} {
 		part(s, api)
 	}

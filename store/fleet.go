@@ -123,6 +123,21 @@ func (s *Store) FleetSyncs(ctx context.Context, q FleetQuery) (map[string]*Fleet
 	return open, failed("list the fleet's syncs", err)
 }
 
+// FleetHealth returns how the connections are that q lets through and that are not
+// healthy, by id.
+func (s *Store) FleetHealth(ctx context.Context, q FleetQuery) (map[string]ConnectionHealth, error) {
+	w := q.where(s.dialect, "connection_id")
+	w.add("health <> ?", string(Healthy))
+	unwell := map[string]ConnectionHealth{}
+	err := s.reader().each(ctx, "SELECT connection_id, health, since, reason, flapping, incident_id FROM connection_health"+w.sql(), w.args, func(row scanner) error {
+		var h ConnectionHealth
+		err := row(&h.ConnectionID, &h.Health, intoTime(&h.Since), &h.Reason, &h.Flapping, &h.IncidentID)
+		unwell[h.ConnectionID] = h
+		return err
+	})
+	return unwell, failed("list the fleet's health", err)
+}
+
 // progress fills in Progress of what runs.
 func (s *Store) progress(ctx context.Context, kind string, open map[string]*FleetSync) error {
 	var running []string
