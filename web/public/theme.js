@@ -1,5 +1,13 @@
-// Sets the theme before anything is painted, so that nothing flashes.
+// What must be so before anything is painted or run.
 (function () {
+  // Texts without markup may go where markup could: styles do. Others never.
+  if (window.trustedTypes) {
+    window.trustedTypes.createPolicy('default', {
+      createHTML: function (text) {
+        return /[<&]/.test(text) ? null : text;
+      },
+    });
+  }
   var chosen = null;
   try {
     chosen = localStorage.getItem('sluice-theme');

@@ -1,11 +1,25 @@
-import { Button, createTheme, Input, Modal, Tooltip, type MantineColorsTuple } from '@mantine/core';
+import { Button, createTheme, defaultVariantColorsResolver, Input, Modal, Tooltip, type MantineColorsTuple, type VariantColorsResolver } from '@mantine/core';
 
 const teal: MantineColorsTuple = ['#e3f6f8', '#cdecf0', '#a3dbe2', '#76c8d3', '#4cb7c6', '#2fa5b6', '#178fa1', '#0a7c8e', '#0a6f80', '#085a68'];
+
+/** Buttons and their like in the colours of tokens.css, which have their contrast in both themes. */
+const colours: VariantColorsResolver = (input) => {
+  const color = input.color ?? 'teal';
+  const none = '1px solid transparent';
+  if (color === 'teal' && input.variant === 'filled') return { background: 'var(--accent)', hover: 'var(--accent-strong)', color: 'var(--on-accent)', border: none };
+  if (color === 'teal' && input.variant === 'light') return { background: 'var(--accent-soft)', hover: 'var(--selected)', color: 'var(--accent-strong)', border: none };
+  if (color === 'teal' && input.variant === 'subtle') return { background: 'transparent', hover: 'var(--hover)', color: 'var(--accent)', border: none };
+  if (color === 'gray' && input.variant === 'subtle') return { background: 'transparent', hover: 'var(--hover)', color: 'var(--dim)', border: none };
+  if (color === 'red' && input.variant === 'filled') return { background: 'var(--danger)', hover: 'var(--danger-strong)', color: '#fff', border: none };
+  if (color === 'red' && (input.variant === 'light' || input.variant === 'subtle')) return { background: input.variant === 'light' ? 'var(--down-soft)' : 'transparent', hover: 'var(--down-soft)', color: 'var(--down)', border: none };
+  return defaultVariantColorsResolver(input);
+};
 
 /** Mantine's part of the look; the colours that pages use are in tokens.css. */
 export const theme = createTheme({
   primaryColor: 'teal',
   primaryShade: { light: 8, dark: 4 },
+  variantColorResolver: colours,
   autoContrast: true,
   luminanceThreshold: 0.32,
   colors: { teal },

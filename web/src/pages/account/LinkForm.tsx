@@ -58,12 +58,13 @@ export function LinkForm({ owner }: { owner: boolean }) {
         >
           {owner && (
             <>
-              <TextInput size="sm" label="E-mail" type="email" autoComplete="username" required value={email} onChange={(e) => setEmail(e.currentTarget.value)} autoFocus />
-              <TextInput size="sm" label="Name" autoComplete="name" value={name} onChange={(e) => setName(e.currentTarget.value)} />
+              <TextInput size="sm" withAsterisk={false} label="E-mail" type="email" autoComplete="username" required value={email} onChange={(e) => setEmail(e.currentTarget.value)} autoFocus />
+              <TextInput size="sm" withAsterisk={false} label="Name" autoComplete="name" value={name} onChange={(e) => setName(e.currentTarget.value)} />
             </>
           )}
           <PasswordInput
             size="sm"
+            withAsterisk={false}
             label="Password"
             description="At least 12 characters; a few unrelated words do best."
             autoComplete="new-password"

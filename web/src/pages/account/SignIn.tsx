@@ -59,8 +59,8 @@ function PasswordForm({ to }: { to: string }) {
         signIn.mutate();
       }}
     >
-      <TextInput size="sm" label="E-mail" type="email" name="email" autoComplete="username" required value={email} onChange={(e) => setEmail(e.currentTarget.value)} autoFocus />
-      <PasswordInput size="sm" label="Password" name="password" autoComplete="current-password" required value={password} onChange={(e) => setPassword(e.currentTarget.value)} visibilityToggleButtonProps={{ 'aria-label': 'Show the password' }} />
+      <TextInput size="sm" withAsterisk={false} label="E-mail" type="email" name="email" autoComplete="username" required value={email} onChange={(e) => setEmail(e.currentTarget.value)} autoFocus />
+      <PasswordInput size="sm" withAsterisk={false} label="Password" name="password" autoComplete="current-password" required value={password} onChange={(e) => setPassword(e.currentTarget.value)} visibilityToggleButtonProps={{ 'aria-label': 'Show the password' }} />
       {signIn.error && <ErrorState error={signIn.error} what="You are not signed in" />}
       <Button type="submit" size="sm" loading={signIn.isPending} fullWidth>
         Sign in
