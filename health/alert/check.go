@@ -18,13 +18,20 @@ type finding struct {
 	since    time.Time // for how long already, if the snapshot knows; zero: from now on
 }
 
+// view is a snapshot, and what several rules work out of it alike.
+type view struct {
+	*Snapshot
+	scopes map[string][]scope // of all connections, by Rule.By
+}
+
 // findings returns the subjects for which r holds, in the order of the snapshot.
-func (r *Rule) findings(s *Snapshot, now time.Time) []finding {
+func (r *Rule) findings(v *view, now time.Time) []finding {
+	s := v.Snapshot
 	switch r.Kind {
 	case ConnectionHealth, FreshnessDelayed:
 		return r.perConnection(s, now)
 	case FailingCount, FailingShare, OldestDelay, ErrorBudgetBurn:
-		return r.perScope(s, now)
+		return r.perScope(v, now)
 	case WorkerLost:
 		return r.perWorker(s, now)
 	case TicketDue:
@@ -66,7 +73,19 @@ type scope struct {
 	connections []*Connection
 }
 
-func (r *Rule) scopes(s *Snapshot) []scope {
+func (r *Rule) scopes(v *view) []scope {
+	if !r.Filter.empty() {
+		return r.scopesOf(v.Snapshot)
+	}
+	all, known := v.scopes[r.By]
+	if !known {
+		all = r.scopesOf(v.Snapshot)
+		v.scopes[r.By] = all
+	}
+	return all
+}
+
+func (r *Rule) scopesOf(s *Snapshot) []scope {
 	at := map[string]int{}
 	var all []scope
 	for i := range s.Connections {
@@ -100,8 +119,8 @@ func (c *Connection) property(by string) string {
 	return ""
 }
 
-func (r *Rule) perScope(s *Snapshot, now time.Time) (all []finding) {
-	for _, sc := range r.scopes(s) {
+func (r *Rule) perScope(v *view, now time.Time) (all []finding) {
+	for _, sc := range r.scopes(v) {
 		value, text, holds := r.measure(sc, now)
 		if !holds {
 			continue
@@ -256,6 +275,10 @@ func (f *Filter) labels() map[string]string {
 
 func (f *Filter) connection(c *Connection) bool {
 	return passes(f.Connections, c.ID) && passes(f.Connectors, c.Connector) && passes(f.Teams, c.Team) && f.place(c.Region) && f.labelled(c.Labels)
+}
+
+func (f *Filter) empty() bool {
+	return len(f.Connections)+len(f.Connectors)+len(f.Teams)+len(f.Regions)+len(f.Labels) == 0
 }
 
 func (f *Filter) incident(i *Incident) bool {

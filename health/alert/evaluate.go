@@ -82,7 +82,7 @@ func (p *Policy) Evaluate(s *State, snap *Snapshot, now time.Time) Result {
 // assign finds the groups of all firing alerts; s gets those that are new. Alerts
 // come in the order of byRef.
 func (p *Policy) assign(s *State) map[string][]*Alert {
-	members := map[string][]*Alert{}
+	members, names := map[string][]*Alert{}, groupings{}
 	known := make(map[string]int, len(s.Groups))
 	for i := range s.Groups {
 		known[s.Groups[i].Key] = i
@@ -93,7 +93,7 @@ func (p *Policy) assign(s *State) map[string][]*Alert {
 			continue
 		}
 		for _, t := range p.targets(a) {
-			key, labels := groupKey(t.channel, t.route, t.rhythm.GroupBy, a.Labels)
+			key, labels := names.key(&t, a.Labels)
 			at, ok := known[key]
 			if !ok {
 				at = len(s.Groups)

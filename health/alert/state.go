@@ -2,6 +2,7 @@ package alert
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -72,12 +73,13 @@ func (p *Policy) advance(s *State, snap *Snapshot, now time.Time) (fired, resolv
 		before[a.ref()] = a
 	}
 	var after []Alert
+	v := &view{snap, map[string][]scope{}}
 	for i := range p.rules {
 		r := &p.rules[i]
 		if r.Disabled {
 			continue
 		}
-		for _, f := range r.findings(snap, now) {
+		for _, f := range r.findings(v, now) {
 			key := ref{r.ID, f.subject}
 			a, known := before[key]
 			delete(before, key)
@@ -142,22 +144,30 @@ func (p *Policy) cleared(left map[ref]Alert, after []Alert, now time.Time) (all,
 	return after, resolved
 }
 
-// groupKey names the group of a channel to which alerts of some labels belong.
-func groupKey(channel, route string, by []string, labels map[string]string) (string, map[string]string) {
-	same := make(map[string]string, len(by))
-	parts := []string{channel, route}
-	for _, name := range by {
-		same[name] = labels[name]
-		parts = append(parts, name, labels[name])
-	}
-	return digest(strings.Join(escaped(parts), "/")), same
-}
+// groupings names groups; what it has named once it does not work out again.
+type groupings map[string]string
 
-// escaped makes parts so that no two lists of them join to the same text.
-func escaped(parts []string) []string {
-	r := strings.NewReplacer("~", "~0", "/", "~1")
-	for i := range parts {
-		parts[i] = r.Replace(parts[i])
+// key names the group of a channel to which alerts of some labels belong, and
+// returns in which they are alike.
+func (g groupings) key(t *target, labels map[string]string) (string, map[string]string) {
+	var b strings.Builder
+	part := func(s string) { fmt.Fprintf(&b, "%d:%s", len(s), s) } // so that no two lists make the same text
+	part(t.channel)
+	part(t.route)
+	for _, name := range t.rhythm.GroupBy {
+		part(name)
+		part(labels[name])
 	}
-	return parts
+	text := b.String()
+	key, known := g[text]
+	if known {
+		return key, nil
+	}
+	key = digest(text)
+	g[text] = key
+	same := make(map[string]string, len(t.rhythm.GroupBy))
+	for _, name := range t.rhythm.GroupBy {
+		same[name] = labels[name]
+	}
+	return key, same
 }
