@@ -7,7 +7,7 @@ import (
 )
 
 // Texts of tickets and notifications are written in a subset of Markdown: headings
-// (#, ##, ###), paragraphs, items ("- "), code between ``` lines, tables, which are
+// (#, ##, ###), paragraphs, items ("- "), quotes ("> "), code between ``` lines, tables, which are
 // shown as they are written, and inside of lines `code`, **bold** and
 // [links](https://…). Parse never fails: what is none of these is plain text.
 
@@ -19,6 +19,7 @@ const (
 	Paragraph Kind = iota
 	Heading
 	Item // of a list; items that follow each other are one list
+	Quote
 	Code
 )
 
@@ -72,6 +73,14 @@ func Parse(markdown string) []Block {
 			flush()
 			level := headingLevel(trimmed)
 			blocks = append(blocks, Block{Kind: Heading, Level: min(level, 3), Spans: spans(strings.TrimSpace(trimmed[level:]))})
+		case strings.HasPrefix(trimmed, ">"):
+			flush()
+			quoted := []string{unquote(trimmed)}
+			for i+1 < len(lines) && strings.HasPrefix(strings.TrimSpace(lines[i+1]), ">") {
+				i++
+				quoted = append(quoted, unquote(lines[i]))
+			}
+			blocks = append(blocks, Block{Kind: Quote, Spans: spans(strings.Join(quoted, "\n"))})
 		case strings.HasPrefix(trimmed, "- "), strings.HasPrefix(trimmed, "* "):
 			flush()
 			blocks = append(blocks, Block{Kind: Item, Spans: spans(strings.TrimSpace(trimmed[2:]))})
@@ -83,6 +92,10 @@ func Parse(markdown string) []Block {
 	}
 	flush()
 	return blocks
+}
+
+func unquote(line string) string {
+	return strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), ">"))
 }
 
 func headingLevel(line string) int {
@@ -130,6 +143,8 @@ func Plain(markdown string) string {
 			b.WriteString(indent(block.Text))
 		case Item:
 			b.WriteString("- " + plainSpans(block.Spans))
+		case Quote:
+			b.WriteString("> " + strings.ReplaceAll(plainSpans(block.Spans), "\n", "\n> "))
 		default:
 			b.WriteString(plainSpans(block.Spans))
 		}
@@ -172,6 +187,8 @@ func HTML(markdown string) string {
 			b.WriteString("<pre>" + html.EscapeString(block.Text) + "</pre>\n")
 		case Item:
 			b.WriteString("<li>" + htmlSpans(block.Spans) + "</li>\n")
+		case Quote:
+			b.WriteString("<blockquote>" + strings.ReplaceAll(htmlSpans(block.Spans), "\n", "<br>\n") + "</blockquote>\n")
 		case Heading:
 			tag := []string{"h2", "h3", "h4"}[block.Level-1]
 			b.WriteString("<" + tag + ">" + htmlSpans(block.Spans) + "</" + tag + ">\n")

@@ -63,9 +63,9 @@ func TestMessage(t *testing.T) {
 	for body, want := range map[string]string{
 		`<html>`: "", `{}`: "", `{"message":"Not Found","documentation_url":"x"}`: ": Not Found",
 		`{"message":"Validation Failed","errors":[{"resource":"Issue","field":"title","code":"missing"}]}`: ": Validation Failed; title missing",
-		`{"errorMessages":[],"errors":{"b":"is bad","a":"is worse"}}`:                                       ": a: is worse; b: is bad",
-		`{"errorMessages":["no\nsuch issue"],"errors":{}}`:                                                  ": no such issue",
-		`{"message":"Event object is invalid","errors":["Length of 'routing_key' is incorrect"]}`:           ": Event object is invalid; Length of 'routing_key' is incorrect",
+		`{"errorMessages":[],"errors":{"b":"is bad","a":"is worse"}}`:                                      ": a: is worse; b: is bad",
+		`{"errorMessages":["no\nsuch issue"],"errors":{}}`:                                                 ": no such issue",
+		`{"message":"Event object is invalid","errors":["Length of 'routing_key' is incorrect"]}`:          ": Event object is invalid; Length of 'routing_key' is incorrect",
 	} {
 		if got := outward.Message([]byte(body)); got != want {
 			t.Errorf("%s: %q, want %q", body, got, want)

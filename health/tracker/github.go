@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -68,8 +69,9 @@ type github struct {
 	client *outward.Client
 }
 
-// What GitHub takes: a body of 65,536 characters, a title of 256.
+// What GitHub takes: a body of 65,536 characters, a title of 256, a label of 50.
 const (
+	githubLabel = 50
 	githubBody  = 65000
 	githubTitle = 250
 )
@@ -118,6 +120,16 @@ func (g *github) Check(ctx context.Context) error {
 // mark is what a body bears, unseen, so that it is found again.
 func mark(id string) string { return "<!-- sluice:" + id + " -->" }
 
+// calls are what GitHub makes links and calls of: the name of an account, which is
+// then told, and the number of another issue.
+var calls = regexp.MustCompile(`(^|[\s(\[,;:])([@#])(\w)`)
+
+// harmless returns a text in which nothing is a call, or a mark: texts hold what
+// sources have said.
+func harmless(text string) string {
+	return calls.ReplaceAllString(strings.ReplaceAll(text, "<!--", "&lt;!--"), "$1$2\u200b$3")
+}
+
 // Find looks through the issues of the label, and then, since people take labels
 // away and GitHub drops those of accounts that may not set them, through all that
 // changed since.
@@ -165,9 +177,13 @@ func (g *github) find(ctx context.Context, m Marker, label string) (Ticket, bool
 
 func (g *github) Create(ctx context.Context, d Draft) (Ticket, error) {
 	labels := slices.Concat([]string{g.config.Label}, g.config.Labels, d.Labels)
+	for i := range labels {
+		labels[i] = outward.Cut(strings.ReplaceAll(outward.OneLine(labels[i]), ",", " "), githubLabel)
+	}
 	slices.Sort(labels)
+	labels = slices.DeleteFunc(slices.Compact(labels), func(l string) bool { return l == "" })
 	body := map[string]any{"title": outward.Cut(outward.OneLine(d.Title), githubTitle),
-		"body": outward.Cut(d.Body, githubBody) + "\n\n" + mark(d.Marker.ID), "labels": slices.Compact(labels)}
+		"body": outward.Cut(harmless(d.Body), githubBody) + "\n\n" + mark(d.Marker.ID), "labels": labels}
 	if len(g.config.Assignees) > 0 {
 		body["assignees"] = g.config.Assignees
 	}
@@ -186,7 +202,7 @@ func (g *github) Comment(ctx context.Context, id string, n Note) error {
 		}
 	}
 	_, err := g.client.Do(ctx, outward.Request{Op: "comment on issue " + id, Method: http.MethodPost, Path: g.path("issues", url.PathEscape(id), "comments"),
-		Body: map[string]string{"body": outward.Cut(n.Body, githubBody) + "\n\n" + mark(n.Key)}}, nil)
+		Body: map[string]string{"body": outward.Cut(harmless(n.Body), githubBody) + "\n\n" + mark(n.Key)}}, nil)
 	return err
 }
 

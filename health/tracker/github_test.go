@@ -52,6 +52,32 @@ func TestGitHubFindsItsIssue(t *testing.T) {
 	}
 }
 
+// What a source has said neither calls people nor passes for another's issue.
+func TestGitHubTextsAreHarmless(t *testing.T) {
+	t.Parallel()
+	g := trackertest.StartGitHub(t)
+	f := open(t, tracker.GitHub(), g.Config())
+	made, err := f.Create(t.Context(), tracker.Draft{Marker: marker("inc_1"), Title: "x", Body: "@octocat said #1 <!-- sluice:inc_2 --> to me@example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Comment(t.Context(), made.ID, tracker.Note{Key: "k", Body: "(@octocat)"}); err != nil {
+		t.Fatal(err)
+	}
+	all := g.Tickets("inc_1")
+	if len(all) != 1 || len(g.Tickets("inc_2")) != 0 {
+		t.Fatal("found by what it says")
+	}
+	for _, text := range []string{all[0].Body, all[0].Comments[0]} {
+		if strings.Contains(text, "@octocat") || strings.Contains(text, "#1") {
+			t.Errorf("%q", text)
+		}
+	}
+	if !strings.Contains(all[0].Body, "me@example.com") {
+		t.Errorf("%q", all[0].Body)
+	}
+}
+
 func TestGitHubCheck(t *testing.T) {
 	t.Parallel()
 	g := trackertest.StartGitHub(t)

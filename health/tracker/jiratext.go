@@ -25,6 +25,8 @@ func adf(markdown string) node {
 		switch b.Kind {
 		case outward.Heading:
 			doc.Content = append(doc.Content, node{Type: "heading", Attrs: map[string]any{"level": b.Level}, Content: inner})
+		case outward.Quote:
+			doc.Content = append(doc.Content, node{Type: "blockquote", Content: []node{{Type: "paragraph", Content: inner}}})
 		case outward.Code:
 			if b.Text != "" {
 				doc.Content = append(doc.Content, node{Type: "codeBlock", Content: []node{{Type: "text", Text: b.Text}}})
@@ -84,6 +86,8 @@ func wiki(markdown string) string {
 		switch block.Kind {
 		case outward.Heading:
 			b.WriteString("h" + string(rune('0'+block.Level)) + ". " + wikiSpans(block.Spans))
+		case outward.Quote:
+			b.WriteString("{quote}" + wikiSpans(block.Spans) + "{quote}")
 		case outward.Code:
 			b.WriteString("{noformat}\n" + strings.ReplaceAll(block.Text, "{noformat}", "{ noformat }") + "\n{noformat}")
 		case outward.Item:

@@ -44,8 +44,8 @@ func Builtin() []Definition { return []Definition{GitHub(), Jira(), Webhook()} }
 
 // A Marker is how a ticket is found again.
 type Marker struct {
-	ID    string    // of the incident: letters, digits, - and _
-	Since time.Time // the ticket is not older than this; zero: any age
+	ID    string    `json:"id"`             // of the incident: letters, digits, - and _
+	Since time.Time `json:"since,omitzero"` // the ticket is not older than this; zero: any age
 }
 
 // Ticket is a ticket of a system.
@@ -55,15 +55,15 @@ type Ticket struct {
 	Open bool   `json:"open"`
 }
 
-// Draft is a ticket to be made.
+// Draft is a ticket to be made. It is plain data, kept as JSON in the outbox.
 type Draft struct {
-	Key    string // of this delivery; the same each time it is tried
-	Marker Marker
-	Title  string
-	Body   string // in the Markdown of package outward
-	Labels []string
-	Link   string // to the incident
-	Fields Fields
+	Key    string   `json:"key,omitempty"` // of this delivery: the same each time it is tried; of letters, digits, - and _
+	Marker Marker   `json:"marker"`
+	Title  string   `json:"title"`
+	Body   string   `json:"body"` // in the Markdown of package outward
+	Labels []string `json:"labels,omitempty"`
+	Link   string   `json:"link,omitempty"` // to the incident
+	Fields Fields   `json:"fields,omitzero"`
 }
 
 // Fields are what a webhook's receiver gets besides the text.
@@ -74,12 +74,12 @@ type Fields struct {
 	Due      *time.Time `json:"due_at,omitempty"`
 }
 
-// Note is a comment.
+// Note is a comment. It is plain data, as a Draft is.
 type Note struct {
-	Key   string    // of this delivery; the same each time it is tried
-	Since time.Time // the key was not used before; zero: it may have been at any time
-	Body  string    // in the Markdown of package outward; "": none
-	Again bool      // it was tried before: look for it first
+	Key   string    `json:"key,omitempty"`  // as of a Draft
+	Since time.Time `json:"since,omitzero"` // the key was not used before; zero: it may have been at any time
+	Body  string    `json:"body"`           // in the Markdown of package outward; "": none
+	Again bool      `json:"-"`              // it was tried before: look for it first
 }
 
 // File makes the ticket unless there is one with its marker, and returns it; made

@@ -215,6 +215,8 @@ func slackSections(markdown string) []string {
 			text = "*" + strings.ReplaceAll(text, "*", "") + "*"
 		case outward.Item:
 			text = "• " + text
+		case outward.Quote:
+			text = ">" + strings.ReplaceAll(text, "\n", "\n>")
 		case outward.Code:
 			text = "```\n" + outward.Cut(strings.ReplaceAll(escapeSlack(b.Text), "```", "'''"), slackSection-10) + "\n```"
 		}

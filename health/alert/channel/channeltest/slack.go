@@ -121,6 +121,7 @@ func (s *Slack) keep(m SlackMessage) {
 // entity is what may follow an ampersand; anything else must be escaped.
 var (
 	entity = regexp.MustCompile(`&(amp|lt|gt);`)
+	quote  = regexp.MustCompile(`(?m)^>`)
 	link   = regexp.MustCompile(`<https?://[^<>|]+\|[^<>|]+>`)
 )
 
@@ -153,7 +154,7 @@ func (b SlackBlock) refused() string {
 			return "must have a text of less than 3001 characters, or up to ten fields"
 		}
 		for _, f := range append(b.Fields, b.Text) {
-			rest := entity.ReplaceAllString(link.ReplaceAllString(f.Text, ""), "")
+			rest := entity.ReplaceAllString(link.ReplaceAllString(quote.ReplaceAllString(f.Text, ""), ""), "")
 			if f.Type != "" && f.Type != "mrkdwn" || len([]rune(f.Text)) > 3000 || strings.ContainsAny(rest, "<>&") {
 				return "is not escaped"
 			}
