@@ -92,7 +92,10 @@ export class EventStream {
     if (this.#failures === 0) this.#options.onState('connecting', null);
     let watchdog = setTimeout(() => abort.abort(), silence);
     try {
-      const response = await (this.#options.fetch ?? fetch)(`/api/v1/events${this.#last ? `?after=${encodeURIComponent(this.#last)}` : ''}`, { signal: abort.signal, headers: { Accept: 'text/event-stream' } });
+      const response = await (this.#options.fetch ?? fetch)('/api/v1/events', {
+        signal: abort.signal,
+        headers: { Accept: 'text/event-stream', ...(this.#last ? { 'Last-Event-ID': this.#last } : {}) },
+      });
       if (response.status === 401) {
         this.stop();
         this.#options.onSignedOut();

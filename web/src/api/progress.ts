@@ -1,52 +1,34 @@
 import { useSyncExternalStore } from 'react';
+import type { Schemas } from './client';
 import type { Event } from './events';
 
-/** What is known of a sync that runs, from its latest event of progress. */
-export interface Progress {
+/** How far a running sync is, as its latest event says. */
+export type Progress = Schemas['SyncProgress'] & {
   syncId: string;
   connectionId: string;
-  at: number;
-  attempt: number;
-  /** Rows and bytes read, rows committed, and rows expected (0: not known). */
-  rows: number;
-  bytes: number;
-  committed: number;
-  total: number;
-  streams: number;
-  done: number;
-  failed: number;
-  /** Rows and bytes a second, smoothed over about ten seconds. */
-  rate: number;
-  byteRate: number;
-  /** Rates of the last two minutes at most, the oldest first. */
-  rates: number[];
+  /** Rows a second of the last minute and a half or so, the oldest first. */
+  rates: readonly number[];
+};
+
+const kept = 90;
+
+/** The next progress, from the one before and what the server says. Pure. */
+export function advance(before: Progress | undefined, said: Schemas['SyncProgress'], syncId: string, connectionId: string): Progress {
+  const rates = before?.attempt === said.attempt ? before.rates : [];
+  return { ...said, syncId, connectionId, rates: [...rates, said.rows_per_second].slice(-kept) };
 }
 
-const kept = 60;
-
-/** The next progress, from the one before and an event. Pure. */
-export function advance(before: Progress | undefined, e: Event): Progress {
-  const d = e.data as Partial<Record<'attempt' | 'rows' | 'bytes' | 'committed' | 'total' | 'streams' | 'done' | 'failed', number>>;
-  const at = Date.parse(e.at);
-  const next: Progress = {
-    syncId: e.sync_id ?? '', connectionId: e.connection_id ?? '', at, attempt: d.attempt ?? 1,
-    rows: d.rows ?? 0, bytes: d.bytes ?? 0, committed: d.committed ?? 0, total: d.total ?? 0,
-    streams: d.streams ?? 0, done: d.done ?? 0, failed: d.failed ?? 0,
-    rate: before?.rate ?? 0, byteRate: before?.byteRate ?? 0, rates: before?.rates ?? [],
-  };
-  const seconds = before ? (at - before.at) / 1000 : 0;
-  if (!before || seconds <= 0 || next.rows < before.rows || next.attempt !== before.attempt) return next;
-  const weight = 1 - Math.exp(-seconds / 5);
-  next.rate = before.rate + weight * ((next.rows - before.rows) / seconds - before.rate);
-  next.byteRate = before.byteRate + weight * ((next.bytes - before.bytes) / seconds - before.byteRate);
-  next.rates = [...before.rates, next.rate].slice(-kept);
-  return next;
+/** The share that is read, 0 to 1, or null where nobody knows how much there is. */
+export function share(p: Pick<Schemas['SyncProgress'], 'total' | 'rows' | 'phase'>): number | null {
+  if (p.phase === 'finishing') return 1;
+  // Totals are estimates: who is past his is not at the end.
+  return p.total && p.total > 0 && p.rows <= p.total ? p.rows / p.total : null;
 }
 
-/** Seconds until all expected rows are read, or null where nobody can know. */
-export function eta(p: Pick<Progress, 'total' | 'rows' | 'rate'>): number | null {
-  if (p.total <= 0 || p.rate <= 0 || p.rows >= p.total) return null;
-  return (p.total - p.rows) / p.rate;
+/** Seconds until all that is expected is read, or null where nobody knows. */
+export function eta(p: Pick<Schemas['SyncProgress'], 'total' | 'rows' | 'rows_per_second'>): number | null {
+  if (!p.total || p.rows_per_second <= 0 || p.rows >= p.total) return null;
+  return (p.total - p.rows) / p.rows_per_second;
 }
 
 /** Progress of all running syncs, kept apart from the query cache: it moves every second. */
@@ -60,13 +42,16 @@ class ProgressStore {
     for (const e of events) {
       if (!e.sync_id) continue;
       if (e.type === 'sync.progress') {
-        this.#bySync.set(e.sync_id, advance(this.#bySync.get(e.sync_id), e));
+        this.#bySync.set(e.sync_id, advance(this.#bySync.get(e.sync_id), e.data as unknown as Schemas['SyncProgress'], e.sync_id, e.connection_id ?? ''));
         changed = true;
       } else if (e.type === 'sync.ended' && this.#bySync.delete(e.sync_id)) {
         changed = true;
       }
     }
-    if (!changed) return;
+    if (changed) this.#tell();
+  }
+
+  #tell(): void {
     this.#version++;
     this.#listeners.forEach((listener) => listener());
   }

@@ -588,6 +588,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/connections/{connection}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List a connection's timeline
+         * @description Lists everything that happened to a connection, the latest first: its syncs, what people changed and did, drift of what its source sends, and how its health changed.
+         */
+        get: operations["list-timeline"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connectors": {
         parameters: {
             query?: never;
@@ -1781,6 +1801,31 @@ export interface components {
              */
             user_agent?: string;
         };
+        Change: {
+            /**
+             * @description What was done.
+             * @example connection.update
+             */
+            action: string;
+            /**
+             * @description Their name.
+             * @example ana@example.com
+             */
+            by?: string;
+            /**
+             * @description Who did it: a user or a token; missing: the system.
+             * @example usr_01hx5k2m8q4z7w9c3v6b
+             */
+            by_id?: string;
+            /**
+             * @description The settings that changed. The audit log has their values before and after.
+             * @example [
+             *       "schedule",
+             *       "windows"
+             *     ]
+             */
+            fields?: string[];
+        };
         Column: {
             /**
              * @description The name, as the source has it.
@@ -2811,6 +2856,35 @@ export interface components {
              */
             stream?: string;
         };
+        FleetHealth: {
+            /**
+             * @description Whether it changes to and fro.
+             * @example false
+             */
+            flapping?: boolean;
+            /**
+             * @description The open incident that it is in.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            incident_id?: string;
+            /**
+             * @description Why; cut at 300 bytes.
+             * @example 2 syncs in a row failed: postgres_connect
+             */
+            reason?: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             * @example 2026-11-21T12:00:00Z
+             */
+            since: string;
+            /**
+             * @description degraded: failing or late, within its threshold; down: past it; needs_action: someone must do something.
+             * @example degraded
+             * @enum {string}
+             */
+            state: "degraded" | "down" | "needs_action";
+        };
         FleetLast: {
             /**
              * Format: date-time
@@ -2883,6 +2957,8 @@ export interface components {
              * @enum {string}
              */
             freshness: "on_schedule" | "delayed";
+            /** @description How it is, where it is not healthy. */
+            health?: components["schemas"]["FleetHealth"];
             /**
              * @description The connection's id.
              * @example con_01hx5k2m8q4z7w9c3v6b
@@ -3086,6 +3162,30 @@ export interface components {
         Grants: {
             /** @description By connection, or by user. */
             items: components["schemas"]["Grant"][];
+        };
+        HealthStart: {
+            /**
+             * @description How it is from then on; unmeasured: it is paused, or nobody knows.
+             * @example degraded
+             * @enum {string}
+             */
+            health: "healthy" | "degraded" | "down" | "needs_action" | "unmeasured";
+            /**
+             * @description The incident that it is in.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            incident_id?: string;
+            /**
+             * @description Why.
+             * @example 2 syncs in a row failed: postgres_connect
+             */
+            reason?: string;
+            /**
+             * Format: date-time
+             * @description When the next one began; missing: it lasts.
+             * @example 2026-11-21T16:00:00Z
+             */
+            until?: string;
         };
         Hour: {
             /**
@@ -3698,6 +3798,15 @@ export interface components {
         PageSync: {
             /** @description The items, in the order asked for. */
             items: components["schemas"]["Sync"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
+        PageTimelineEntry: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["TimelineEntry"][];
             /**
              * @description The cursor of the page after this one; missing on the last.
              * @example bmFtZTpzaG9w
@@ -5102,6 +5211,28 @@ export interface components {
              * @example 2
              */
             workers: number;
+        };
+        TimelineEntry: {
+            /**
+             * Format: date-time
+             * @description When; of a sync: when it came into the queue.
+             * @example 2026-11-21T14:07:13Z
+             */
+            at: string;
+            /** @description What someone did: settings, pauses, plans that were carried out, such as restores of state. */
+            change?: components["schemas"]["Change"];
+            /** @description A change of what the source sends. */
+            drift?: components["schemas"]["Drift"];
+            /** @description Another health that began. */
+            health?: components["schemas"]["HealthStart"];
+            /**
+             * @description What it is, and so which of the other fields is there.
+             * @example change
+             * @enum {string}
+             */
+            kind: "sync" | "change" | "drift" | "health";
+            /** @description A sync, as it is now. */
+            sync?: components["schemas"]["Sync"];
         };
         Token: {
             /**
@@ -6704,6 +6835,44 @@ export interface operations {
             404: components["responses"]["NotFound"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-timeline": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only these, separated by commas. */
+                kind?: ("sync" | "change" | "drift" | "health")[];
+                /** @description The most items to answer. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the connection. */
+                connection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageTimelineEntry"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];

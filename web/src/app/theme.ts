@@ -2,6 +2,8 @@ import { Button, createTheme, defaultVariantColorsResolver, Input, Modal, Toolti
 
 const teal: MantineColorsTuple = ['#e3f6f8', '#cdecf0', '#a3dbe2', '#76c8d3', '#4cb7c6', '#2fa5b6', '#178fa1', '#0a7c8e', '#0a6f80', '#085a68'];
 
+const dark: MantineColorsTuple = ['#e3eaef', '#c3ced6', '#a5b4bf', '#8e9eaa', '#364753', '#202c35', '#151e26', '#121a21', '#0c1217', '#080d11'];
+
 /** Buttons and their like in the colours of tokens.css, which have their contrast in both themes. */
 const colours: VariantColorsResolver = (input) => {
   const color = input.color ?? 'teal';
@@ -22,7 +24,7 @@ export const theme = createTheme({
   variantColorResolver: colours,
   autoContrast: true,
   luminanceThreshold: 0.32,
-  colors: { teal },
+  colors: { teal, dark },
   fontFamily: 'var(--font)',
   fontFamilyMonospace: 'var(--mono)',
   fontSizes: { xs: '12px', sm: '13.5px', md: '14px', lg: '16px', xl: '20px' },

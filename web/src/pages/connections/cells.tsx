@@ -18,8 +18,8 @@ export function columnsWith(days: Days): Column<FleetRow>[] {
     { key: 'status', head: 'Status', sort: 'status', width: '128px', cell: (r) => <StatusCell row={r} /> },
     { key: 'name', head: 'Name', sort: 'name', width: 'minmax(200px, 2.2fr)', cell: (r) => <NameCell row={r} /> },
     { key: 'fresh', head: 'Fresh', sort: 'fresh', width: 'minmax(104px, 0.9fr)', cell: (r) => <FreshCell row={r} /> },
-    { key: 'rows', head: 'Last rows', sort: '-rows', width: '92px', align: 'right', cell: (r) => <RowsCell row={r} /> },
-    { key: 'last', head: 'Last run', sort: '-last', width: 'minmax(112px, 1fr)', cell: (r) => <LastCell row={r} />, from: 820 },
+    { key: 'rows', head: 'Last rows', sort: 'rows', width: '92px', align: 'right', cell: (r) => <RowsCell row={r} /> },
+    { key: 'last', head: 'Last run', sort: 'last', width: 'minmax(112px, 1fr)', cell: (r) => <LastCell row={r} />, from: 820 },
     { key: 'next', head: 'Next run', sort: 'next', width: 'minmax(112px, 1fr)', cell: (r) => <NextCell row={r} />, from: 700 },
     { key: 'strip', head: 'Last 30 days', width: '196px', cell: (r) => <Days30 row={r} days={days} />, from: 1000 },
     { key: 'team', head: 'Team', width: 'minmax(80px, 0.7fr)', cell: (r) => <span className="cut">{r.team || <span className="faint">{none}</span>}</span>, from: 1180 },
@@ -71,7 +71,7 @@ function FreshCell({ row }: { row: FleetRow }) {
 
 function Late({ row }: { row: FleetRow }) {
   const now = useNow(10_000);
-  if (row.freshness !== 'delayed') return <span className={classes.below}>on schedule</span>;
+  if (row.freshness !== 'delayed') return row.last_success_at === undefined ? null : <span className={classes.below}>on schedule</span>;
   const since = row.delayed_at ? now - Date.parse(row.delayed_at) : Number.NaN;
   return <span className={classes.below}>{since > 0 ? `${duration(Math.max(60_000, Math.floor(since / 60_000) * 60_000))} late` : 'delayed'}</span>;
 }
@@ -87,7 +87,7 @@ function LiveRows({ row }: { row: FleetRow }) {
   return (
     <div className={classes.two}>
       <span title={`${count(rows)} rows read`}>{short(rows)}</span>
-      <span className={classes.below}>{rate(p?.rate ?? row.sync?.progress?.rows_per_second, '').trim()}</span>
+      <span className={classes.below}>{rate(p?.rows_per_second ?? row.sync?.progress?.rows_per_second, '').trim()}</span>
     </div>
   );
 }

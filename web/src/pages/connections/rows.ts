@@ -11,17 +11,20 @@ function axes(row: FleetRow) {
     freshness: row.freshness,
     failures_in_row: row.failures_in_row ?? 0,
     last_failure: row.failure && { ...row.failure, retryable: false },
-    health: (row as { health?: Health }).health,
+    health: row.health?.state,
   };
 }
 
-/** The one status of a row: what wants attention first. */
-export const rowStatus = (row: FleetRow): string => statusOf(axes(row));
+/** The one status of a row: what wants attention first. What never ran is not called healthy. */
+export function rowStatus(row: FleetRow): string {
+  const status = statusOf(axes(row));
+  return status === 'healthy' && !row.last_sync && !row.last_success_at ? 'new' : status;
+}
 
 export const rowHealth = (row: FleetRow): Health => healthOf(axes(row));
 
 /** What wants attention first is first. */
-const severity = ['down', 'needs_action', 'degraded', 'rescheduled', 'queued', 'syncing', 'healthy', 'paused'];
+const severity = ['down', 'needs_action', 'degraded', 'rescheduled', 'queued', 'syncing', 'new', 'healthy', 'paused'];
 
 /** Milliseconds: longest interval of a schedule that counts; cron and manual have none. */
 export const periodOf = (row: FleetRow): number => (row.schedule.every ? parseDuration(row.schedule.every) : Number.NaN);
