@@ -125,7 +125,9 @@ func (w *world) meet(ctx context.Context, tx *store.Store, known []health.Connec
 		if was, there := before[s.ID]; !there || !reflect.DeepEqual(was, s) {
 			w.observe(health.Fact{At: at, Kind: health.Seen, Subject: &s})
 			if !there {
-				w.acquaint(c, at)
+				if err := w.acquaint(ctx, tx, c, at); err != nil {
+					return err
+				}
 			}
 		}
 		delete(before, s.ID)
@@ -156,13 +158,20 @@ func (w *world) met(ctx context.Context, tx *store.Store) (time.Time, error) {
 
 // acquaint tells how a connection was when the tracker first met it, unless the
 // events that wait will.
-func (w *world) acquaint(c *store.ConnectionRow, at time.Time) {
-	switch last := c.Status.LastFailure; {
-	case c.Status.FailuresInRow > 0 && last != nil && !last.At.After(at):
-		w.observe(health.Fact{At: at, Kind: health.Failed, Connection: c.ID, Failure: failureOf(last, false), Sync: c.Status.LastSyncID})
-	case !c.Status.LastSuccessAt.IsZero() && !c.Status.LastSuccessAt.After(at):
-		w.observe(health.Fact{At: at, Kind: health.Succeeded, Connection: c.ID})
+func (w *world) acquaint(ctx context.Context, tx *store.Store, c *store.ConnectionRow, at time.Time) error {
+	if c.Status.LastFailure == nil && c.Status.LastSuccessAt.IsZero() {
+		return nil
 	}
+	waiting, err := tx.EventsAfter(ctx, w.seq, store.EventFilter{ConnectionID: c.ID, Types: []string{"sync.ended"}}, 1)
+	if err != nil || len(waiting) > 0 {
+		return err
+	}
+	if last := c.Status.LastFailure; last != nil && c.Status.FailuresInRow > 0 {
+		w.observe(health.Fact{At: at, Kind: health.Failed, Connection: c.ID, Failure: failureOf(last, false), Sync: c.Status.LastSyncID})
+		return nil
+	}
+	w.observe(health.Fact{At: at, Kind: health.Succeeded, Connection: c.ID})
+	return nil
 }
 
 func (w *world) observe(f health.Fact) { w.effects = append(w.effects, w.tracker.Observe(f)...) }
