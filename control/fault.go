@@ -66,7 +66,8 @@ const (
 	CodePlanStale        = "plan_stale" // the world has changed since the plan was made
 	CodeReference        = "reference_unresolved"
 	CodeSecretUnreadable = "secret_unreadable"
-	CodeBusy             = "busy" // too many operations are under way
+	CodeKeyReplaced      = "encryption_key_replaced" // this process must be started again with the new key
+	CodeBusy             = "busy"                    // too many operations are under way
 	CodeTimeLimit        = "time_limit"
 )
 

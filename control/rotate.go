@@ -125,3 +125,19 @@ func (c *Control) rewrapSalt(ctx context.Context) error {
 		return c.store.SetSetting(ctx, kept)
 	})
 }
+
+// KeyState is what the keys of secrets are.
+type KeyState struct {
+	Keys     []keyring.DataKey // oldest first; the last one seals
+	Replaced bool              // this process must be started again with the installation's new encryption key
+}
+
+// KeyState looks at the keys as they are stored now.
+func (c *Control) KeyState() (KeyState, error) {
+	err := c.o.Keys.Current()
+	s := KeyState{Keys: c.o.Keys.Keys(), Replaced: errors.Is(err, keyring.ErrReplaced)}
+	if s.Replaced {
+		err = nil
+	}
+	return s, err
+}

@@ -39,7 +39,9 @@ func (c *Control) rootSalt(ctx context.Context) ([]byte, error) {
 				return nil, fmt.Errorf("read the setting: %w", err)
 			}
 			root, err := c.o.Keys.Open(sealed, place)
-			if err != nil {
+			if errors.Is(err, keyring.ErrReplaced) {
+				return nil, keyTrouble(err)
+			} else if err != nil {
 				return nil, fail(CodeSecretUnreadable, "", "start Sluice with the encryption key that was used so far", "%w", err)
 			}
 			return []byte(root), nil
@@ -49,7 +51,7 @@ func (c *Control) rootSalt(ctx context.Context) ([]byte, error) {
 		}
 		sealed, err := c.o.Keys.Seal(rand.Text()+rand.Text(), place)
 		if err != nil {
-			return nil, err
+			return nil, keyTrouble(err)
 		}
 		err = c.store.SetSetting(ctx, &store.Setting{Key: saltKey, Value: encode(sealed)})
 		if err != nil && !errors.Is(err, store.ErrConflict) { // of several processes one makes it

@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/url"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/internal/mask"
 	"github.com/sluicehq/sluice/keyring"
 	"github.com/sluicehq/sluice/store"
@@ -218,7 +220,7 @@ func (v vault) seal(path string, value any) (string, error) {
 	}
 	sealed, err := v.keys.Seal(string(encode(value)), v.place(path))
 	if err != nil {
-		return "", fmt.Errorf("seal %s: %w", path, err)
+		return "", fmt.Errorf("seal %s: %w", path, keyTrouble(err))
 	}
 	return sealed, nil
 }
@@ -235,8 +237,22 @@ func (v vault) open(path, stored string) (any, error) {
 			return value, nil
 		}
 	}
+	if errors.Is(err, keyring.ErrReplaced) {
+		return nil, keyTrouble(err)
+	}
 	return nil, fail(CodeSecretUnreadable, "open the secret "+path,
 		"set the secret again, or start Sluice with the encryption key that it was stored with", "%w", err)
+}
+
+// keyTrouble says what an error of the keyring means where it is that this process
+// was started with a key that is the installation's no longer. That passes: with
+// the process, or where another one does the work.
+func keyTrouble(err error) error {
+	if !errors.Is(err, keyring.ErrReplaced) {
+		return err
+	}
+	return sluice.Errorf(sluice.Transient, CodeKeyReplaced, "read the keys of secrets",
+		"start this server or worker again with the new key, in SLUICE_ENCRYPTION_KEY or its key file; until then it can neither read nor keep secrets", "%w", err)
 }
 
 func (v vault) sealAll(secrets map[string]any) (map[string]string, error) {

@@ -30,6 +30,9 @@ import (
 var (
 	// ErrWrongKey: the keyset was wrapped with another key-encryption key.
 	ErrWrongKey = errors.New("this is not the encryption key that the secrets were stored with")
+	// ErrReplaced: another process has replaced the key-encryption key since this
+	// one was started with the former.
+	ErrReplaced = errors.New("the encryption key was replaced while this process ran")
 	// ErrDamaged: a text was changed, cut, or moved from where it belongs.
 	ErrDamaged = errors.New("the stored secret is damaged, or belongs to another object or field")
 	// ErrUnknownKey: the text was sealed with a data key that is not in the keyset.
@@ -283,6 +286,13 @@ func (k *Keyring) current() *ring {
 // age that of the newest key.
 func (k *Keyring) Keys() []DataKey { return slices.Clone(k.current().keys) }
 
+// Current reads the stored keyset again, where k follows it. Its error wraps
+// ErrReplaced where only another key-encryption key opens that.
+func (k *Keyring) Current() error {
+	_, err := k.refreshed()
+	return err
+}
+
 // Seal returns a text from which only Open, with the same associated data and one
 // of the data keys, gets the secret back. Associated data says where the secret
 // belongs (see Bind) and must not be empty.
@@ -349,7 +359,9 @@ func (k *Keyring) refreshed() (*ring, error) {
 	if wrapped == seen {
 		return r, nil
 	}
-	if r, err = unwrap(k.key, wrapped); err != nil {
+	if r, err = unwrap(k.key, wrapped); errors.Is(err, ErrWrongKey) { // it was the right one at the start
+		return nil, fmt.Errorf("%w: %w", ErrReplaced, err)
+	} else if err != nil {
 		return nil, err
 	}
 	k.mu.Lock()

@@ -199,6 +199,13 @@ func TestTheKeyEncryptionKeyCanBeExchanged(t *testing.T) {
 	if _, err := Load(k.key, wrapped); !errors.Is(err, ErrWrongKey) {
 		t.Errorf("the old key: %v", err)
 	}
+	k.Follow(func() (string, error) { return wrapped, nil })
+	if err := k.Current(); !errors.Is(err, ErrReplaced) {
+		t.Errorf("a process that runs with the old key: %v", err)
+	}
+	if _, err := k.Seal("s", place); !errors.Is(err, ErrReplaced) {
+		t.Errorf("it seals: %v", err)
+	}
 }
 
 // TestNothingIsSealedWithAKeyThatIsGone: a server that slept through a rotation

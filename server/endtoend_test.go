@@ -325,7 +325,8 @@ func fleet(t *testing.T, c *client) {
 		t.Errorf("%v", v)
 	}
 	c.call("list-regions", nil, nil)
-	if v, _ := c.call("get-system", nil, nil); v["version"] != "1.4.0" || v["database"] != "sqlite" {
+	if v, _ := c.call("get-system", nil, nil); v["version"] != "1.4.0" || v["database"] != "sqlite" || find(t, v, "encryption_keys.0.seals") != true ||
+		find(t, v, "disk.free_bytes").(float64) < 1 || v["database_version"] == "" {
 		t.Errorf("%v", v)
 	}
 	if v, _ := c.call("list-settings", nil, nil); find(t, v, "items.0.value") != "4" {

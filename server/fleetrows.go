@@ -60,7 +60,7 @@ func (s *server) getFleet(ctx context.Context, in *struct {
 			text, err = with(text, "sync", viewFleetSync(y))
 		}
 		if h, ok := unwell[rows[i].id]; ok && err == nil {
-			text, err = with(text, "health", FleetHealth{State: string(h.Health), Since: h.Since, Reason: cut(h.Reason, 300), Flapping: h.Flapping, IncidentID: h.IncidentID})
+			text, err = with(text, "health", RowHealth{State: string(h.Health), Since: h.Since, Reason: cut(h.Reason, 300), Flapping: h.Flapping, IncidentID: h.IncidentID})
 		}
 		v.raw[i] = text
 	}

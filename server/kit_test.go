@@ -132,7 +132,7 @@ func newPlatformAt(t testing.TB, url string, change ...func(*server.Config)) *pl
 	if p.access, err = access.New(access.Config{Store: p.store, Password: access.Params{Memory: 64, Time: 1, Threads: 1}}); err != nil {
 		t.Fatal(err)
 	}
-	c := server.Config{Store: p.store, Control: p.control, Access: p.access, Version: "1.4.0", Log: logger, RequestRate: 1e6,
+	c := server.Config{Store: p.store, Control: p.control, Access: p.access, Version: "1.4.0", Log: logger, RequestRate: 1e6, DataDir: t.TempDir(),
 		Settings: []server.Setting{{Name: "max-syncs-per-host", Value: "4"}}}
 	for _, f := range change {
 		f(&c)

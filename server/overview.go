@@ -48,11 +48,11 @@ type FleetRow struct {
 	FailuresInRow   int                  `json:"failures_in_row,omitempty" example:"0" doc:"Syncs that failed since the last success."`
 	Failure         *FleetFailure        `json:"failure,omitempty" doc:"Why its latest sync failed."`
 	Sync            *FleetSync           `json:"sync,omitempty" doc:"Its open sync."`
-	Health          *FleetHealth         `json:"health,omitempty" doc:"How it is, where it is not healthy."`
+	Health          *RowHealth           `json:"health,omitempty" doc:"How it is, where it is not healthy."`
 }
 
-// FleetHealth is how a connection is that is not healthy.
-type FleetHealth struct {
+// RowHealth is how a connection is that is not healthy.
+type RowHealth struct {
 	State      string    `json:"state" enum:"degraded,down,needs_action" example:"degraded" doc:"degraded: failing or late, within its threshold; down: past it; needs_action: someone must do something."`
 	Since      time.Time `json:"since" example:"2026-11-21T12:00:00Z" doc:"Since when."`
 	Reason     string    `json:"reason,omitempty" example:"2 syncs in a row failed: postgres_connect" doc:"Why; cut at 300 bytes."`

@@ -46,6 +46,9 @@ type Config struct {
 	RequestRate float64
 	// Settings are shown to those who may see them; no secrets.
 	Settings []Setting
+	// DataDir is the folder for what the platform keeps, whose file system is
+	// shown; "": there is none.
+	DataDir string
 	// Runbooks say what to do about failures; nil: those that come with Sluice.
 	Runbooks *runbook.Library
 	// Web answers reads of all paths that are not of the API and its like: the web

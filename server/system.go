@@ -2,10 +2,15 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"net/http"
+	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/sluicehq/sluice/access"
 )
 
 // System is what this installation is and holds.
@@ -22,6 +27,36 @@ type System struct {
 	QueueWaiting  int64            `json:"queue_waiting" example:"0" doc:"Syncs in the queue."`
 	SyncsRunning  int64            `json:"syncs_running" example:"3" doc:"Syncs that run."`
 	Workers       int              `json:"workers" example:"2" doc:"Live workers."`
+
+	DatabaseVersion string          `json:"database_version" example:"3.51.0" doc:"Version of the database."`
+	GoVersion       string          `json:"go_version" example:"go1.26.0" doc:"What the server was built with."`
+	WorkerVersions  map[string]int  `json:"worker_versions" example:"{\"1.4.0\":2}" doc:"How many live workers have which version."`
+	Queue           []QueueDepth    `json:"queue" doc:"Open syncs by region and kind."`
+	Disk            *Disk           `json:"disk,omitempty" doc:"The file system of the server's data folder; missing where it has none."`
+	EncryptionKeys  []EncryptionKey `json:"encryption_keys,omitempty" doc:"The data keys of secrets, oldest first; for who may see settings."`
+	KeyReplaced     bool            `json:"encryption_key_replaced,omitempty" example:"false" doc:"The encryption key was replaced while this server ran: it must be started again with the new one; for who may see settings."`
+}
+
+// QueueDepth is how many syncs of a kind are open in a region.
+type QueueDepth struct {
+	Region      string    `json:"region" example:"eu" doc:"The region; empty: any."`
+	Kind        string    `json:"kind" enum:"manual,incremental,historical" example:"incremental" doc:"The kind of sync."`
+	Waiting     int64     `json:"waiting" example:"0" doc:"Those in the queue."`
+	Running     int64     `json:"running" example:"3" doc:"Those that run."`
+	OldestDueAt time.Time `json:"oldest_due_at,omitzero" example:"2026-11-21T14:07:13Z" doc:"Since when the longest-waiting one is due."`
+}
+
+// Disk is a file system.
+type Disk struct {
+	TotalBytes int64 `json:"total_bytes" example:"107374182400" doc:"Its size."`
+	FreeBytes  int64 `json:"free_bytes" example:"53687091200" doc:"What is free for Sluice."`
+}
+
+// EncryptionKey is a data key of secrets.
+type EncryptionKey struct {
+	ID        string    `json:"id" example:"1842371203" doc:"Its number."`
+	CreatedAt time.Time `json:"created_at" example:"2026-08-01T09:00:00Z" doc:"When it was made."`
+	Seals     bool      `json:"seals" example:"true" doc:"Whether new secrets are sealed with it; the others only open what they sealed."`
 }
 
 // Setting is how the server was started.
@@ -68,7 +103,48 @@ func (s *server) getSystem(ctx context.Context, _ *struct{}) (*Plain[System], er
 		v.SyncsRunning += r.Running
 		v.Workers += r.Workers
 	}
+	if err := s.inside(ctx, &v); err != nil {
+		return nil, err
+	}
 	return &Plain[System]{Body: v}, nil
+}
+
+// inside fills in what is of interest to those who run the installation.
+func (s *server) inside(ctx context.Context, v *System) (err error) {
+	v.GoVersion, v.WorkerVersions, v.Queue = runtime.Version(), map[string]int{}, []QueueDepth{}
+	if v.DatabaseVersion, err = s.Store.DatabaseVersion(ctx); err != nil {
+		return err
+	}
+	workers, err := s.Store.LiveWorkers(ctx, s.Store.Now().Add(-alive))
+	if err != nil {
+		return err
+	}
+	for _, w := range workers {
+		v.WorkerVersions[w.Version]++
+	}
+	depths, err := s.Store.QueueByKind(ctx)
+	if err != nil {
+		return err
+	}
+	for _, d := range depths {
+		v.Queue = append(v.Queue, QueueDepth{Region: d.Region, Kind: string(d.Kind), Waiting: d.Waiting, Running: d.Running, OldestDueAt: d.Oldest})
+	}
+	if s.DataDir != "" {
+		total, free, err := disk(s.DataDir)
+		if err != nil {
+			return fmt.Errorf("measure the data folder: %w", err)
+		}
+		v.Disk = &Disk{TotalBytes: total, FreeBytes: free}
+	}
+	if !access.Can(principalOf(ctx), access.Inspect, "") {
+		return nil
+	}
+	keys, err := s.Control.KeyState()
+	for _, k := range keys.Keys {
+		v.EncryptionKeys = append(v.EncryptionKeys, EncryptionKey{ID: strconv.FormatUint(uint64(k.ID), 10), CreatedAt: k.CreatedAt, Seals: k.Primary})
+	}
+	v.KeyReplaced = keys.Replaced
+	return err
 }
 
 func (s *server) listSettings(context.Context, *struct{}) (*Plain[Settings], error) {

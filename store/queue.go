@@ -253,6 +253,23 @@ type QueueDepth struct {
 	Oldest  time.Time
 }
 
+// A KindDepth is the QueueDepth of syncs of one kind in one region.
+type KindDepth struct {
+	Region string
+	Kind   SyncKind
+	QueueDepth
+}
+
+// QueueByKind returns the depth of the queue by region and kind.
+func (s *Store) QueueByKind(ctx context.Context) ([]KindDepth, error) {
+	const query = "SELECT region, kind, CAST(sum(CASE WHEN state = 'running' THEN 0 ELSE 1 END) AS bigint), CAST(sum(CASE WHEN state = 'running' THEN 1 ELSE 0 END) AS bigint), " +
+		"coalesce(min(CASE WHEN state = 'running' THEN NULL ELSE due_at END), 0) FROM syncs WHERE state <> 'ended' GROUP BY region, kind ORDER BY region, kind"
+	items, err := all(ctx, s.reader(), func(row scanner, d *KindDepth) error {
+		return row(&d.Region, &d.Kind, &d.Waiting, &d.Running, intoTime(&d.Oldest))
+	}, query)
+	return items, failed("measure the queue", err)
+}
+
 // Queue returns the depth of the queue by region.
 func (s *Store) Queue(ctx context.Context) (map[string]QueueDepth, error) {
 	depths := map[string]QueueDepth{}

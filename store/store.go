@@ -80,6 +80,15 @@ func (s *Store) MigrationVersion(ctx context.Context) (v int64, err error) {
 	return v, failed("read the version of the metadata store", err)
 }
 
+// DatabaseVersion returns the version of the database's program.
+func (s *Store) DatabaseVersion(ctx context.Context) (v string, err error) {
+	query := "SELECT current_setting('server_version')"
+	if s.dialect == sqlite {
+		query = "SELECT sqlite_version()"
+	}
+	return v, failed("read the version of the database", s.reader().value(ctx, &v, query))
+}
+
 // Size returns the bytes that the database takes.
 func (s *Store) Size(ctx context.Context) (n int64, err error) {
 	query := "SELECT pg_database_size(current_database())"

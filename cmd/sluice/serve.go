@@ -280,7 +280,7 @@ func (p *process) listen(life context.Context, c *control.Control) (func() error
 		proxies = append(proxies, netip.MustParsePrefix(text)) // checkListen has read them
 	}
 	api, err := server.New(server.Config{Store: p.store, Control: c, Access: acc, Version: version(), Registry: p.registry, Log: p.log,
-		TrustedProxies: proxies, PublicURL: p.settings.publicURL, Settings: p.shown, Runbooks: p.runbooks, Web: web.Handler()})
+		TrustedProxies: proxies, PublicURL: p.settings.publicURL, DataDir: p.settings.heldDataDir(), Settings: p.shown, Runbooks: p.runbooks, Web: web.Handler()})
 	if err != nil {
 		return nil, err
 	}

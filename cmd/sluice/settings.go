@@ -276,6 +276,15 @@ func (s *settings) oidc() (*access.OIDC, error) {
 	return &access.OIDC{Issuer: s.oidcIssuer, ClientID: s.oidcClientID, ClientSecret: s.oidcClientSecret, Roles: roles}, err
 }
 
+// heldDataDir is the data folder, "" where it is not there: a server on PostgreSQL
+// may need none.
+func (s *settings) heldDataDir() string {
+	if _, err := os.Stat(s.dataDir); err != nil {
+		return ""
+	}
+	return s.dataDir
+}
+
 // lockDataDir makes sure that no other process uses the data folder, where the
 // store is in it.
 func (s *settings) lockDataDir() (unlock func(), err error) {
