@@ -48,6 +48,7 @@ var layers = map[string][]string{
 	"health/alert/channel/*": {".", "health/alert/channel", "health/outward"},
 	"health/alert":           {"."},
 	"health/wall":            {".", "health"},
+	"health/fleet":           {".", "health", "health/*"},
 	"health/watch":           {".", "store", "health", "health/*"},
 	"server":                 {".", "store", "control", "access", "health", "health/*"},
 	"server/*":               {"server"},
