@@ -59,6 +59,7 @@ type world struct {
 	target  *store.Destination
 	names   int
 	closed  bool
+	began   time.Time
 }
 
 func newWorld(t *testing.T, url string) *world {
@@ -96,12 +97,14 @@ func (w *world) check(err error) {
 
 // connect makes n connections, each with a source of its own, and tells of them as
 // package control does.
-func (w *world) connect(n int) []*store.Connection {
+func (w *world) connect(n int) []*store.Connection { w.t.Helper(); return w.connectTo("shop", n) }
+
+func (w *world) connectTo(connector string, n int) []*store.Connection {
 	w.t.Helper()
 	made := make([]*store.Connection, n)
 	for i := range made {
 		w.names++
-		src := &store.Source{Name: fmt.Sprintf("shop %03d", w.names), Connector: "shop"}
+		src := &store.Source{Name: fmt.Sprintf("shop %03d", w.names), Connector: connector}
 		w.check(w.store.CreateSource(w.t.Context(), src))
 		made[i] = &store.Connection{Name: fmt.Sprintf("orders %03d", w.names), SourceID: src.ID, DestinationID: w.target.ID, Schedule: store.Schedule{Kind: store.Manual}, Team: "sales"}
 		w.check(w.store.CreateConnection(w.t.Context(), made[i]))
