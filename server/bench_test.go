@@ -37,12 +37,18 @@ func benchAt10000(b *testing.B, p *platform) {
 		{"syncs", "/api/v1/syncs"},
 		{"events", "/api/v1/events/history"},
 		{"system", "/api/v1/system"},
+		{"fleet", "/api/v1/fleet"},
+		{"fleet of one", "/api/v1/fleet?id=" + first},
+		{"fleet days", "/api/v1/fleet/days"},
+		{"fleet hours", "/api/v1/fleet/hours"},
+		{"timeline", "/api/v1/connections/" + first + "/timeline"},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			took := make([]time.Duration, 0, b.N)
 			for b.Loop() {
 				r := httptest.NewRequestWithContext(b.Context(), http.MethodGet, c.path, http.NoBody)
 				r.Header.Set("Authorization", "Bearer "+p.tokens["viewer"])
+				r.Header.Set("Accept-Encoding", "gzip")
 				w := httptest.NewRecorder()
 				start := time.Now()
 				p.server.ServeHTTP(w, r)
