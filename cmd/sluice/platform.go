@@ -158,10 +158,12 @@ func (s *settings) egress() (egress.Policy, error) {
 	return egress.Parse(preset, s.egressAllow, deny)
 }
 
-// newControl returns what operators may do, with the connectors at hand.
-func (p *platform) newControl(kick func()) *control.Control {
+// newControl returns what operators may do, with the connectors at hand. tracking
+// is nil where nobody decides about incidents.
+func (p *platform) newControl(kick func(), tracking control.Tracking) *control.Control {
 	return control.New(control.Options{
-		Store: p.store, Keys: p.keys, Catalogue: p.catalogue, Kick: kick,
+		Tracking: tracking,
+		Store:    p.store, Keys: p.keys, Catalogue: p.catalogue, Kick: kick,
 		References: control.References{Env: p.app.lookup, Names: []string{"SLUICE_SECRET_*"}, Dirs: p.settings.secretDirs()},
 		Policy:     control.Policy{ForbidCrossRegion: !p.settings.crossRegion},
 		Timing: func(s store.Schedule, windows []store.Window) error {

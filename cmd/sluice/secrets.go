@@ -59,7 +59,7 @@ func (p *platform) rotate(ctx context.Context, newKey bool) error {
 	if err != nil {
 		return err
 	}
-	c := p.newControl(nil)
+	c := p.newControl(nil, nil)
 	defer c.Close()
 	n, err := c.RewrapAll(ctx)
 	if err != nil {

@@ -109,6 +109,7 @@ type process struct {
 	queue    scheduler.Queue
 	leader   *scheduler.Leader
 	worker   *scheduler.Worker
+	keeper   *keeper // nil: the process serves no API
 	registry *prometheus.Registry
 	shown    []server.Setting // how the process was started
 	runbooks *runbook.Library
@@ -172,21 +173,28 @@ func (p *process) run(ctx context.Context) error {
 	life, end := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer end(nil)
 	if p.roles.server {
-		p.leader = scheduler.NewLeader(scheduler.LeaderConfig{Store: p.store, Queue: p.queue, Name: hostname() + fmt.Sprint("-", os.Getpid()),
+		name := hostname() + fmt.Sprint("-", os.Getpid())
+		p.leader = scheduler.NewLeader(scheduler.LeaderConfig{Store: p.store, Queue: p.queue, Name: name,
 			Caps: scheduler.Caps{All: p.settings.maxSyncs, PerHost: p.settings.maxPerHost, PerDestination: p.settings.maxPerDest}, Retention: p.settings.keep, Log: p.log})
 		p.registry.MustRegister(scheduler.NewFleetCollector(p.store, p.leader))
+		p.keeper = p.newKeeper(name)
 	}
 	kick := func() {}
+	var tracking control.Tracking
 	if p.leader != nil {
-		kick = p.leader.Kick
+		tracking, _ = any(p.keeper).(control.Tracking)
+		kick = func() { p.leader.Kick(); p.keeper.Kick() }
 	}
 	c := p.newControl(func() {
 		kick()
 		if p.worker != nil {
 			p.worker.Look() // somebody may want a sync to end
 		}
-	})
+	}, tracking)
 	defer c.Close()
+	if p.keeper != nil {
+		p.keeper.use(p, c)
+	}
 	var parts, last sync.WaitGroup
 	if p.roles.worker {
 		p.worker = scheduler.NewWorker(scheduler.WorkerConfig{Store: p.store, Runner: p.runner(c), Queue: p.queue, Region: p.settings.region,
@@ -209,6 +217,7 @@ func (p *process) run(ctx context.Context) error {
 			parts.Wait()
 			return err
 		}
+		parts.Go(func() { p.keeper.Run(ctx) })
 		last.Go(func() {
 			if err := serving(); err != nil {
 				end(err)
@@ -288,6 +297,11 @@ func (p *process) listen(life context.Context, c *control.Control) (func() error
 	if err != nil {
 		return nil, sluice.Errorf(sluice.Config, "listen_failed", "listen on "+p.settings.listen, "is another program, or another sluice, listening there? choose another address with --listen", "%w", err)
 	}
+	at, err := p.settings.address(listener.Addr())
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	p.keeper.PublicURL = at.String()
 	if err := p.welcome(life, acc, listener.Addr()); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
