@@ -109,7 +109,11 @@ func report(o Options, s *script, w *world, d *driver) *Report {
 				continue
 			}
 			k.Causes++
-			k.Connections += len(e.members)
+			if i <= len(s.troubles) {
+				k.Connections += len(s.troubles[i-1].hits)
+			} else {
+				k.Connections += len(e.members)
+			}
 			if !e.fileBy.IsZero() {
 				k.Expected++
 			}
