@@ -345,9 +345,10 @@ func (d *document) lintContent(t *testing.T, at, pointerTo string, content map[s
 // closed are properties whose values are a closed set wherever they come up.
 var closed = []string{"role", "sync_state", "setup_state", "freshness", "outcome", "trigger", "level", "class", "state", "last_outcome"}
 
-// notEnums are the exceptions: the objective of a connection is a duration, and
-// the audit log has codes of refusals.
-var notEnums = []string{"Connection.freshness", "ConnectionChange.freshness", "ConnectionSpec.freshness", "ConnectionPatch.freshness", "AuditEntry.outcome"}
+// notEnums are the exceptions: the objective of a connection is a duration, the
+// audit log has codes of refusals, and levels of rotas have names and numbers.
+var notEnums = []string{"Connection.freshness", "ConnectionChange.freshness", "ConnectionSpec.freshness", "ConnectionPatch.freshness", "AuditEntry.outcome",
+	"RotaOverride.level", "Shift.level", "Incident.level"}
 
 func TestEverySchemaIsDescribed(t *testing.T) {
 	t.Parallel()

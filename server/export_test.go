@@ -38,6 +38,8 @@ func Routes(t *testing.T, s *Server) (all []Route) {
 		switch {
 		case path == "/metrics":
 			id = "metrics"
+		case path == "/wall.html":
+			id = "wall-page"
 		case len(path) > 6 && path[:6] == "/debug":
 			id = "pprof"
 		}

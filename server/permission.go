@@ -30,6 +30,8 @@ var (
 	oneself  = rule{self: true}
 	readAll  = rule{need: access.Read}
 	readSome = rule{need: access.Read, some: true}
+	runAll   = rule{need: access.Run}
+	runSome  = rule{need: access.Run, some: true}
 	editAll  = rule{need: access.Edit}
 	manage   = rule{need: access.Manage}
 )
@@ -76,6 +78,20 @@ var permissions = map[string]rule{
 	"list-regions": readAll, "list-workers": readAll, "get-worker": readAll, "get-queue": readAll,
 	"list-runbooks": readSome, "get-runbook": readSome,
 	"get-system": readSome, "list-settings": {need: access.Inspect},
+
+	"get-health": readSome, "get-health-report": readSome, "get-connection-health": onOne("connection", access.Read), "list-connection-health-history": onOne("connection", access.Read),
+	"get-health-policy": readAll, "put-health-policy": editAll,
+	"list-incidents": readSome, "get-incident": readSome, "list-incident-connections": readSome, "list-incident-events": readSome, "get-incident-review": readSome,
+	"update-incident": runSome, "acknowledge-incident": runSome, "comment-on-incident": runSome, "resolve-incident": runSome, "merge-incident": runSome, "split-incident": runSome,
+	"put-incident-review": runSome, "list-tickets": readSome, "get-ticket": readSome,
+	"list-tracker-kinds": readAll, "list-trackers": readAll, "get-tracker": readAll, "create-tracker": editAll, "update-tracker": editAll, "delete-tracker": editAll, "test-tracker": editAll,
+	"list-channel-kinds": readAll, "list-channels": readAll, "get-channel": readAll, "create-channel": editAll, "update-channel": editAll, "delete-channel": editAll, "test-channel": editAll,
+	"list-alerts": readSome, "get-alert": readSome, "list-alert-rules": readAll, "get-alert-rule": readAll, "create-alert-rule": editAll, "update-alert-rule": editAll, "delete-alert-rule": editAll,
+	"get-alert-routes": readAll, "put-alert-routes": editAll,
+	"list-silences": readAll, "get-silence": readAll, "create-silence": runAll, "update-silence": runAll, "delete-silence": runAll,
+	"list-deliveries": readAll, "get-delivery": readAll, "retry-delivery": runAll,
+	"get-on-call": readSome, "list-rotas": readAll, "get-rota": readAll, "list-shifts": readAll, "preview-rota": readAll, "create-rota": editAll, "update-rota": editAll, "delete-rota": editAll,
+	"get-wall": readAll, "get-wall-message": readAll, "wall-page": readAll, "get-wall-settings": readAll, "put-wall-settings": editAll, "send-wall": runAll,
 
 	"metrics": readAll, "pprof": {need: access.Inspect},
 }

@@ -37,6 +37,18 @@ var least = map[string]string{
 	"list-audit": "admin", "list-regions": "viewer", "list-workers": "viewer", "get-worker": "viewer", "get-queue": "viewer",
 	"list-runbooks": "viewer", "get-runbook": "viewer",
 	"get-system": "viewer", "list-settings": "admin",
+	"get-health": "viewer", "get-health-report": "viewer", "get-connection-health": "viewer", "list-connection-health-history": "viewer",
+	"get-health-policy": "viewer", "put-health-policy": "admin",
+	"list-incidents": "viewer", "get-incident": "viewer", "list-incident-connections": "viewer", "list-incident-events": "viewer", "get-incident-review": "viewer",
+	"update-incident": "operator", "acknowledge-incident": "operator", "comment-on-incident": "operator", "resolve-incident": "operator", "merge-incident": "operator",
+	"split-incident": "operator", "put-incident-review": "operator", "list-tickets": "viewer", "get-ticket": "viewer",
+	"list-tracker-kinds": "viewer", "list-trackers": "viewer", "get-tracker": "viewer", "create-tracker": "admin", "update-tracker": "admin", "delete-tracker": "admin", "test-tracker": "admin",
+	"list-channel-kinds": "viewer", "list-channels": "viewer", "get-channel": "viewer", "create-channel": "admin", "update-channel": "admin", "delete-channel": "admin", "test-channel": "admin",
+	"list-alerts": "viewer", "get-alert": "viewer", "list-alert-rules": "viewer", "get-alert-rule": "viewer", "create-alert-rule": "admin", "update-alert-rule": "admin", "delete-alert-rule": "admin",
+	"get-alert-routes": "viewer", "put-alert-routes": "admin", "list-silences": "viewer", "get-silence": "viewer", "create-silence": "operator", "update-silence": "operator",
+	"delete-silence": "operator", "list-deliveries": "viewer", "get-delivery": "viewer", "retry-delivery": "operator",
+	"get-on-call": "viewer", "list-rotas": "viewer", "get-rota": "viewer", "list-shifts": "viewer", "preview-rota": "viewer", "create-rota": "admin", "update-rota": "admin", "delete-rota": "admin",
+	"get-wall": "viewer", "get-wall-message": "viewer", "wall-page": "viewer", "get-wall-settings": "viewer", "put-wall-settings": "admin", "send-wall": "operator",
 	"metrics": "viewer", "pprof": "admin",
 }
 

@@ -91,6 +91,9 @@ var statuses = map[string]int{
 	control.CodePlanExpired:     http.StatusConflict,
 	control.CodePlanStale:       http.StatusConflict,
 	control.CodeBusy:            http.StatusServiceUnavailable,
+	control.CodeIncidentOver:    http.StatusConflict,
+	control.CodeIncidentUnfit:   http.StatusConflict,
+	control.CodeNotTracking:     http.StatusServiceUnavailable,
 	"last_owner":                http.StatusConflict,
 }
 

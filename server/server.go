@@ -155,6 +155,7 @@ func (s *server) register(router chi.Router) huma.API {
 		signRoutes, catalogueRoutes, checkRoutes, sourceRoutes, destinationRoutes, operationRoutes, connectionRoutes, streamRoutes,
 		stateRoutes, schemaRoutes, planRoutes, syncRoutes, eventRoutes, userRoutes, tokenRoutes, grantRoutes, auditRoutes,
 		fleetRoutes, overviewRoutes, timelineRoutes, runbookRoutes, systemRoutes,
+		trackRoutes, incidentRoutes, trackerRoutes, channelRoutes, alertRoutes, deliveryRoutes, rotaRoutes, wallRoutes,
 	} {
 		part(s, api)
 	}
@@ -204,6 +205,7 @@ func (s *server) besides(router chi.Router) {
 		metrics = s.guarded("metrics", metrics)
 	}
 	get("/metrics", "metrics", metrics)
+	get("/wall.html", "wall-page", s.guarded("wall-page", s.wallPage))
 	get("/debug/pprof/", "pprof", s.guarded("pprof", pprof.Index))
 	get("/debug/pprof/{profile}", "pprof", s.guarded("pprof", pprof.Index))
 	get("/debug/pprof/cmdline", "pprof", s.guarded("pprof", pprof.Cmdline))

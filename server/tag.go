@@ -31,7 +31,7 @@ func (m IfMatch) version() (int64, error) {
 	text, closed := strings.CutSuffix(text, `"`)
 	text, _, _ = strings.Cut(text, "-")
 	v, err := strconv.ParseInt(text, 10, 64)
-	if !quoted || !closed || err != nil || v < 1 {
+	if !quoted || !closed || err != nil || v < 0 { // 0: of what nobody has set yet
 		p := problem(http.StatusBadRequest, "bad_if_match", "the If-Match header is not an ETag of this API", "send the ETag header of an earlier answer, with its quotes, or *")
 		p.Errors = []FieldError{{Location: "header.If-Match", Message: "not an ETag of this API"}}
 		return 0, p
