@@ -23,6 +23,8 @@ type listConnections struct {
 	SetupState    string   `query:"setup_state" enum:"incomplete,connected,broken" example:"broken" doc:"Only with this state of the set-up."`
 	Freshness     string   `query:"freshness" enum:"on_schedule,delayed" example:"delayed" doc:"Only with this freshness."`
 	LastOutcome   string   `query:"last_outcome" enum:"succeeded,succeeded_with_warnings,failed,rescheduled,cancelled" example:"failed" doc:"Only whose last sync ended so."`
+	Health        string   `query:"health" enum:"healthy,degraded,down,needs_action,unmeasured" example:"down" doc:"Only that are so."`
+	IncidentID    string   `query:"incident_id" example:"inc_01hx5k2m8q4z7w9c3v6b" doc:"Only that are in this incident, which is under way."`
 	Team          string   `query:"team" example:"sales" doc:"Only of this team."`
 	Search        string   `query:"search" maxLength:"200" example:"shop" doc:"Only with this in the name, whatever the case."`
 	Label         []string `query:"label,explode" maxItems:"10" example:"[\"env=prod\"]" doc:"Only with this label, key=value; may be given several times, and then all must be there."`
@@ -82,7 +84,7 @@ func (s *server) listConnections(ctx context.Context, in *listConnections) (*Pla
 	}
 	f := store.ConnectionFilter{SourceID: in.SourceID, DestinationID: in.DestinationID, State: store.RunState(in.SyncState),
 		Setup: store.SetupState(in.SetupState), Freshness: store.Freshness(in.Freshness), Outcome: store.Outcome(in.LastOutcome),
-		Team: in.Team, Search: in.Search, Labels: labels, Among: among(ctx)}
+		Health: store.Health(in.Health), IncidentID: in.IncidentID, Team: in.Team, Search: in.Search, Labels: labels, Among: among(ctx)}
 	items, next, err := s.Store.ListConnections(ctx, f, in.page(in.Sort))
 	if err != nil {
 		return nil, err

@@ -73,6 +73,11 @@ type Connection struct {
 	AllStreams      bool                 `json:"all_streams" example:"true" doc:"Whether streams without settings are replicated too."`
 	SelectedStreams int64                `json:"selected_streams" example:"12" doc:"How many streams with settings are selected."`
 	Status          Status               `json:"status" doc:"What it is doing, and how it fares."`
+	Health          string               `json:"health" enum:"healthy,degraded,down,needs_action,unmeasured" example:"healthy" doc:"How it is: degraded: failing or late, within its threshold; down: failing past it; needs_action: only a person can help; unmeasured: paused, or nothing is known yet."`
+	HealthSince     time.Time            `json:"health_since,omitzero" example:"2026-11-21T12:00:00Z" doc:"Since when it is so."`
+	HealthReason    string               `json:"health_reason" example:"the last sync succeeded" doc:"Why, in words."`
+	IncidentID      string               `json:"incident_id,omitempty" example:"inc_01hx5k2m8q4z7w9c3v6b" doc:"The incident under way that it is in."`
+	IncidentNumber  int64                `json:"incident_number,omitempty" example:"42" doc:"Its number."`
 	LastSync        *Sync                `json:"last_sync,omitempty" doc:"Its latest sync."`
 	CreatedBy       string               `json:"created_by" example:"usr_01hx5k2m8q4z7w9c3v6b" doc:"Who made it."`
 	CreatedAt       time.Time            `json:"created_at" example:"2026-11-20T09:00:00Z" doc:"When it was made."`
@@ -87,6 +92,8 @@ func (s *server) viewConnection(r *store.ConnectionRow) Connection {
 		Names: r.Names, Drift: r.Drift, OnLost: r.OnLost, Nested: r.Nested, Limits: control.LimitsSpec(r.Limits),
 		Freshness: shortDuration(r.Connection.Freshness), Paused: r.Paused, AllStreams: r.AllStreams, SelectedStreams: r.SelectedStreams,
 		Status: s.viewStatus(&r.Status, kinds), CreatedBy: r.CreatedBy, CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt}
+	h := s.viewHealth(r)
+	c.Health, c.HealthSince, c.HealthReason, c.IncidentID, c.IncidentNumber = h.Health, h.Since, h.Reason, h.IncidentID, h.IncidentNumber
 	if c.Names == "" {
 		c.Names = "normalized"
 	}
