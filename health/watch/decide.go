@@ -14,7 +14,7 @@ import (
 // What is not possible is one of the errors of package health, wrapped. It moves the
 // revision, so that whoever leads reads anew what it knows.
 func (s *Service) Decide(ctx context.Context, tx *store.Store, d store.Decision) (*store.Incident, error) {
-	w, err := s.current(ctx, tx, nil)
+	w, err := s.current(ctx, tx, s.borrow())
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,32 @@ func (s *Service) Decide(ctx context.Context, tx *store.Store, d store.Decision)
 	if err := w.keep(ctx, tx, actor{d.ActorID, d.ActorName}); err != nil {
 		return nil, err
 	}
+	s.giveBack(w)
 	return tx.Incident(ctx, id)
+}
+
+// borrow takes the world that this process has in memory, where it leads and is not
+// at work: so it need not be loaded.
+func (s *Service) borrow() *world {
+	if !s.mu.TryLock() {
+		return nil
+	}
+	defer s.mu.Unlock()
+	w := s.world
+	s.world = nil
+	return w
+}
+
+// giveBack returns it. Whether the transaction is committed shows when it is
+// compared with what is kept.
+func (s *Service) giveBack(w *world) {
+	if !s.mu.TryLock() {
+		return
+	}
+	defer s.mu.Unlock()
+	if s.leading && s.world == nil {
+		s.world = w
+	}
 }
 
 // present is now, or, where events wait to be read, when the latest was that the

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"reflect"
 	"slices"
@@ -51,7 +52,7 @@ func (w *world) keep(ctx context.Context, tx *store.Store, by actor) error {
 }
 
 func (w *world) moveCursor(ctx context.Context, tx *store.Store) error {
-	raw, err := json.Marshal(memory{Now: w.tracker.Now(), Number: w.tracker.Number(), Bad: w.tracker.Bad()})
+	raw, err := json.Marshal(memory{Now: w.tracker.Now(), Number: w.tracker.Number(), Bad: w.tracker.Bad(), Mark: rand.Text()})
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -83,6 +84,7 @@ type Service struct {
 	mu      sync.Mutex // guards the rest; one look at a time
 	world   *world     // nil: to be loaded
 	seen    int64      // the latest event that need not be looked at again
+	met     bool       // since it leads, the connections were compared with what the tracker knows
 	leading bool
 	until   time.Time // of the lease, by the store's clock
 	asked   time.Time
@@ -185,7 +187,7 @@ func (s *Service) lead(ctx context.Context) error {
 		return fmt.Errorf("take the lease of the health tracker: %w", err)
 	}
 	if held && !s.leading {
-		s.world = nil
+		s.world, s.met = nil, false
 		s.Log.Info("this process tracks the health of connections now", "name", s.Name, "term", lease.Term)
 	}
 	s.leading, s.until, s.asked = held, lease.Until, now
@@ -213,7 +215,7 @@ func (s *Service) idle(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	c, err := s.Store.HealthCursor(ctx)
-	if err != nil || c.Revision != s.world.cursor.Revision {
+	if err != nil || c.Revision != s.world.cursor.Revision || !bytes.Equal(c.Memory, s.world.cursor.Memory) {
 		return false, err
 	}
 	policy, version, err := s.policy(ctx, s.Store)
@@ -249,6 +251,11 @@ func (s *Service) take(ctx context.Context) (more bool, err error) {
 			return err
 		}
 		before, s.world = nil, nil // until it is committed, nothing in memory counts
+		if !s.met {
+			if err := w.meet(ctx, tx); err != nil {
+				return err
+			}
+		}
 		if more, err = w.takeEvents(ctx, tx); err != nil {
 			return err
 		}
@@ -265,7 +272,7 @@ func (s *Service) take(ctx context.Context) (more bool, err error) {
 		}
 		return false, fmt.Errorf("take in what has happened: %w", err)
 	}
-	s.world, s.seen = after, seen
+	s.world, s.seen, s.met = after, seen, true
 	return more, nil
 }
 
@@ -277,7 +284,7 @@ func (s *Service) current(ctx context.Context, tx *store.Store, have *world) (*w
 	if err != nil {
 		return nil, err
 	}
-	if have != nil && have.cursor.Revision == c.Revision {
+	if have != nil && have.cursor.Revision == c.Revision && bytes.Equal(have.cursor.Memory, c.Memory) {
 		return have, nil
 	}
 	return s.load(ctx, tx, c)

@@ -21,10 +21,9 @@ type world struct {
 	tracker       *health.Tracker
 	cursor        store.HealthCursor
 	policyVersion int64
-	seq           int64                     // the latest event that was taken, or passed over
-	kept          map[string]keptIncident   // by id
-	effects       []health.Effect           // to be kept
-	connectors    map[string]health.Subject // of what was seen, for those that go; nil: not needed
+	seq           int64                   // the latest event that was taken, or passed over
+	kept          map[string]keptIncident // by id
+	effects       []health.Effect         // to be kept
 }
 
 // keptIncident is what of an incident is in the store.
@@ -39,6 +38,7 @@ type memory struct {
 	Now    time.Time         `json:"now"`
 	Number int64             `json:"number"`
 	Bad    map[string]string `json:"bad,omitempty"`
+	Mark   string            `json:"mark"` // tells this change from any other that would have had the same revision
 }
 
 // policy returns the rules and the version of their setting, 0 for none.
@@ -96,7 +96,7 @@ func (s *Service) load(ctx context.Context, tx *store.Store, c *store.HealthCurs
 		w.kept[have.ID] = keptIncident{recent[i].Version, recent[i].CreatedAt, have.Members}
 	}
 	w.tracker = health.Load(policy, snapshot)
-	return w, w.meet(ctx, tx, snapshot.Connections)
+	return w, nil
 }
 
 func policyReopen(p health.Policy) time.Duration {
@@ -109,7 +109,8 @@ func policyReopen(p health.Policy) time.Duration {
 // meet tells the tracker of connections that are there and that it does not know,
 // or knows otherwise, and of those that are gone: before the first start, and while
 // events were pruned that nobody has read.
-func (w *world) meet(ctx context.Context, tx *store.Store, known []health.Connection) error {
+func (w *world) meet(ctx context.Context, tx *store.Store) error {
+	known := w.tracker.Connections()
 	before := make(map[string]health.Subject, len(known))
 	for i := range known {
 		before[known[i].ID] = known[i].Subject
