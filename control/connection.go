@@ -397,8 +397,17 @@ func (c *Control) DeleteConnection(ctx context.Context, who Actor, id string, ve
 		return err
 	}
 	err = c.store.Transact(ctx, func(tx *store.Store) error {
+		open, err := tx.OpenSync(ctx, id) // a queued one is cancelled with it
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
 		if err := tx.DeleteConnection(ctx, id, version); err != nil {
 			return err
+		}
+		if open != nil {
+			if err := tx.AppendEvents(ctx, endedInQueue(open)); err != nil {
+				return err
+			}
 		}
 		return c.record(ctx, tx, who, change{action: "connection.delete", kind: config.KindConnection, id: id, name: con.Name, connection: id, before: before})
 	})

@@ -148,8 +148,16 @@ func (v *vista) resync(p *prospect, streams []string) error {
 		}
 		p.effects.Streams = append(p.effects.Streams, e)
 	}
-	p.effects.Summary = fmt.Sprintf("%d streams are read anew from the start", len(wanted))
+	p.effects.Summary = fmt.Sprintf("%s read anew from the start", are(len(wanted), "stream"))
 	return nil
+}
+
+// are is "1 stream is" or "2 streams are".
+func are(n int, what string) string {
+	if n == 1 {
+		return "1 " + what + " is"
+	}
+	return fmt.Sprintf("%d %ss are", n, what)
 }
 
 // choose returns the streams of those names; all that are not there are named.
@@ -268,7 +276,7 @@ func (c *Control) foreseeDelete(ctx context.Context, v *vista, p *prospect) erro
 		p.effects.Streams = append(p.effects.Streams, e)
 	}
 	p.effects.TablesDropped = int64(len(p.tables))
-	p.effects.Summary = fmt.Sprintf("%d tables are dropped from %s, and the connection is deleted with its state and history", len(p.tables), v.destination.Name)
+	p.effects.Summary = fmt.Sprintf("%s dropped from %s, and the connection is deleted with its state and history", are(len(p.tables), "table"), v.destination.Name)
 	return nil
 }
 

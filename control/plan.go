@@ -292,7 +292,7 @@ func makeRoom(ctx context.Context, tx *store.Store, connectionID string, who Act
 	if open.State == store.Running {
 		return underWay()
 	}
-	if open, err = tx.RequestCancel(ctx, open.ID, false, who.ID); err != nil {
+	if open, err = tx.RequestCancel(ctx, open.ID, false, who.ID, endedInQueue(open)); err != nil {
 		return err
 	}
 	if open.State != store.Ended {

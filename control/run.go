@@ -85,7 +85,7 @@ func (c *Control) CancelSync(ctx context.Context, who Actor, id string) (*store.
 	}
 	var y *store.Sync
 	err = c.store.Transact(ctx, func(tx *store.Store) error {
-		if y, err = tx.RequestCancel(ctx, id, false, who.ID); err != nil {
+		if y, err = tx.RequestCancel(ctx, id, false, who.ID, endedInQueue(before)); err != nil {
 			return err
 		}
 		return c.record(ctx, tx, who, change{action: "sync.cancel", kind: "sync", id: id, connection: before.ConnectionID, sync: id,
@@ -96,6 +96,13 @@ func (c *Control) CancelSync(ctx context.Context, who Actor, id string) (*store.
 	}
 	c.o.Kick()
 	return y, nil
+}
+
+// endedInQueue is the event of a sync that is cancelled before a worker has it, as
+// the scheduler tells it of all others.
+func endedInQueue(y *store.Sync) store.Event {
+	return store.Event{Type: "sync.ended", ConnectionID: y.ConnectionID, SyncID: y.ID, Data: encode(map[string]any{
+		"attempt": y.Attempts, "outcome": store.OutcomeCancelled, "state": store.Ended, "rows": y.Rows})}
 }
 
 // CancelOpen asks for the end of a connection's sync, whichever it is;

@@ -51,6 +51,7 @@ const (
 	EventSchema   EventKind = "schema"   // Table, Change
 	EventRejected EventKind = "rejected" // Rejected
 	EventRead     EventKind = "read"     // Refresh, Resumed: how the stream is read
+	EventStalled  EventKind = "stalled"  // Stacks: the read made no progress and is ended
 )
 
 // An Event is something that happened in a run.
@@ -68,6 +69,7 @@ type Event struct {
 	Rejected *sluice.Rejected  `json:"rejected,omitempty"`
 	Refresh  string            `json:"refresh,omitempty"`
 	Resumed  bool              `json:"resumed,omitempty"`
+	Stacks   string            `json:"stacks,omitempty"` // what the run's goroutines were waiting for
 }
 
 // meter counts one stream. Its counters may be read at any time.

@@ -46,9 +46,31 @@ func (g *group) stalled() {
 	if err := pprof.Lookup("goroutine").WriteTo(&stacks, 1); err != nil {
 		stacks.WriteString(err.Error())
 	}
-	text := stacks.String()
-	slog.Warn("a read made no progress and is ended", "stream", g.streams[0].spec.Selection.Stream.Name.String(), "stacks", text[:min(len(text), maxStacks)])
+	text := ofRun(stacks.String(), g.sync.Config.Run)
+	text = text[:min(len(text), maxStacks)]
+	slog.Warn("a read made no progress and is ended", "stream", g.streams[0].spec.Selection.Stream.Name.String(), "stacks", text)
+	g.streams[0].observe(Event{Kind: EventStalled, Stacks: text})
 	g.fail(&sluice.Error{Class: sluice.Transient, Code: "stalled", Op: "read",
 		Err:  fmt.Errorf("no rows, bytes or position for %s", g.sync.Limits.Stall),
 		Hint: "see in the log what it was waiting for; it is tried again"})
+}
+
+// RunLabel is the label of profiles by which the goroutines of a run are told from
+// those of others in its process, where their caller sets it to Config.Run.
+const RunLabel = "sluice_run"
+
+// ofRun returns of a profile in text the stacks that have the run's label, or all
+// where none has it.
+func ofRun(stacks, run string) string {
+	var own []string
+	label := fmt.Sprintf("%q:%q", RunLabel, run)
+	for each := range strings.SplitSeq(stacks, "\n\n") {
+		if strings.Contains(each, label) {
+			own = append(own, each)
+		}
+	}
+	if own == nil {
+		return stacks
+	}
+	return strings.Join(own, "\n\n")
 }

@@ -110,7 +110,7 @@ func (t *target) permit(want *sluice.Table) error {
 	}
 	return &sluice.Error{Class: sluice.Blocked, Code: "schema_change_blocked", Op: "change table " + t.id.Name.String(),
 		Err:  fmt.Errorf("the source now needs: %v; the policy is %s", changes, BlockAll),
-		Hint: "allow the change by setting drift to allow_columns or allow_all, or leave the column out"}
+		Hint: "approve the change where it waits for a decision (the connection's schema in the web interface, POST /api/v1/drift/{drift}/approve), allow all such changes by setting drift to allow_columns or allow_all, or leave the column out"}
 }
 
 // report tells of drift: how want differs from the live table.

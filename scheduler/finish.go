@@ -60,6 +60,9 @@ func (r *running) conclude(ctx context.Context, e Ending, v Verdict) error {
 			return follow(ctx, tx, r.connection.ID, r.connection.DependsOn, v.Outcome)
 		})
 	})
+	if errors.Is(err, store.ErrFinished) { // the answer to the try before was lost, and with it nothing else
+		err = nil
+	}
 	if err != nil {
 		for _, l := range lines { // for the next try
 			r.rec.lines.add(l)
@@ -136,7 +139,7 @@ func (r *running) status(e Ending, v Verdict) func(*store.Status) {
 			r.mu.Unlock()
 			return
 		}
-		settle(s, aim{r.connection.ID, r.timing, r.connection.Freshness, r.connection.CreatedAt}, v, now)
+		settle(s, aim{r.connection.ID, r.timing, r.connection.Freshness, r.connection.CreatedAt, byHand(r.connection.Schedule)}, v, now)
 		if e.Stopped == Moved {
 			s.NextRunAt = now
 		}
@@ -149,12 +152,15 @@ type aim struct {
 	timing    Timing
 	freshness time.Duration
 	created   time.Time
+	byHand    bool // people alone start it, or the success of others
 }
 
 func aimOf(d *store.Due) (aim, error) {
 	timing, err := TimingOf(d.Schedule)
-	return aim{d.ConnectionID, timing, d.Freshness, d.CreatedAt}, err
+	return aim{d.ConnectionID, timing, d.Freshness, d.CreatedAt, byHand(d.Schedule)}, err
 }
+
+func byHand(s store.Schedule) bool { return s.Kind == store.Manual || s.Kind == "" }
 
 // delayedAt returns when the connection is late unless it succeeds before.
 func (a aim) delayedAt(lastSuccess, now time.Time) time.Time {
@@ -170,7 +176,11 @@ func settle(s *store.Status, a aim, v Verdict, now time.Time) {
 		s.RescheduledFor, s.NextRunAt = v.RetryAt, v.RetryAt
 		return
 	case v.Broken:
-		s.Setup, s.NextRunAt = store.Broken, now.Add(RecheckAfter)
+		// One that only people start is not started: who puts right what is wrong starts
+		// it, too.
+		if s.Setup, s.NextRunAt = store.Broken, now.Add(RecheckAfter); a.byHand {
+			s.NextRunAt = time.Time{}
+		}
 		return
 	case v.Outcome == store.Succeeded, v.Outcome == store.SucceededWithWarnings:
 		s.Setup, s.Freshness, s.DelayedAt = store.Connected, store.OnSchedule, a.delayedAt(now, now)

@@ -119,6 +119,67 @@ func firstRun(s *store.Status, d *store.Due, now time.Time) {
 	}
 }
 
+// aim works out when connections are late: new ones, also those that are run by
+// hand only, and those whose objective was changed, which counts at once.
+func (l *Leader) aim(ctx context.Context, now time.Time) error {
+	for range batches {
+		some, err := l.Store.Unaimed(ctx)
+		if err != nil || !some {
+			return err //nolint:wrapcheck // it says what was done
+		}
+		full, err := l.aimSome(ctx, now)
+		if err != nil {
+			return fmt.Errorf("work out when connections are late: %w", err)
+		}
+		l.audited = time.Time{} // some may be late by now
+		if !full {
+			return nil
+		}
+	}
+	return nil
+}
+
+func (l *Leader) aimSome(ctx context.Context, now time.Time) (full bool, err error) {
+	err = l.Store.Transact(ctx, func(tx *store.Store) error {
+		some, err := tx.TakeUnaimed(ctx, batch)
+		if err != nil {
+			return err
+		}
+		full = len(some) == batch
+		for i := range some {
+			if err := aimOne(ctx, tx, &some[i], now); err != nil && !errors.Is(err, store.ErrNotFound) {
+				return err
+			}
+		}
+		return nil
+	})
+	return full, err
+}
+
+// aimOne sets when a connection is late; one that no longer is becomes on time.
+func aimOne(ctx context.Context, tx *store.Store, d *store.Due, now time.Time) error {
+	a, err := aimOf(d)
+	if err != nil {
+		return nil //nolint:nilerr // a wrong schedule is said by the run
+	}
+	at := a.delayedAt(d.Status.LastSuccessAt, now)
+	onTime := d.Status.Freshness == store.Delayed && (at.IsZero() || now.Before(at))
+	if at.Equal(d.Status.DelayedAt) && !onTime {
+		return nil
+	}
+	err = tx.UpdateStatus(ctx, d.ConnectionID, func(s *store.Status) error {
+		s.DelayedAt = at
+		if onTime {
+			s.Freshness = store.OnSchedule
+		}
+		return nil
+	})
+	if err != nil || !onTime {
+		return err
+	}
+	return tx.AppendEvents(ctx, event(EventOnSchedule, d.ConnectionID, "", map[string]any{"lastSuccessAt": d.Status.LastSuccessAt}))
+}
+
 // enqueue makes the syncs that are due.
 func (l *Leader) enqueue(ctx context.Context, now time.Time) error {
 	for range batches {

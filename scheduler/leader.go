@@ -186,7 +186,7 @@ func (l *Leader) Step(ctx context.Context) (busy bool, err error) {
 			return false, err
 		}
 	}
-	for _, do := range []func(context.Context, time.Time) error{l.expire, l.plan, l.enqueue, l.audit} {
+	for _, do := range []func(context.Context, time.Time) error{l.expire, l.plan, l.aim, l.enqueue, l.audit} {
 		if err := do(ctx, now); err != nil {
 			return false, err
 		}

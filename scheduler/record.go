@@ -25,6 +25,7 @@ const (
 	EventEnded        = "sync.ended"
 	EventDrift        = "connection.drift"
 	EventDelayed      = "connection.delayed"
+	EventOnSchedule   = "connection.on_schedule" // its objective was changed, so that it is no longer late
 )
 
 // EndedData is the Data of EventEnded and EventAttemptEnded.
@@ -102,7 +103,24 @@ func (r *recorder) observe(e pipeline.Event) {
 		log.Info(what)
 	case pipeline.EventRejected:
 		r.reject(log, e.Rejected)
+	case pipeline.EventStalled:
+		log.Warn("the read made no progress and is ended; what it was waiting for follows")
+		for i, part := range parts(e.Stacks, logMessage-256, 16) {
+			log.Warn("stacks", "part", i+1, "stacks", part)
+		}
 	}
+}
+
+// parts cuts text at ends of lines into at most n parts of at most size bytes.
+func parts(text string, size, n int) (all []string) {
+	for len(text) > 0 && len(all) < n {
+		cut := min(len(text), size)
+		if end := strings.LastIndexByte(text[:cut], '\n'); cut < len(text) && end > 0 {
+			cut = end + 1
+		}
+		all, text = append(all, text[:cut]), text[cut:]
+	}
+	return all
 }
 
 func (r *recorder) phase(log *slog.Logger, e pipeline.Event) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"runtime/pprof"
 	"slices"
 	"sync"
 	"time"
@@ -103,6 +104,10 @@ func (r *running) stop(why Stop, patience time.Duration) {
 
 // run runs the attempt to its end and records that.
 func (r *running) run(hard context.Context) {
+	pprof.Do(hard, pprof.Labels(pipeline.RunLabel, r.sync.ID), r.attempt)
+}
+
+func (r *running) attempt(hard context.Context) {
 	ctx, cancel := context.WithCancelCause(hard)
 	defer cancel(nil)
 	r.mu.Lock()

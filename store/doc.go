@@ -40,6 +40,10 @@ var (
 	// ErrClaimed is returned by ClaimSync where the sync is no longer to be had:
 	// another worker has it, it was cancelled, or has ended.
 	ErrClaimed = errors.New("another worker has the sync, or it is over")
+	// ErrFinished is returned by FinishAttempt where that was done before, in the
+	// same words: who repeats it, for an answer that was lost, goes on as if this were
+	// the first time.
+	ErrFinished = errors.New("the attempt has been finished")
 	// ErrUsed is returned for a plan or one-time link that was used before.
 	ErrUsed = errors.New("used before")
 	// ErrExpired is returned for a plan or one-time link past its time.

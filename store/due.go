@@ -78,6 +78,35 @@ func (s *Store) DueOf(ctx context.Context, id string) (*Due, error) {
 	return &items[0], nil
 }
 
+// TakeUnaimed returns connections of which it is not worked out when they are
+// late: new ones, and those whose objective or schedule has changed. They count as
+// worked out then, so it is for Transact, with UpdateStatus of each.
+func (s *Store) TakeUnaimed(ctx context.Context, limit int) (items []Due, err error) {
+	err = s.change(ctx, lazy, func(x *txn) error {
+		var ids []string
+		err := x.each(ctx, "UPDATE connection_status SET unaimed = false WHERE connection_id IN (SELECT connection_id FROM connection_status WHERE unaimed ORDER BY connection_id LIMIT ?) RETURNING connection_id",
+			[]any{limit}, func(row scanner) error {
+				var id string
+				err := row(&id)
+				ids = append(ids, id)
+				return err
+			})
+		if err != nil || ids == nil {
+			return err
+		}
+		tx := &Store{s.base, x}
+		items, err = tx.due(ctx, "list connections without an aim", s.dialect.among("t.connection_id")+" ORDER BY t.connection_id", listed(ids))
+		return err
+	})
+	return items, failed("list connections without an aim", err)
+}
+
+// Unaimed reports whether TakeUnaimed would return any.
+func (s *Store) Unaimed(ctx context.Context) (some bool, err error) {
+	err = s.reader().value(ctx, &some, "SELECT EXISTS (SELECT 1 FROM connection_status WHERE unaimed)")
+	return some, failed("look for connections without an aim", err)
+}
+
 // SetNextRuns keeps when connections run next.
 func (s *Store) SetNextRuns(ctx context.Context, at map[string]time.Time) error {
 	err := s.change(ctx, durable, func(x *txn) error {

@@ -36,7 +36,7 @@ func failed(op string, err error) error {
 }
 
 func own(err error) bool {
-	for _, known := range []error{ErrNotFound, ErrConflict, ErrClaimed, ErrUsed, ErrExpired, sluice.ErrFenced, context.Canceled, context.DeadlineExceeded} {
+	for _, known := range []error{ErrNotFound, ErrConflict, ErrClaimed, ErrUsed, ErrExpired, ErrFinished, sluice.ErrFenced, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, known) {
 			return true
 		}

@@ -11,16 +11,27 @@ import (
 // FinishAttempt ends a running attempt. It returns sluice.ErrFenced when the
 // attempt is no longer the connection's. Where someone asked for the sync's end
 // and e would queue it again, it ends as cancelled. Who repeats it, for an answer that
-// was lost, gets sluice.ErrFenced where it was done.
+// was lost, gets ErrFinished where it was done, and nothing is changed.
 func (s *Store) FinishAttempt(ctx context.Context, a *Attempt, e End) error {
 	err := s.change(ctx, durable, func(x *txn) error {
 		t, err := x.fence(ctx, a.ConnectionID, a.Epoch)
-		if err != nil {
-			return err
+		if err == nil {
+			err = x.finish(ctx, a, t, e, s.Now(), "")
 		}
-		return x.finish(ctx, a, t, e, s.Now(), "")
+		if errors.Is(err, sluice.ErrFenced) && x.finished(ctx, a, e) {
+			return ErrFinished
+		}
+		return err
 	})
 	return failed("finish an attempt", err)
+}
+
+// finished reports whether the attempt was ended as e says. Only its own worker
+// ends it so: that of another says that it was lost.
+func (x *txn) finished(ctx context.Context, a *Attempt, e End) bool {
+	var done bool
+	err := x.value(ctx, &done, "SELECT ended_at > 0 AND outcome = ? AND epoch = ? FROM attempts WHERE sync_id = ? AND n = ?", string(e.Outcome), a.Epoch, a.SyncID, a.N)
+	return err == nil && done && e.Outcome != Lost
 }
 
 // ExpireAttempt ends an attempt whose lease has ended before now, and raises the
@@ -160,9 +171,9 @@ func (x *txn) lockSync(ctx context.Context, id string) (*Sync, *Status, error) {
 
 // RequestCancel asks for the end of an open sync and returns it as it is after
 // that: one that is not running is ended at once (or left queued, to start at once,
-// with restart). by is who asks.
+// with restart). by is who asks. The events are kept if it is ended at once.
 // ErrNotFound: no such sync; one that has ended is returned as it is.
-func (s *Store) RequestCancel(ctx context.Context, syncID string, restart bool, by string) (*Sync, error) {
+func (s *Store) RequestCancel(ctx context.Context, syncID string, restart bool, by string, events ...Event) (*Sync, error) {
 	var after *Sync
 	err := s.change(ctx, durable, func(x *txn) error {
 		y, t, err := x.lockSync(ctx, syncID)
@@ -178,7 +189,7 @@ func (s *Store) RequestCancel(ctx context.Context, syncID string, restart bool, 
 		case restart:
 			_, err = x.exec(ctx, "UPDATE syncs SET retry_at = 0, updated_at = ? WHERE id = ?", micros(now), y.ID)
 		default:
-			err = x.settle(ctx, y, t, End{State: Ended, SyncOutcome: OutcomeCancelled}, now)
+			err = x.settle(ctx, y, t, End{State: Ended, SyncOutcome: OutcomeCancelled, Events: events}, now)
 		}
 		if err != nil {
 			return err
