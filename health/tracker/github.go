@@ -20,7 +20,7 @@ import (
 
 // GitHubConfig is the configuration of tickets as GitHub Issues.
 type GitHubConfig struct {
-	Token      string   `json:"token" required:"true" secret:"true" doc:"A personal access token or an app's: fine-grained with read and write access to Issues of the repository, or classic with the scope repo."`
+	Token      string   `json:"token" required:"true" secret:"true" doc:"A personal access token: fine-grained with read and write access to Issues of the repository, or classic with the scope repo."`
 	Repository string   `json:"repository" required:"true" doc:"The repository that the issues are filed in, as owner/name." example:"octo-org/data-platform"`
 	Label      string   `json:"label" default:"sluice" doc:"Label that every issue of Sluice gets, and by which they are found again. GitHub makes it where it is missing."`
 	Labels     []string `json:"labels" doc:"Further labels of every issue." example:"[\"incident\"]"`

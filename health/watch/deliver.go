@@ -51,15 +51,26 @@ type DelivererConfig struct {
 	// What has failed for so long is given up, visibly; defaults: 72 h for tickets,
 	// 24 h for messages, which nobody wants to hear the day after.
 	Tickets, Messages time.Duration
-	Metrics           *DeliveryMetrics // nil: nothing is counted
-	Log               *slog.Logger     // nil: slog.Default
+	// Pace is how long to wait, by kind of tracker or channel, between what is sent
+	// to one of them; nil: as their makers ask for.
+	Pace    map[string]time.Duration
+	Metrics *DeliveryMetrics // nil: nothing is counted
+	Log     *slog.Logger     // nil: slog.Default
 
 	// Step is called before each step of a delivery, and may end it with an error as
 	// a crash would; for tests. nil: nothing.
 	Step func(name string) error
 }
 
+// paces are what makers ask for: GitHub "at least one second between" requests that
+// write ("Best practices for using the REST API"), Slack "no more than one message
+// per second per channel" ("Rate limits").
+var paces = map[string]time.Duration{"github": time.Second, "slack": time.Second}
+
 func (c *DelivererConfig) setDefaults() {
+	if c.Pace == nil {
+		c.Pace = paces
+	}
 	if c.Workers == 0 {
 		c.Workers = 8
 	}
@@ -94,12 +105,14 @@ type Deliverer struct {
 
 	mu     sync.Mutex
 	paused map[string]time.Time // until when a target wants nothing; by the store's clock
+	turns  map[string]time.Time // the latest turn that was given away, by target
+	given  map[string]time.Time // turns that are to come, by delivery
 }
 
 // NewDeliverer returns a Deliverer that is ready to Run once.
 func NewDeliverer(c DelivererConfig) *Deliverer {
 	c.setDefaults()
-	return &Deliverer{DelivererConfig: c, kick: make(chan struct{}, 1), paused: map[string]time.Time{}}
+	return &Deliverer{DelivererConfig: c, kick: make(chan struct{}, 1), paused: map[string]time.Time{}, turns: map[string]time.Time{}, given: map[string]time.Time{}}
 }
 
 // Kick makes the deliverer look now.
@@ -153,7 +166,11 @@ func (d *Deliverer) claim(ctx context.Context, places int) ([]store.Delivery, er
 	}
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	return d.Store.ClaimDeliveries(ctx, d.Name, d.Store.Now(), claimTime, places)
+	now := d.Store.Now()
+	if next, err := d.Store.NextDelivery(ctx); err != nil || next.IsZero() || next.After(now) {
+		return nil, err // a look costs no transaction that writes
+	}
+	return d.Store.ClaimDeliveries(ctx, d.Name, now, claimTime, places)
 }
 
 // Once claims and delivers what is due now, one after the other, and returns how
@@ -204,7 +221,7 @@ func (d *Deliverer) attempt(ctx context.Context, row *store.Delivery) (r result)
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(graceTime, cancel) })
 	defer stop()
 	if until := d.pausedUntil(row.Target); !until.IsZero() {
-		return d.later(row, until)
+		return d.later(row, until.Add(jitter(time.Second)))
 	}
 	defer func() {
 		if p := recover(); p != nil {
@@ -218,9 +235,9 @@ func (d *Deliverer) attempt(ctx context.Context, row *store.Delivery) (r result)
 	return d.message(limit, row)
 }
 
-// later puts back a delivery whose target wants nothing before until.
+// later puts back a delivery that is not to be sent before until.
 func (d *Deliverer) later(row *store.Delivery, until time.Time) result {
-	return result{end: store.DeliveryEnd{State: store.DeliveryWaiting, NextAt: until.Add(jitter(time.Second)), Error: row.LastError, Answer: row.Answer}}
+	return result{end: store.DeliveryEnd{State: store.DeliveryWaiting, NextAt: until, Error: row.LastError, Answer: row.Answer}}
 }
 
 func (d *Deliverer) pausedUntil(target string) time.Time {
@@ -241,6 +258,35 @@ func (d *Deliverer) pause(target string, until time.Time) {
 		d.paused[target] = until
 	}
 }
+
+// turn returns when a delivery to a target of that kind has its turn; zero: now. So
+// a crowd of deliveries to one target keeps no worker from those to others.
+func (d *Deliverer) turn(row *store.Delivery, kind string) time.Time {
+	gap, now := d.Pace[kind], d.Store.Now()
+	if gap == 0 {
+		return time.Time{}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	at, had := d.given[row.ID]
+	if !had {
+		if at = d.turns[row.Target].Add(gap); at.Before(now) {
+			at = now
+		}
+		d.turns[row.Target] = at
+	}
+	if !at.After(now) {
+		delete(d.given, row.ID)
+		return time.Time{}
+	}
+	d.given[row.ID] = at
+	if len(d.given) > maxTurns { // of deliveries that others have made since
+		clear(d.given)
+	}
+	return at
+}
+
+const maxTurns = 20_000
 
 // dropped is the result of what nobody wants any more.
 func dropped(code, hint, format string, args ...any) result {

@@ -30,6 +30,9 @@ func (d *Deliverer) message(ctx context.Context, row *store.Delivery) result {
 	case !to.Enabled:
 		return dropped("delivery_target", hintSwitched, "the channel %s is switched off", to.Name)
 	}
+	if at := d.turn(row, to.Kind); !at.IsZero() {
+		return d.later(row, at)
+	}
 	r := result{what: to.Kind}
 	var n channel.Notification
 	if err := json.Unmarshal(row.Payload, &n); err != nil {
@@ -76,6 +79,9 @@ func (d *Deliverer) ticket(ctx context.Context, row *store.Delivery) result {
 		return d.failed(row, result{}, err, 0, nil)
 	case !to.Enabled:
 		return dropped("delivery_target", hintSwitched, "the tracker %s is switched off", to.Name)
+	}
+	if at := d.turn(row, to.Kind); !at.IsZero() {
+		return d.later(row, at)
 	}
 	r := result{what: to.Kind}
 	filer, secrets, err := d.Links.Tracker(ctx, to)

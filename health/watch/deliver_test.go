@@ -429,7 +429,7 @@ func TestDeliverSideBySide(t *testing.T) {
 		ctx, cancel := context.WithCancel(p.ctx)
 		var both sync.WaitGroup
 		for _, name := range []string{"a", "b"} {
-			d := watch.NewDeliverer(watch.DelivererConfig{Store: p.Store, Name: name, Links: openLinks{}, Poll: 5 * time.Millisecond})
+			d := watch.NewDeliverer(watch.DelivererConfig{Store: p.Store, Name: name, Links: openLinks{}, Poll: 5 * time.Millisecond, Pace: map[string]time.Duration{}})
 			both.Go(func() { d.Run(ctx) })
 		}
 		for deadline := time.Now().Add(30 * time.Second); ; {
@@ -547,6 +547,47 @@ func TestDeliverWaitsAsLongAsItIsAsked(t *testing.T) {
 		p.deliverAll(func() *watch.Deliverer { return d })
 		if n := len(p.slack.Messages()); n != 3 {
 			t.Errorf("%d messages", n)
+		}
+	})
+}
+
+// A crowd that goes to one system goes there one by one, and nobody else waits for
+// it.
+func TestDeliverKeepsPace(t *testing.T) {
+	eachPostOffice(t, func(t *testing.T, p *postOffice) {
+		const crowd = 40
+		for n := range crowd {
+			raw, err := json.Marshal(watch.Message{State: channel.Notice, At: p.Now(), Title: fmt.Sprint("message ", n)})
+			p.must(err)
+			_, err = p.Post(p.ctx, &store.Delivery{Key: fmt.Sprint(n), Kind: "alert.firing", Target: p.targets["slack"], Payload: raw})
+			p.must(err)
+		}
+		p.alarm("pagerduty")
+		began, d := p.Now(), p.deliverer("a", nil)
+		for looks := 1; len(p.pagerduty.Alerts()) == 0; looks++ {
+			if _, err := d.Once(p.ctx); err != nil || looks > crowd {
+				t.Fatal("the other one waits", err)
+			}
+		}
+		if took := p.Now().Sub(began); took != 0 {
+			t.Errorf("the other one has waited for %v", took)
+		}
+		for len(p.slack.Messages()) < crowd {
+			before := len(p.slack.Messages())
+			for {
+				n, err := d.Once(p.ctx)
+				p.must(err)
+				if n == 0 {
+					break
+				}
+			}
+			if n := len(p.slack.Messages()) - before; n > 1 {
+				t.Fatalf("%d messages in one second", n)
+			}
+			if p.Now().Sub(began) > 2*crowd*time.Second {
+				t.Fatal("it takes too long")
+			}
+			p.clock.add(time.Second)
 		}
 	})
 }
