@@ -59,6 +59,8 @@ const connectionTabs = [
   ofConnection('streams', () => import('../pages/connection/Streams')),
   ofConnection('schema', () => import('../pages/connection/Schema')),
   ofConnection('state', () => import('../pages/connection/State')),
+  ofConnection('syncs', () => import('../pages/connection/Syncs')),
+  ofConnection('syncs/$sync', () => import('../pages/connection/Sync')),
   ofConnection('logs', () => import('../pages/connection/Logs')),
   ofConnection('settings', () => import('../pages/connection/Settings')),
 ] as const;
