@@ -87,6 +87,9 @@ type Options struct {
 	// nil: those that come with Sluice.
 	Trackers []tracker.Definition
 	Channels []channel.Definition
+	// Outward puts into a context what trackers and channels that are opened with it
+	// may reach; nil: it stays as it is.
+	Outward func(context.Context) context.Context
 	// Kick tells the scheduler that there may be something to do; may be nil.
 	Kick       func()
 	Operations int           // checks and discoveries at once in this process; 0: 4
@@ -125,6 +128,9 @@ func New(o Options) *Control {
 	}
 	if o.Channels == nil {
 		o.Channels = channel.Builtin()
+	}
+	if o.Outward == nil {
+		o.Outward = func(ctx context.Context) context.Context { return ctx }
 	}
 	if o.Kick == nil {
 		o.Kick = func() {}

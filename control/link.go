@@ -231,7 +231,7 @@ func openLink[T any](ctx context.Context, c *Control, all []spec.Definition[T], 
 	if err != nil {
 		return opened, nil, err
 	}
-	opened, err = k.Open(ctx, full)
+	opened, err = k.Open(c.o.Outward(ctx), full)
 	return opened, secrets, err
 }
 
@@ -275,7 +275,7 @@ func (c *Control) TestTracker(ctx context.Context, who Actor, id string) (*Trial
 		if openErr != nil {
 			return "", openErr
 		}
-		return "", f.Check(ctx)
+		return "", f.Check(c.o.Outward(ctx))
 	})
 }
 
@@ -291,6 +291,6 @@ func (c *Control) TestChannel(ctx context.Context, who Actor, id string) (*Trial
 			return "", openErr
 		}
 		now := c.store.Now()
-		return ch.Send(ctx, channel.Sample(store.NewID("tst_", now), now))
+		return ch.Send(c.o.Outward(ctx), channel.Sample(store.NewID("tst_", now), now))
 	})
 }
