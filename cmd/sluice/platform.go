@@ -163,6 +163,7 @@ func (s *settings) egress() (egress.Policy, error) {
 func (p *platform) newControl(kick func(), tracking control.Tracking) *control.Control {
 	return control.New(control.Options{
 		Tracking: tracking,
+		Outward:  func(ctx context.Context) context.Context { return egress.With(ctx, p.egress) },
 		Store:    p.store, Keys: p.keys, Catalogue: p.catalogue, Kick: kick,
 		References: control.References{Env: p.app.lookup, Names: []string{"SLUICE_SECRET_*"}, Dirs: p.settings.secretDirs()},
 		Policy:     control.Policy{ForbidCrossRegion: !p.settings.crossRegion},
