@@ -52,8 +52,8 @@ function start(args, wanted, env = {}) {
 }
 
 /** The sample shop, with nothing wrong unless asked. */
-export async function startShop({ chaos = 0, rate = -1, scale = 1, pace = 1 } = {}) {
-  const run = start(['sample-api', '--listen', '127.0.0.1:0', '--chaos', String(chaos), '--rate', String(rate), '--scale', String(scale), '--pace', String(pace)], /sample shop is at (http:\S+)/);
+export async function startShop({ chaos = 0, rate = -1, scale = 1, pace = 1, events = 3000 } = {}) {
+  const run = start(['sample-api', '--listen', '127.0.0.1:0', '--chaos', String(chaos), '--rate', String(rate), '--scale', String(scale), '--pace', String(pace), '--events', String(events)], /sample shop is at (http:\S+)/);
   const [, url] = await run.found;
   return { url, stop: run.stop };
 }

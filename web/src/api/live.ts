@@ -5,8 +5,8 @@ import { keys, type Resource } from './keys';
 
 /** Which resources an event of a kind (the part before the dot) makes stale. */
 const stale: Record<string, Resource[]> = {
-  sync: ['syncs', 'events', 'queue', 'stats'],
-  connection: ['events', 'drift', 'stats'],
+  sync: ['syncs', 'events', 'queue', 'regions', 'workers', 'system'],
+  connection: ['events', 'drift'],
   source: ['sources', 'events'],
   destination: ['destinations', 'events'],
   operation: ['operations', 'events'],
@@ -28,6 +28,10 @@ const stale: Record<string, Resource[]> = {
   worker: ['workers', 'regions', 'system'],
 };
 
+/** What only counts: it is read anew less often. */
+const counted: ReadonlySet<Resource> = new Set(['queue', 'regions', 'workers', 'system', 'wall']);
+const slowPace = 2500;
+
 /** Connections that are read one by one after events; more are read as lists. */
 const oneByOne = 24;
 /** Milliseconds between two readings of what is stale. */
@@ -42,6 +46,8 @@ export class Live {
   #client: QueryClient;
   #connections = new Set<string>();
   #resources = new Set<Resource>();
+  #slow = new Set<Resource>();
+  #slowTimer: ReturnType<typeof setTimeout> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(client: QueryClient) {
@@ -51,10 +57,11 @@ export class Live {
   apply(events: readonly Event[]): void {
     for (const e of events) {
       if (e.type === 'sync.progress') continue;
-      for (const r of stale[e.type.split('.', 1)[0] ?? ''] ?? []) this.#resources.add(r);
+      for (const r of stale[e.type.split('.', 1)[0] ?? ''] ?? []) (counted.has(r) ? this.#slow : this.#resources).add(r);
       if (e.type === 'connection.create' || e.type === 'connection.delete') this.#resources.add('connections');
       else if (e.connection_id) this.#connections.add(e.connection_id);
     }
+    if (this.#slow.size > 0) this.#slowTimer ??= setTimeout(this.#flushSlow, slowPace);
     if (this.#connections.size + this.#resources.size === 0) return;
     this.#timer ??= setTimeout(this.#flush, pace);
   }
@@ -63,6 +70,12 @@ export class Live {
   refresh(): void {
     void this.#client.invalidateQueries();
   }
+
+  #flushSlow = (): void => {
+    this.#slowTimer = undefined;
+    for (const r of this.#slow) void this.#client.invalidateQueries({ queryKey: [r] });
+    this.#slow.clear();
+  };
 
   #flush = (): void => {
     this.#timer = undefined;
