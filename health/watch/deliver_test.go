@@ -86,11 +86,16 @@ func eachPostOffice(t *testing.T, f func(t *testing.T, p *postOffice)) {
 
 func newPostOffice(t testing.TB, dialect string) *postOffice {
 	t.Helper()
-	p := &postOffice{clock: &handClock{now: time.Now().UTC().Truncate(time.Second)}, t: t, ctx: t.Context(), targets: map[string]string{}}
 	url := "sqlite:" + filepath.Join(t.TempDir(), "store.db")
 	if dialect == "postgres" {
 		url = pgtest.Shared(t).NewDatabase(t)
 	}
+	return openPostOffice(t, url)
+}
+
+func openPostOffice(t testing.TB, url string) *postOffice {
+	t.Helper()
+	p := &postOffice{clock: &handClock{now: time.Now().UTC().Truncate(time.Second)}, t: t, ctx: t.Context(), targets: map[string]string{}}
 	var err error
 	if p.Store, err = store.Open(t.Context(), url, store.Options{Now: p.clock.Now}); err != nil {
 		t.Fatal(err)
