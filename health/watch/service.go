@@ -88,6 +88,8 @@ type Service struct {
 	leading bool
 	until   time.Time // of the lease, by the store's clock
 	asked   time.Time
+
+	actionsAt time.Time // of the latest look for action items
 }
 
 // leaseName is that of the store's lease.
@@ -168,7 +170,7 @@ func (s *Service) work(ctx context.Context) (more bool, err error) {
 		}
 	}
 	now := s.Store.Now()
-	for _, do := range s.Duties {
+	for _, do := range append([]Duty{s.remindActions}, s.Duties...) {
 		err = errors.Join(err, do(ctx, s.world.tracker, now))
 	}
 	return false, err
