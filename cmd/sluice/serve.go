@@ -182,7 +182,7 @@ func (p *process) run(ctx context.Context) error {
 	kick := func() {}
 	var tracking control.Tracking
 	if p.leader != nil {
-		tracking, _ = any(p.keeper).(control.Tracking)
+		tracking = p.keeper
 		kick = func() { p.leader.Kick(); p.keeper.Kick() }
 	}
 	c := p.newControl(func() {
