@@ -96,6 +96,7 @@ func responsesOf(r route, in shape, rule rule) map[string]*huma.Response {
 	add(rule.public && r.method != http.MethodGet, 403) // from another site
 	add(strings.Contains(r.path, "{"), 404)
 	add(in.body, 408, 413, 415)
+	add(r.method != http.MethodGet, 408, 413) // where none is wanted, too
 	add(in.once, 409, 413)
 	add(in.ifMatch, 409, 412)
 	add(true, r.answers...)

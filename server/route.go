@@ -79,6 +79,9 @@ func register[I, O any](s *server, api huma.API, r route, handle func(context.Co
 		op.Responses["200"] = &huma.Response{Description: "Server-sent events, until one side ends the stream.", Content: map[string]*huma.MediaType{
 			"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}, Examples: one("events", r.sample)}}}
 	}
+	if !in.body && r.method != http.MethodGet {
+		op.Middlewares = append(op.Middlewares, s.bodiless)
+	}
 	if in.once {
 		op.Middlewares = append(op.Middlewares, s.idempotently(r.secret))
 	}

@@ -31,6 +31,7 @@ type Status struct {
 	SyncState      string    `json:"sync_state" enum:"scheduled,queued,syncing,rescheduled,paused" example:"scheduled" doc:"What the connection is doing."`
 	Freshness      string    `json:"freshness" enum:"on_schedule,delayed" example:"on_schedule" doc:"Its last success against its objective."`
 	RescheduledFor time.Time `json:"rescheduled_for,omitzero" example:"2026-11-21T15:00:00Z" doc:"When the quota that it waits for is there again."`
+	DelayedAt      time.Time `json:"delayed_at,omitzero" example:"2026-11-22T02:07:20Z" doc:"Since when it is delayed; where it is not, when it will be unless a sync succeeds before."`
 	NextRunAt      time.Time `json:"next_run_at,omitzero" example:"2026-11-21T20:07:13Z" doc:"When it runs next by its schedule."`
 	Waiting        string    `json:"waiting,omitempty" example:"no worker in region eu" doc:"Why its queued sync waits."`
 	LastSyncID     string    `json:"last_sync_id,omitempty" example:"syn_01hx5k2m8q4z7w9c3v6b" doc:"Its latest sync."`
@@ -42,7 +43,7 @@ type Status struct {
 
 func (s *server) viewStatus(t *store.Status, k store.Kinds) Status {
 	return Status{SetupState: string(t.Setup), SyncState: string(t.State), Freshness: string(t.Freshness), RescheduledFor: t.RescheduledFor,
-		NextRunAt: t.NextRunAt, Waiting: t.Waiting, LastSyncID: t.LastSyncID, LastOutcome: string(t.LastOutcome),
+		DelayedAt: t.DelayedAt, NextRunAt: t.NextRunAt, Waiting: t.Waiting, LastSyncID: t.LastSyncID, LastOutcome: string(t.LastOutcome),
 		LastSuccessAt: t.LastSuccessAt, LastFailure: s.viewFailure(t.LastFailure, k), FailuresInRow: t.FailuresInRow}
 }
 
