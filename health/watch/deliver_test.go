@@ -355,34 +355,35 @@ func (h hurriedChannel) Send(ctx context.Context, n channel.Notification) (strin
 // errShot is what a step ends with where the process is killed there.
 var errShot = errors.New("killed")
 
-// A process that is killed before or after any step of any delivery loses nothing
-// and doubles nothing: the next one goes on when the claim has ended.
+// Of each delivery a process is killed at each step, one after the other: nothing is
+// lost and nothing doubled, since the next process goes on when the claim has ended.
 func TestDeliverAfterKills(t *testing.T) {
 	eachPostOffice(t, func(t *testing.T, p *postOffice) {
 		for _, to := range ticketSystems {
 			p.life(to)
 		}
 		p.alarm("pagerduty")
-		kills, generation := 0, 0
-		hit := map[string]bool{} // each step of each delivery is killed at once
+		kills := map[string]int{}
+		turn := 0
 		p.deliverAll(func() *watch.Deliverer {
-			generation++
-			at := ""
-			return p.deliverer(fmt.Sprint("d", generation), func(step string) error {
-				if at != "" {
-					return errShot // the process is dead
-				}
-				place := fmt.Sprint(step, kills%7, generation%11)
-				if !hit[place] && len(hit) < 60 {
-					hit[place], at = true, step
-					kills++
+			at := []string{"claimed", "sent", "keep", "kept"}[turn%4]
+			dead := false
+			return watch.NewDeliverer(watch.DelivererConfig{Store: p.Store, Name: fmt.Sprint("process ", turn), Links: openLinks{}, Workers: 1, Pace: map[string]time.Duration{},
+				Step: func(step string) error {
+					if dead = dead || step == at; !dead {
+						return nil
+					}
+					if step == at {
+						kills[step]++
+						turn++
+					}
 					return errShot
-				}
-				return nil
-			})
+				}})
 		})
-		if kills < 30 {
-			t.Errorf("only %d kills", kills)
+		for _, step := range []string{"claimed", "sent", "keep", "kept"} {
+			if kills[step] != 14 { // deliveries
+				t.Errorf("%d kills at %s", kills[step], step)
+			}
 		}
 		for _, to := range ticketSystems {
 			p.wantLife(to)
@@ -525,8 +526,7 @@ func TestDeliverWaitsAsLongAsItIsAsked(t *testing.T) {
 	eachPostOffice(t, func(t *testing.T, p *postOffice) {
 		p.slack.Next(outwardtest.Limited)
 		for n := range 3 {
-			d := p.post("alert.firing", "slack", fmt.Sprint(n), watch.Message{Thread: "t", State: channel.Firing, At: p.Now(), Title: "It is down"})
-			_ = d
+			p.post("alert.firing", "slack", fmt.Sprint(n), watch.Message{Thread: "t", State: channel.Firing, At: p.Now(), Title: "It is down"})
 		}
 		p.alarm("pagerduty")
 		began := p.Now()
