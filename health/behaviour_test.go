@@ -155,15 +155,16 @@ func TestThresholds(t *testing.T) {
 		down   time.Duration // failing since
 		fails  int
 	}{
-		"default":                        {down: 48 * time.Hour},
-		"of the installation":            {policy: health.Policy{Threshold: health.Threshold{For: 3 * time.Hour}}, down: 3 * time.Hour},
-		"of the connector":               {policy: health.Policy{Connectors: map[string]health.Threshold{"shop": {For: time.Hour}}}, down: time.Hour},
-		"of another connector":           {policy: health.Policy{Connectors: map[string]health.Threshold{"github": {For: time.Hour}}}, down: 48 * time.Hour},
-		"of the severity":                {policy: health.Policy{Severities: map[health.Severity]health.Threshold{health.Sev4: {For: 2 * time.Hour}}}, down: 2 * time.Hour},
-		"of the connection":              {policy: health.Policy{Connectors: map[string]health.Threshold{"shop": {For: time.Hour}}}, own: health.Threshold{For: 5 * time.Hour}, down: 5 * time.Hour},
-		"failures in a row":              {own: health.Threshold{Failures: 3}, fails: 3},
-		"failures or time, time first":   {own: health.Threshold{Failures: 3, For: time.Minute}, down: time.Minute},
-		"failures or time, counts first": {own: health.Threshold{Failures: 2, For: 100 * time.Hour}, fails: 2},
+		"default":                         {down: 48 * time.Hour},
+		"of the installation":             {policy: health.Policy{Threshold: health.Threshold{For: 3 * time.Hour}}, down: 3 * time.Hour},
+		"of the connector":                {policy: health.Policy{Connectors: map[string]health.Threshold{"shop": {For: time.Hour}}}, down: time.Hour},
+		"of another connector":            {policy: health.Policy{Connectors: map[string]health.Threshold{"github": {For: time.Hour}}}, down: 48 * time.Hour},
+		"of the severity":                 {policy: health.Policy{Severities: map[health.Severity]health.Threshold{health.Sev4: {For: 2 * time.Hour}}}, down: 2 * time.Hour},
+		"of the connection":               {policy: health.Policy{Connectors: map[string]health.Threshold{"shop": {For: time.Hour}}}, own: health.Threshold{For: 5 * time.Hour}, down: 5 * time.Hour},
+		"of the connection, in the rules": {policy: health.Policy{Connections: map[string]health.Threshold{"con_a": {For: 4 * time.Hour}}, Connectors: map[string]health.Threshold{"shop": {For: time.Hour}}}, down: 4 * time.Hour},
+		"failures in a row":               {own: health.Threshold{Failures: 3}, fails: 3},
+		"failures or time, time first":    {own: health.Threshold{Failures: 3, For: time.Minute}, down: time.Minute},
+		"failures or time, counts first":  {own: health.Threshold{Failures: 2, For: 100 * time.Hour}, fails: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -214,6 +214,9 @@ func (t *Tracker) threshold(c *Connection) Threshold {
 	if !c.Threshold.zero() {
 		return c.Threshold
 	}
+	if th, ok := t.policy.Connections[c.ID]; ok && !th.zero() {
+		return th
+	}
 	if th, ok := t.policy.Connectors[c.Connector]; ok && !th.zero() {
 		return th
 	}

@@ -20,11 +20,12 @@ func (t Threshold) zero() bool { return t == Threshold{} }
 // the default of DefaultPolicy.
 type Policy struct {
 	// Threshold counts where none of these says something else, from the first
-	// to the last: the connection's own (Subject.Threshold), that of its source's
-	// connector, that of its incident's severity.
-	Threshold  Threshold              `json:"threshold,omitzero"` // default 48 h
-	Connectors map[string]Threshold   `json:"connectors,omitempty"`
-	Severities map[Severity]Threshold `json:"severities,omitempty"`
+	// to the last: the connection's own (Subject.Threshold, or in Connections), that
+	// of its source's connector, that of its incident's severity.
+	Threshold   Threshold              `json:"threshold,omitzero"`    // default 48 h
+	Connections map[string]Threshold   `json:"connections,omitempty"` // by id
+	Connectors  map[string]Threshold   `json:"connectors,omitempty"`
+	Severities  map[Severity]Threshold `json:"severities,omitempty"`
 
 	Recovery int           `json:"recovery,omitempty"` // successes in a row of each connection that end an incident; default 2
 	Reopen   time.Duration `json:"reopen,omitempty"`   // after its end, in which a recurrence reopens; default 7 days
