@@ -264,7 +264,7 @@ func (f *fixture) load(con *store.Connection, rows int64, streams ...sluice.Tabl
 	var counters []store.StreamCounters
 	for _, s := range streams {
 		l.Positions = append(l.Positions, sluice.Position{Lane: sluice.Lane{Stream: s}, Cursor: raw(`"` + y.ID + `"`), Done: true})
-		counters = append(counters, store.StreamCounters{Stream: s, Table: sluice.TableName{Schema: "raw", Name: s.Name}, Rows: rows, Committed: rows, Total: rows,
+		counters = append(counters, store.StreamCounters{Stream: s, Table: sluice.TableName{Schema: "raw", Name: s.Name}, Rows: rows, Committed: rows, Total: rows, Phase: "done",
 			Bytes: 10 * rows, Counts: sluice.Counts{Extracted: rows, Loaded: rows}})
 	}
 	j := f.store.Journal(con.ID, y.ID)

@@ -18,6 +18,7 @@ type vista struct {
 	known       catalogue
 	stats       map[sluice.TableName]store.StreamStats
 	states      []store.StateEntry
+	complete    map[sluice.TableName]store.StreamCounters // the last complete load of streams whose every sync replaces the table
 }
 
 func (c *Control) look(ctx context.Context, v *vista) (err error) {
@@ -32,9 +33,50 @@ func (c *Control) look(ctx context.Context, v *vista) (err error) {
 	for _, s := range stats {
 		v.stats[s.Stream] = s
 	}
-	v.states, err = c.store.States(ctx, v.con.ID)
-	return err
+	if v.states, err = c.store.States(ctx, v.con.ID); err != nil {
+		return err
+	}
+	return c.lookBack(ctx, v)
 }
+
+// lookedBack bounds the syncs among which the last complete loads are sought.
+const lookedBack = 10
+
+// lookBack finds the last complete load of each stream whose syncs replace its
+// table: the sums of all its syncs say nothing about the rows in it.
+func (c *Control) lookBack(ctx context.Context, v *vista) error {
+	open := map[sluice.TableName]bool{}
+	for name := range v.stats {
+		if v.write(name) == sluice.Replace {
+			open[name] = true
+		}
+	}
+	if len(open) == 0 {
+		return nil
+	}
+	syncs, _, err := c.store.ListSyncs(ctx, store.SyncFilter{ConnectionID: v.con.ID, State: store.Ended}, store.Page{Limit: lookedBack})
+	if err != nil {
+		return err
+	}
+	v.complete = map[sluice.TableName]store.StreamCounters{}
+	for i := 0; i < len(syncs) && len(open) > 0; i++ {
+		counters, err := c.store.SyncStreams(ctx, syncs[i].ID)
+		if err != nil {
+			return err
+		}
+		for _, k := range counters {
+			if open[k.Stream] && k.Phase == streamDone {
+				v.complete[k.Stream] = k
+				delete(open, k.Stream)
+			}
+		}
+	}
+	return nil
+}
+
+// streamDone is the phase of a stream that is up to date, as package pipeline
+// names it.
+const streamDone = "done"
 
 // selected returns the streams that the connection syncs, as far as is known, by
 // name.
@@ -102,18 +144,22 @@ func (v *vista) counts(name sluice.TableName) (read, bytes, inTable int64) {
 	stats := v.stats[name]
 	read, inTable = stats.Rows, stats.Rows
 	full := v.write(name) == sluice.Replace // whose every sync loads all rows again
-	if full && stats.Estimate > 0 {
+	rows, size := stats.Rows, stats.Bytes
+	last, complete := v.complete[name]
+	if complete {
+		rows, size, read, inTable = last.Committed, last.Bytes, last.Committed, last.Committed
+	} else if full && stats.Estimate > 0 {
 		read = stats.Estimate
 	}
 	if offered := v.known[name.String()]; offered != nil && offered.RowCount > 0 {
 		read = offered.RowCount
 	}
-	if full {
+	if full && !complete {
 		inTable = min(inTable, read)
 	}
-	bytes = stats.Bytes
-	if stats.Rows > 0 {
-		bytes = int64(float64(stats.Bytes) / float64(stats.Rows) * float64(read))
+	bytes = size
+	if rows > 0 {
+		bytes = int64(float64(size) / float64(rows) * float64(read))
 	}
 	return read, bytes, inTable
 }

@@ -97,6 +97,33 @@ func TestWrongPlans(t *testing.T) {
 	}
 }
 
+// TestPlansCountWhatIsInReplacedTables: the rows of the last complete load, not of
+// all loads together, nor of one that did not get through.
+func TestPlansCountWhatIsInReplacedTables(t *testing.T) {
+	both(t, func(t *testing.T, f *fixture) {
+		con := f.connection()
+		f.discover(con.SourceID, stream("orders", "id"), stream("items", "id"))
+		_, _, err := f.PatchStreams(f.ctx, who, con.ID, 0, []json.RawMessage{raw(`{"name":"public.items","mode":"full_refresh"}`)})
+		must[bool](t)(true, err)
+		for _, rows := range []int64{100, 120, 110} {
+			f.load(con, rows, orders, items)
+		}
+		y := must[*control.Start](t)(f.SyncNow(f.ctx, who, con.ID, false)).Sync
+		a := f.run(con, y)
+		err = f.store.FinishAttempt(f.ctx, a, store.End{Outcome: store.Failed, SyncOutcome: store.Failed, State: store.Ended,
+			Counters: []store.StreamCounters{{Stream: items, Rows: 7, Committed: 7, Phase: "failed"}}})
+		must[bool](t)(true, err)
+		e := effects(t, must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, []string{"public.items"})))
+		if e.RowsRead != 110 || e.RowsRewritten != 110 || e.BytesRead != 1100 || !strings.HasPrefix(e.Summary, "1 stream is read anew") {
+			t.Errorf("%+v", e)
+		}
+		e = effects(t, must[*store.Plan](t)(f.PlanDelete(f.ctx, who, con.ID)))
+		if e.RowsRewritten != 110+330 {
+			t.Errorf("%+v", e)
+		}
+	})
+}
+
 func TestPlansAreVoidWhenTheWorldChanges(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -66,7 +66,9 @@ func (x *txn) count(ctx context.Context, a *Attempt, counters []StreamCounters, 
 func (x *txn) addStats(ctx context.Context, a *Attempt, anew bool, now int64) error {
 	_, err := x.exec(ctx, "INSERT INTO stream_stats (connection_id, namespace, name, table_schema, table_name, rows_total, bytes_total, estimate, last_sync, updated_at) "+
 		"SELECT ?, namespace, name, table_schema, table_name, loaded - deleted, bytes_read, total, ?, ? FROM attempt_streams WHERE sync_id = ? AND n = ? "+
-		"ON CONFLICT (connection_id, namespace, name) DO UPDATE SET table_schema = excluded.table_schema, table_name = excluded.table_name, "+
+		"ON CONFLICT (connection_id, namespace, name) DO UPDATE SET "+ // a stream that failed early may not know its table
+		"table_schema = CASE WHEN excluded.table_name = '' THEN stream_stats.table_schema ELSE excluded.table_schema END, "+
+		"table_name = CASE WHEN excluded.table_name = '' THEN stream_stats.table_name ELSE excluded.table_name END, "+
 		"rows_total = excluded.rows_total + CASE WHEN ? AND stream_stats.last_sync <> excluded.last_sync THEN 0 ELSE stream_stats.rows_total END, "+
 		"bytes_total = excluded.bytes_total + CASE WHEN ? AND stream_stats.last_sync <> excluded.last_sync THEN 0 ELSE stream_stats.bytes_total END, "+
 		"estimate = CASE WHEN excluded.estimate > 0 THEN excluded.estimate ELSE stream_stats.estimate END, "+
