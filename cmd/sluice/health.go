@@ -23,6 +23,7 @@ func (p *process) newKeeper(name string) *keeper {
 	k.Service = watch.New(watch.Config{Store: p.store, Name: name, Runbooks: p.runbooks, PublicURL: p.settings.publicURL, Log: p.log, Secrets: k.secrets,
 		Version: func(kind string, destination bool) string { return versions()[versioned{kind, destination}] },
 		Beside:  []func(context.Context){func(ctx context.Context) { k.deliverer.Run(ctx) }}})
+	k.WatchAlerts()
 	return k
 }
 

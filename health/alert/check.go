@@ -251,7 +251,7 @@ func (r *Rule) perIncident(s *Snapshot, now time.Time) (all []finding) {
 }
 
 func (c *Connection) labels() map[string]string {
-	return own(c.Labels, map[string]string{"connection": c.Name, "connector": c.Connector, "team": c.Team, "region": c.Region})
+	return own(c.Labels, map[string]string{"connection": c.Name, "connector": c.Connector, "team": c.Team, "region": c.Region, "destination": c.Target})
 }
 
 // own adds a connection's own labels.

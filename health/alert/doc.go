@@ -77,8 +77,9 @@ type Filter struct {
 }
 
 // A Matcher compares one label of an alert: kind, rule, severity, team, connector,
-// region, connection, subject, or label.x for the connection's own label x. It matches
-// if the value is one of Is, in which * stands for any text; with Not, if it is none.
+// region, connection, destination, subject, or label.x for the connection's own label
+// x. It matches if the value is one of Is, in which * stands for any text; with Not, if
+// it is none.
 type Matcher struct {
 	Label string   `json:"label"`
 	Is    []string `json:"is"`

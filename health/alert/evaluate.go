@@ -233,12 +233,13 @@ func (g *Group) notification(n news, now time.Time) Notification {
 			}
 		}
 	}
-	made.Title = made.title()
+	made.Title = made.Headline()
 	return made
 }
 
-// title says what a notification is about in one line.
-func (n *Notification) title() string {
+// Headline says what a notification is about in one line: its Title, by what its
+// items say now.
+func (n *Notification) Headline() string {
 	firing := n.Fired + n.Firing
 	about := n.Items[0].Name
 	switch all := n.Fired + n.Firing + n.Ended; {

@@ -231,7 +231,7 @@ func (c *checker) matchers(at string, all []Matcher) {
 }
 
 // labels are what all alerts may have; connections' own come as label.x.
-var labels = []string{"kind", "rule", "severity", "team", "connector", "region", "connection", "subject"}
+var labels = []string{"kind", "rule", "severity", "team", "connector", "region", "connection", "destination", "subject"}
 
 func (c *checker) label(place, name string) {
 	if !slices.Contains(labels, name) && (!strings.HasPrefix(name, ownLabel) || name == ownLabel) {

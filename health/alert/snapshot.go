@@ -17,6 +17,7 @@ type Connection struct {
 	Connector string
 	Team      string
 	Region    string
+	Target    string // name of its destination
 	Labels    map[string]string
 	Health    string    // healthy | degraded | down | needs_action
 	Since     time.Time // since when its health is that
