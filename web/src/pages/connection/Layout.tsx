@@ -65,7 +65,8 @@ function Summary({ connection: c }: { connection: Connection }) {
   return (
     <span className={classes.summary}>
       {(s.last_success_at || health !== 'healthy') && <HealthBadge status={health} soft />}
-      {(s.sync_state !== 'scheduled' || !s.last_success_at) && <HealthBadge status={s.sync_state} soft />}
+      {s.sync_state !== 'scheduled' && <HealthBadge status={s.sync_state} soft />}
+      {s.sync_state === 'scheduled' && !s.last_success_at && health === 'healthy' && <HealthBadge status="new" soft />}
       <span data-late={s.freshness === 'delayed' || undefined} className={classes.fresh}>
         {fresh}
         {s.freshness === 'delayed' ? ', delayed' : ''}

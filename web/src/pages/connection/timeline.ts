@@ -102,7 +102,7 @@ export function auditEntry(a: Schemas['AuditEntry']): Entry {
     key: `a${a.id}`, at: a.at, kind: verb === 'resync' || verb === 'restore' ? 'state' : 'change', tone: refused ? 'degraded' : verb === 'pause' ? 'paused' : 'waiting',
     what: `${verbs[verb] ?? a.action}${refused ? `: refused (${a.outcome})` : ''}`,
     more: `by ${a.actor_name ?? 'Sluice'}`,
-    ...(Object.keys(a.before).length + Object.keys(a.after).length > 0 ? { change: { before: a.before, after: a.after } } : {}),
+    ...(!['sync', 'cancel', 'pause', 'resume'].includes(verb) && Object.keys(a.before).length + Object.keys(a.after).length > 0 ? { change: { before: a.before, after: a.after } } : {}),
   };
 }
 
