@@ -167,9 +167,15 @@ func (d *Deliverer) claim(ctx context.Context, places int) ([]store.Delivery, er
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	now := d.Store.Now()
-	if next, err := d.Store.NextDelivery(ctx); err != nil || next.IsZero() || next.After(now) {
-		return nil, err // a look costs no transaction that writes
+	next, err := d.Store.NextDelivery(ctx)
+	if err != nil {
+		return nil, err
 	}
+	if next.IsZero() || next.After(now) {
+		d.Metrics.looked(0)
+		return nil, nil // a look costs no transaction that writes
+	}
+	d.Metrics.looked(now.Sub(next))
 	return d.Store.ClaimDeliveries(ctx, d.Name, now, claimTime, places)
 }
 

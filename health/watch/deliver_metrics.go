@@ -16,6 +16,7 @@ type DeliveryMetrics struct {
 	attempts *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	delay    *prometheus.HistogramVec
+	late     prometheus.Gauge
 }
 
 // NewDeliveryMetrics returns metrics that are registered with reg.
@@ -30,9 +31,19 @@ func NewDeliveryMetrics(reg prometheus.Registerer) *DeliveryMetrics {
 		delay: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "sluice_delivery_delay_seconds", Help: "From when something was to be delivered until it was.", Buckets: []float64{.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 6 * 3600, 24 * 3600},
 		}, []string{"to"}),
+		late: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "sluice_delivery_late_seconds", Help: "For how long the delivery that has waited longest past its time has, by the latest look of this process.",
+		}),
 	}
-	reg.MustRegister(m.attempts, m.seconds, m.delay)
+	reg.MustRegister(m.attempts, m.seconds, m.delay, m.late)
 	return m
+}
+
+// looked keeps how late the oldest delivery is that is due; zero: none is.
+func (m *DeliveryMetrics) looked(late time.Duration) {
+	if m != nil {
+		m.late.Set(max(0, late).Seconds())
+	}
 }
 
 // ended counts an attempt whose result is kept.

@@ -43,6 +43,9 @@ func (d *Deliverer) message(ctx context.Context, row *store.Delivery) result {
 	if err != nil {
 		return d.failed(row, r, err, 0, secrets)
 	}
+	if err := d.holds(ctx, row); err != nil {
+		return d.failed(row, r, err, 0, secrets)
+	}
 	receipt, err := ch.Send(ctx, n)
 	if err != nil {
 		return d.failed(row, r, inTime(ctx, err), 0, secrets)
@@ -123,11 +126,31 @@ func (d *Deliverer) create(ctx context.Context, row *store.Delivery, filer track
 	if draft.Marker.ID == "" {
 		draft.Marker.ID = row.IncidentID
 	}
-	t, _, err := tracker.File(ctx, filer, draft)
+	t, found, err := filer.Find(ctx, draft.Marker)
+	if err == nil && !found {
+		if err = d.holds(ctx, row); err == nil {
+			t, err = filer.Create(ctx, draft)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
 	return &t, nil
+}
+
+// holds returns sluice.ErrFenced unless this process still has the claim, and time
+// enough: one that slept, with its machine and all its timers, must not make what
+// another one has made since.
+func (d *Deliverer) holds(ctx context.Context, row *store.Delivery) error {
+	now, err := d.Store.Delivery(ctx, row.ID)
+	if err != nil {
+		return err
+	}
+	if now.Claim != row.Claim || d.Store.Now().After(row.Until.Add(sendTime-claimTime)) {
+		return &sluice.Error{Class: sluice.Cancelled, Code: "fenced", Op: "deliver", Hint: "nothing needs to be done; it is tried again",
+			Err: fmt.Errorf("this process had the delivery for too long: %w", sluice.ErrFenced)}
+	}
+	return nil
 }
 
 // change comments on the ticket, closes or reopens it.
@@ -135,6 +158,9 @@ func (d *Deliverer) change(ctx context.Context, row *store.Delivery, filer track
 	var note Note
 	if err := json.Unmarshal(row.Payload, &note); err != nil {
 		return nil, fmt.Errorf("read the payload of delivery %s: %w", row.ID, err)
+	}
+	if err := d.holds(ctx, row); err != nil {
+		return nil, err
 	}
 	note.Key, note.Since, note.Again = row.ID, row.CreatedAt, row.Claim > 1
 	t := &tracker.Ticket{ID: known.ExternalKey, URL: known.URL, Open: row.Kind == ReopenTicket || row.Kind == CommentTicket && known.State != store.TicketClosed}

@@ -423,6 +423,35 @@ func TestDeliverIsFenced(t *testing.T) {
 	})
 }
 
+// A process that sleeps before it sends, with its machine and all its timers, sends
+// nothing when it wakes up.
+func TestDeliverAfterSleep(t *testing.T) {
+	eachPostOffice(t, func(t *testing.T, p *postOffice) {
+		p.life("github")
+		p.alarm("slack")
+		for range 6 {
+			sleepy := p.deliverer("sleepy", func(step string) error {
+				if step == "claimed" {
+					p.clock.add(90 * time.Second) // more than an attempt may take, less than the claim
+				}
+				return nil
+			})
+			if _, err := sleepy.Once(p.ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := len(p.tickets("github")) + len(p.slack.Messages()); n != 0 {
+			t.Errorf("%d were sent after the time of the attempt", n)
+		}
+		d := p.deliverer("awake", nil)
+		p.deliverAll(func() *watch.Deliverer { return d })
+		p.wantLife("github")
+		if n := len(p.slack.Messages()); n != 2 {
+			t.Errorf("%d messages", n)
+		}
+	})
+}
+
 // Several processes deliver side by side.
 func TestDeliverSideBySide(t *testing.T) {
 	eachPostOffice(t, func(t *testing.T, p *postOffice) {
