@@ -25,7 +25,10 @@ func (d *Duration) UnmarshalText(b []byte) error {
 	return err
 }
 
-var durationType = reflect.TypeFor[Duration]()
+var (
+	durationType = reflect.TypeFor[Duration]()
+	timeType     = reflect.TypeFor[time.Time]() // written as RFC 3339 has it
+)
 
 // ConfigSchema returns the JSON Schema that the tags of the struct config say.
 // Secret fields carry "writeOnly": true and "format": "password".
@@ -82,6 +85,9 @@ func typeSchema(t reflect.Type) map[string]any {
 	if t == durationType {
 		return map[string]any{"type": "string", "format": "duration-go"}
 	}
+	if t == timeType {
+		return map[string]any{"type": "string", "format": "date-time"}
+	}
 	switch t.Kind() {
 	case reflect.Pointer:
 		return typeSchema(t.Elem())
@@ -105,7 +111,7 @@ func typeSchema(t reflect.Type) map[string]any {
 
 // literal turns a tag's text into the JSON value of a field of type t.
 func literal(t reflect.Type, text string) any {
-	if t.Kind() == reflect.String || t == durationType {
+	if t.Kind() == reflect.String || t == durationType || t == timeType {
 		return text
 	}
 	return json.RawMessage(text)
@@ -191,6 +197,7 @@ func decodeStruct(path string, raw json.RawMessage, v reflect.Value) (errs []err
 
 func decodeField(path string, raw json.RawMessage, v reflect.Value, f configField) []error {
 	switch t := v.Type(); {
+	case t == timeType:
 	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct:
 		v.Set(reflect.New(t.Elem()))
 		return decodeStruct(path+".", raw, v.Elem())
@@ -204,6 +211,9 @@ func decodeField(path string, raw json.RawMessage, v reflect.Value, f configFiel
 	}
 	if f.required && v.IsZero() && v.Kind() == reflect.String {
 		return []error{fmt.Errorf("%s is required and must not be empty", path)}
+	}
+	if v.Type() == timeType {
+		return nil
 	}
 	if text := fmt.Sprint(v.Interface()); len(f.enum) > 0 && text != "" && !slices.Contains(f.enum, text) {
 		return []error{fmt.Errorf("%s must be one of %s%s", path, strings.Join(f.enum, ", "), DidYouMean(text, f.enum))}
@@ -244,6 +254,9 @@ func checkBounds(path string, v reflect.Value, f configField) []error {
 func kindWords(t reflect.Type) string {
 	if t == durationType {
 		return `a duration such as "30s" or "5m"`
+	}
+	if t == timeType {
+		return `a time such as "2026-11-21T14:00:00Z"`
 	}
 	return map[string]string{"array": "a list", "object": "an object", "boolean": "true or false",
 		"integer": "a whole number", "number": "a number", "string": "a text"}[typeSchema(t)["type"].(string)]

@@ -87,3 +87,28 @@ func TestSecretValues(t *testing.T) {
 		t.Errorf("of nonsense: %q", got)
 	}
 }
+
+func TestTimes(t *testing.T) {
+	t.Parallel()
+	type times struct {
+		At   time.Time `json:"at" required:"true" example:"2026-11-21T14:00:00Z"`
+		List []struct {
+			From time.Time `json:"from"`
+		} `json:"list"`
+	}
+	var got times
+	if err := spec.DecodeConfig(json.RawMessage(`{"at":"2026-11-21T14:00:00+01:00","list":[{"from":null},{"from":"2026-01-01T00:00:00Z"}]}`), &got); err != nil {
+		t.Fatal(err)
+	}
+	if !got.At.Equal(time.Date(2026, 11, 21, 13, 0, 0, 0, time.UTC)) || len(got.List) != 2 || !got.List[0].From.IsZero() || got.List[1].From.Year() != 2026 {
+		t.Errorf("%+v", got)
+	}
+	for raw, want := range map[string]string{`{"at":"soon"}`: `at must be a time such as "2026-11-21T14:00:00Z"`, `{}`: "at is required", `{"at":"2026-11-21T14:00:00Z","list":[{"from":7}]}`: "list[0].from must be a time"} {
+		if err := spec.DecodeConfig(json.RawMessage(raw), &times{}); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", raw, err, want)
+		}
+	}
+	if schema := string(spec.ConfigSchema(times{})); !strings.Contains(schema, `"format": "date-time"`) {
+		t.Error(schema)
+	}
+}
