@@ -47,6 +47,7 @@ export default defineConfig({
   plugins: [react(), initialSize(), placeholder()],
   // The server puts the nonce of each answer in the place of these words.
   html: { cspNonce: '__CSP_NONCE__' },
+  resolve: { alias: { '@rjsf/validator-ajv8': `${import.meta.dirname}/src/app/noAjv.ts` } },
   build: { target: 'es2023', assetsInlineLimit: 0, reportCompressedSize: false, chunkSizeWarningLimit: 700, modulePreload: { polyfill: false } },
   server: { proxy: Object.fromEntries(['/api', '/healthz', '/readyz'].map((path) => [path, { target: server, changeOrigin: false }])) },
   test: { environment: 'jsdom', include: ['src/**/*.test.{ts,tsx}'], restoreMocks: true },

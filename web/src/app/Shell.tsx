@@ -41,9 +41,9 @@ export function Shell() {
         </header>
       )}
       {!wall && (
-        <div className={classes.rail}>
+        <header className={classes.rail}>
           <Rail onSearch={openPalette} />
-        </div>
+        </header>
       )}
       <Drawer opened={menu} onClose={closeMenu} size={260} title={<Brand />} padding="sm" closeButtonProps={{ 'aria-label': 'Close the menu' }}>
         {/* A link was followed: the drawer has done its work. */}

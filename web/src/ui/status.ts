@@ -12,6 +12,7 @@ export const words: Record<string, { word: string; tone: Tone; means: string }> 
   healthy: { word: 'Healthy', tone: 'healthy', means: 'Syncs succeed.' },
   degraded: { word: 'Degraded', tone: 'degraded', means: 'Syncs fail, not yet longer than the threshold.' },
   down: { word: 'Down', tone: 'down', means: 'Syncs have failed for longer than the threshold.' },
+  new: { word: 'New', tone: 'waiting', means: 'No sync has run yet.' },
   unmeasured: { word: 'Not measured yet', tone: 'waiting', means: 'No sync has said yet how it is.' },
   needs_action: { word: 'Needs action', tone: 'action', means: 'Only a person can put it right.' },
   // sync_state
@@ -69,7 +70,7 @@ export function healthOf(status: Status): Health {
 export function statusOf(status: Status): string {
   if (status.sync_state === 'paused') return 'paused';
   const health = healthOf(status);
-  if (health === 'unmeasured') return status.sync_state === 'scheduled' ? health : status.sync_state;
+  if (health === 'unmeasured') return status.sync_state === 'scheduled' ? 'new' : status.sync_state;
   if (health !== 'healthy') return health;
   return status.sync_state === 'scheduled' ? 'healthy' : status.sync_state;
 }

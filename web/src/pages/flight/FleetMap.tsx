@@ -1,8 +1,9 @@
 import { Select } from '@mantine/core';
-import { useNavigate } from '@tanstack/react-router';
+import { Link, useNavigate } from '@tanstack/react-router';
 import { memo, useEffect, useMemo, useRef, useState, type MouseEvent } from 'react';
 import type { FleetRow } from '../../api/fleet';
 import { count, plural } from '../../ui/format';
+import { StatusDot } from '../../ui/StatusDot';
 import { statusWord, type Tone } from '../../ui/status';
 import { useUrl } from '../../ui/useUrl';
 import { rowStatus } from '../connections/rows';
@@ -82,7 +83,58 @@ export function FleetMap({ rows, scale = 1 }: { rows: readonly FleetRow[]; scale
   const size = Math.round(cellSize(rows.length) * scale);
   return (
     <div ref={frame} className={classes.map}>
-      {width > 0 && groups.map((g) => <Cells key={g.name} group={g} by={by} width={width} size={size} />)}
+      {rows.length <= chips && groups.map((g) => <Chips key={g.name} group={g} by={by} />)}
+      {rows.length > chips && width > 0 && groups.map((g) => <Cells key={g.name} group={g} by={by} width={width} size={size} />)}
+    </div>
+  );
+}
+
+/** Up to so many connections are shown by their names. */
+const chips = 48;
+
+const nameOf = (group: Group, by: string): string => group.name || (by === 'region' ? 'Default region' : `No ${by}`);
+
+/** A group of few: each by its name. */
+function Chips({ group, by }: { group: Group; by: string }) {
+  return (
+    <section className={classes.group} aria-label={nameOf(group, by)}>
+      <GroupHead group={group} by={by} />
+      <ul className={classes.chips}>
+        {group.rows.map((r) => (
+          <li key={r.id}>
+            <Link to="/connections/$id/timeline" params={{ id: r.id }} className={classes.chip} data-running={isRunning(r) || undefined} title={r.failure ? `${r.name}: ${r.failure.code}` : r.name}>
+              <StatusDot status={rowStatus(r)} size={11} />
+              <span className="cut">{r.name}</span>
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+function GroupHead({ group, by }: { group: Group; by: string }) {
+  const [, set] = useUrl();
+  const name = nameOf(group, by);
+  return (
+    <div className={classes.groupHead}>
+      <h3 className={classes.groupName}>
+        {['team', 'connector', 'region'].includes(by) && group.name !== '' ? (
+          <button type="button" className={classes.link} onClick={() => set({ [by]: group.name })} title={`Show ${name} alone`}>
+            {name}
+          </button>
+        ) : (
+          name
+        )}
+      </h3>
+      <span className="dim num">{count(group.rows.length)}</span>
+      {words(group)
+        .filter((s) => s.status !== 'healthy')
+        .map((s) => (
+          <span key={s.status} className={classes.groupSum} data-tone={statusWord(s.status).tone}>
+            {count(s.n)} {statusWord(s.status).word.toLowerCase()}
+          </span>
+        ))}
     </div>
   );
 }
@@ -93,13 +145,12 @@ function words(group: Group): { status: string; n: number }[] {
     const s = rowStatus(r);
     seen.set(s, (seen.get(s) ?? 0) + 1);
   }
-  return ['down', 'needs_action', 'degraded', 'rescheduled', 'queued', 'syncing', 'paused', 'healthy'].filter((s) => seen.has(s)).map((status) => ({ status, n: seen.get(status)! }));
+  return ['down', 'needs_action', 'degraded', 'rescheduled', 'queued', 'syncing', 'new', 'paused', 'healthy'].filter((s) => seen.has(s)).map((status) => ({ status, n: seen.get(status)! }));
 }
 
 /** One group: its marks are a few paths, so that thousands cost nothing. */
 const Cells = memo(function Cells({ group, by, width, size }: { group: Group; by: string; width: number; size: number }) {
   const navigate = useNavigate();
-  const [, set] = useUrl();
   const [at, setAt] = useState<Pointed | null>(null);
   const step = size + Math.max(2, Math.round(size / 5));
   const columns = Math.max(1, Math.floor((width + step - size) / step));
@@ -116,34 +167,15 @@ const Cells = memo(function Cells({ group, by, width, size }: { group: Group; by
     return { paths: byTone, rings: ring.join('') };
   }, [group, columns, step, size]);
   const sums = words(group);
-  const name = group.name || (by === 'region' ? 'Default region' : `No ${by}`);
+  const name = nameOf(group, by);
   const point = (e: MouseEvent<SVGSVGElement>): FleetRow | undefined => {
     const box = e.currentTarget.getBoundingClientRect();
     const column = Math.floor((e.clientX - box.left) / step);
     return column < columns ? group.rows[Math.floor((e.clientY - box.top) / step) * columns + column] : undefined;
   };
-  const filter = ['team', 'connector', 'region'].includes(by) && group.name !== '';
   return (
     <section className={classes.group} aria-label={`${name}: ${plural(group.rows.length, 'connection')}`}>
-      <div className={classes.groupHead}>
-        <h3 className={classes.groupName}>
-          {filter ? (
-            <button type="button" className={classes.link} onClick={() => set({ [by]: group.name })} title={`Show ${name} alone`}>
-              {name}
-            </button>
-          ) : (
-            name
-          )}
-        </h3>
-        <span className="dim num">{count(group.rows.length)}</span>
-        {sums
-          .filter((s) => s.status !== 'healthy')
-          .map((s) => (
-            <span key={s.status} className={classes.groupSum} data-tone={statusWord(s.status).tone}>
-              {count(s.n)} {statusWord(s.status).word.toLowerCase()}
-            </span>
-          ))}
-      </div>
+      <GroupHead group={group} by={by} />
       <div className={classes.cells}>
         {/* The list of connections is the same for keys and readers; here the pointer is quicker. */}
         <svg

@@ -65,11 +65,13 @@ function Progress({ row }: { row: FleetRow }) {
 function Rate({ row }: { row: FleetRow }) {
   const p = useProgressOf(row);
   return (
-    <div className={classes.rate}>
-      {p && p.rates.length > 2 && <Sparkline values={p.rates} width={56} height={18} label="Rows a second of the last minute" tone="syncing" />}
-      <span className={classes.rateText}>{rate(p?.rows_per_second)}</span>
-    </div>
+    <span className="num">{rate(p?.rows_per_second)}</span>
   );
+}
+
+function Trend({ row }: { row: FleetRow }) {
+  const p = useProgressOf(row);
+  return p && p.rates.length > 2 ? <Sparkline values={p.rates} width={64} height={18} label="Rows a second of the last minute and a half" tone="syncing" /> : null;
 }
 
 function Eta({ row }: { row: FleetRow }) {
@@ -96,12 +98,13 @@ function For({ row }: { row: FleetRow }) {
 
 const columns: Column<FleetRow>[] = [
   { key: 'name', head: 'Connection', width: 'minmax(150px, 1.6fr)', cell: (r) => <Name row={r} /> },
-  { key: 'phase', head: 'Phase', width: '108px', cell: (r) => <Phase row={r} />, from: 520 },
+  { key: 'phase', head: 'Phase', width: '104px', cell: (r) => <Phase row={r} />, from: 520 },
   { key: 'progress', head: 'Read', width: 'minmax(110px, 1fr)', cell: (r) => <Progress row={r} /> },
-  { key: 'rate', head: 'Rate', width: '168px', align: 'right', cell: (r) => <Rate row={r} />, from: 620 },
-  { key: 'eta', head: 'Left', width: '54px', align: 'right', cell: (r) => <Eta row={r} /> },
+  { key: 'trend', head: <span className="sr">Rate of late</span>, width: '80px', cell: (r) => <Trend row={r} />, from: 680 },
+  { key: 'rate', head: 'Rate', width: '100px', align: 'right', cell: (r) => <Rate row={r} /> },
+  { key: 'eta', head: 'Left', width: '54px', align: 'right', cell: (r) => <Eta row={r} />, from: 480 },
   { key: 'lag', head: <span title="Age of the data in the destination">Lag</span>, width: '54px', align: 'right', cell: (r) => <Lag row={r} /> },
-  { key: 'for', head: <span title="Since the sync began">For</span>, width: '54px', align: 'right', cell: (r) => <For row={r} />, from: 560 },
+  { key: 'for', head: <span title="Since the sync began">For</span>, width: '54px', align: 'right', cell: (r) => <For row={r} />, from: 660 },
 ];
 
 function Narrow({ row }: { row: FleetRow }) {

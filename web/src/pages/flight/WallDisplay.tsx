@@ -74,6 +74,7 @@ function WallBoard({ fleet }: { fleet: Fleet }) {
       <div className={classes.wallColumns}>
         <div className={classes.wallLeft}>
           <div className={classes.wallPart}>
+            <h2 className="sr">The fleet</h2>
             <FleetMap rows={rows} scale={1.5} />
           </div>
           <h2 className={classes.wallSub}>In the air</h2>

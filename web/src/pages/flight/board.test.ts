@@ -7,7 +7,8 @@ function row(more: Partial<FleetRow>): FleetRow {
   n++;
   return {
     id: `con_${n}`, name: `connection ${n}`, connector: 'shop', source_id: 's', source_name: 'shop', destination_id: 'd', destination_name: 'warehouse', destination_kind: 'duckdb',
-    setup_state: 'connected', sync_state: 'scheduled', freshness: 'on_schedule', schedule: { every: '1h' }, ...more,
+    setup_state: 'connected', sync_state: 'scheduled', freshness: 'on_schedule', schedule: { every: '1h' },
+    last_sync: { id: 'syn_0', outcome: 'succeeded', ended_at: '2026-11-21T08:00:00Z', rows: 1, seconds: 1 }, ...more,
   };
 }
 const failing = (code: string, state: 'degraded' | 'down' | 'needs_action', since: string, more: Partial<FleetRow> = {}): FleetRow =>
@@ -16,9 +17,9 @@ const sync = (state: 'queued' | 'running' | 'retrying', at: string) => ({ id: `s
 
 describe('the board', () => {
   it('counts every connection in one status, and what it does apart', () => {
-    const rows = [row({}), row({ sync_state: 'syncing', sync: sync('running', '2026-11-21T10:00:00Z') }), failing('x', 'down', '2026-11-21T09:00:00Z', { sync_state: 'syncing', sync: sync('running', '2026-11-21T10:00:00Z') }), row({ paused: true, sync_state: 'paused', freshness: 'delayed' }), row({ freshness: 'delayed' })];
+    const rows = [row({}), row({ sync_state: 'syncing', sync: sync('running', '2026-11-21T10:00:00Z') }), failing('x', 'down', '2026-11-21T09:00:00Z', { sync_state: 'syncing', sync: sync('running', '2026-11-21T10:00:00Z') }), row({ paused: true, sync_state: 'paused', freshness: 'delayed' }), row({ freshness: 'delayed' }), row({ last_sync: undefined })];
     const t = tally(rows);
-    expect(t).toMatchObject({ all: 5, running: 2, down: 1, paused: 1, late: 1 });
+    expect(t).toMatchObject({ all: 6, running: 2, down: 1, paused: 1, late: 1, healthy: 3 });
     expect(t.healthy + t.degraded + t.down + t.needsAction + t.paused).toBe(5);
   });
 

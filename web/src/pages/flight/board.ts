@@ -38,6 +38,8 @@ export function tally(rows: readonly FleetRow[]): Tally {
       case 'paused':
         t.paused++;
         break;
+      case 'new':
+        break;
       default:
         t.healthy++;
     }
