@@ -1,5 +1,7 @@
-import { PageFrame } from '../../ui/PageFrame';
+import { useParams } from '@tanstack/react-router';
+import { EndpointPage } from './EndpointPage';
 
 export function Page() {
-  return <PageFrame title="Source" />;
+  const { id } = useParams({ from: '/shell/sources/$id' });
+  return <EndpointPage key={id} side="source" id={id} />;
 }

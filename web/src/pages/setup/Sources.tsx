@@ -1,5 +1,5 @@
-import { PageFrame } from '../../ui/PageFrame';
+import { EndpointList } from './EndpointList';
 
 export function Page() {
-  return <PageFrame title="Sources" />;
+  return <EndpointList side="source" />;
 }

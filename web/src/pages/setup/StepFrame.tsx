@@ -46,21 +46,21 @@ export function StepFrame({ title, lead, back, next, busy, disabled, more, onNex
         <p className="dim">{lead}</p>
       </div>
       {children}
-      <div className={classes.foot}>
+      {(back || next || more) && <div className={classes.foot}>
         {back && (
-          <Button component={Link} to="/setup" search={back as never} variant="default" size="sm">
+          <Button component={Link} to="/setup" search={back as never} variant="default">
             Back
           </Button>
         )}
         <div className={classes.footRight}>
           {more}
           {next && (
-            <Button type="submit" size="sm" loading={busy} disabled={disabled} rightSection={<IconArrowRight size={15} />}>
+            <Button type="submit" loading={busy} disabled={disabled} rightSection={<IconArrowRight size={15} />}>
               {next}
             </Button>
           )}
         </div>
-      </div>
+      </div>}
     </form>
   );
 }

@@ -28,7 +28,7 @@ export function EndpointFields({ form, disabled }: { form: EndpointForm; disable
         autoComplete="off"
         maxLength={200}
       />
-      {!disabled && <CheckPanel check={form.check} onTry={() => void form.runCheck()} system={form.kind.title} missing={form.missing} />}
+      {!disabled && form.trying && <CheckPanel check={form.check} onTry={() => void form.runCheck()} system={form.kind.title} missing={form.missing} />}
       {form.errors[''] && <p className={classes.wrong}>{form.errors['']}</p>}
       {unplaced ? <ErrorState error={asApiError(form.saveError)} what="It was not saved" /> : null}
     </div>

@@ -1,5 +1,6 @@
 import { useCallback, useMemo, useState } from 'react';
 import { asApiError } from '../../../api/client';
+import { sentence } from '../../../ui/States';
 import type { Endpoint, Kind, Role } from '../model/endpoints';
 import { clean, fieldMessages, fieldsOf, patchOf, secretsOf, type Config, type FieldMessages } from '../model/schema';
 import { useCheck } from '../model/useCheck';
@@ -12,10 +13,14 @@ interface Start {
   existing?: Endpoint;
   name: string;
   config?: Config;
+  /** Whether one only looks: nothing is tried. */
+  passive?: boolean;
+  /** Whether what is kept is tried, too, and not only what differs. */
+  eager?: boolean;
 }
 
 /** The state of a form that makes or changes a source or a destination. */
-export function useEndpointForm({ role, kind, existing, name: firstName, config: first }: Start) {
+export function useEndpointForm({ role, kind, existing, name: firstName, config: first, passive = false, eager = false }: Start) {
   const [name, setName] = useState(existing?.name ?? firstName);
   const [value, setValue] = useState<Config>(first ?? (existing?.config) ?? {});
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
@@ -28,7 +33,7 @@ export function useEndpointForm({ role, kind, existing, name: firstName, config:
   const faults = useMemo(() => faultsOf(kind.schema, config, [...kept.keys()]), [kind, config, kept]);
   const touched = Object.keys(config).length > 0 || Object.keys(faults).length > 0 || existing !== undefined;
   const dirty = !existing || existing.name !== name.trim() || Object.keys(patchOf(existing.config, config, secrets)).length > 0;
-  const { check, run } = useCheck({ role, connector: kind.name, config, ...(existing ? { id: existing.id } : {}), ready: touched && Object.keys(faults).length === 0 });
+  const { check, run } = useCheck({ role, connector: kind.name, config, ...(existing ? { id: existing.id } : {}), ready: !passive && touched && (dirty || eager) && Object.keys(faults).length === 0 });
 
   const errors = useMemo(() => {
     const out: FieldMessages = {};
@@ -37,7 +42,7 @@ export function useEndpointForm({ role, kind, existing, name: firstName, config:
     if (check.phase === 'refused') Object.assign(out, fieldMessages(check.error.fields, kind.schema));
     if (check.phase === 'failed') for (const f of fieldsOf(check.failure, kind.schema, config)) out[`config.${f}`] = check.failure.hint || check.failure.message;
     if (saveError) Object.assign(out, fieldMessages(asApiError(saveError).fields, kind.schema));
-    return out;
+    return Object.fromEntries(Object.entries(out).map(([id, text]) => [id, sentence(text)]));
   }, [faults, left, tried, name, check, saveError, kind, config]);
 
   const change = useCallback((next: Config) => {
@@ -56,7 +61,7 @@ export function useEndpointForm({ role, kind, existing, name: firstName, config:
   }, [faults, name]);
 
   return {
-    role, kind, existing, name, config, value, errors, kept, check, dirty, missing: Object.values(faults).filter((m) => m.startsWith('This is needed')).length,
+    role, kind, existing, name, config, value, errors, kept, check, dirty, trying: dirty || eager || check.phase !== 'idle', missing: Object.values(faults).filter((m) => m.startsWith('This is needed')).length,
     setName, setValue: change, onLeft, complete, runCheck: run, setSaveError, saveError,
     patch: () => ({ ...(existing && existing.name !== name.trim() ? { name: name.trim() } : {}), config: patchOf((existing?.config ?? {}), config, secrets) }),
   };

@@ -77,8 +77,8 @@ export const reads: Record<Read, { word: string; means: string }> = {
 };
 
 export const writes: Record<Write, { word: string; means: string }> = {
-  merge: { word: 'Latest version', means: 'One row per key, always as it is now. Deleted rows go.' },
-  soft_delete: { word: 'Latest, deletes marked', means: 'One row per key. Deleted rows stay and are marked as deleted.' },
+  merge: { word: 'Latest version', means: 'One row per key, always as it is now. Deleted rows go, where the source tells of them.' },
+  soft_delete: { word: 'Latest, deletes marked', means: 'One row per key. Deleted rows stay and are marked, where the source tells of them.' },
   history: { word: 'Every version', means: 'Each change adds a version with the times from which and to which it held.' },
   append: { word: 'Add only', means: 'Every row that is read is added; nothing that is there changes.' },
   replace: { word: 'Swap the table', means: 'The table is swapped for the new one once that is complete; a failed sync changes nothing.' },

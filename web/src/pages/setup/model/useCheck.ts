@@ -63,7 +63,7 @@ export function useCheck({ role, connector, config, id, ready }: Wanted): { chec
   }, [ready, wanted, start]);
   useEffect(() => () => going.current?.stop.abort(), []);
 
-  const check: Check = !ready ? { phase: 'idle' } : state.of === wanted ? state.check : { phase: 'waiting' };
+  const check: Check = state.of === wanted ? state.check : { phase: ready ? 'waiting' : 'idle' };
   const run = useCallback(async () => {
     if (state.of === wanted && state.check.phase === 'passed') return true;
     // What failed is tried anew when somebody asks.

@@ -51,7 +51,7 @@ function Choose({ destinations, kinds, onPick, onNew, onCheck }: { destinations:
       onNext={() => picked && onPick(picked.id)}
       more={
         picked?.setup_state !== 'connected' && picked ? (
-          <Button variant="default" size="sm" onClick={() => onCheck(picked)}>
+          <Button variant="default" onClick={() => onCheck(picked)}>
             Check it
           </Button>
         ) : undefined

@@ -28,7 +28,7 @@ interface Props {
 export function NewEndpoint({ side: role, kind, existing, name, title, back, onSaved }: Props) {
   const { draft, set } = useDraft();
   const begun = !existing && draft[role]?.kind === kind.name ? draft[role] : undefined;
-  const form = useEndpointForm({ role, kind, existing, name: begun?.name ?? name, config: begun?.config });
+  const form = useEndpointForm({ role, kind, existing, name: begun?.name ?? name, config: begun?.config, eager: existing !== undefined });
   const { saving, save } = useSave(form);
   const [busy, setBusy] = useState(false);
   const navigate = useNavigate();
@@ -75,7 +75,7 @@ export function NewEndpoint({ side: role, kind, existing, name, title, back, onS
         <>
           <CopyAs {...copies(role, form)} />
           {role === 'source' && (
-            <Button variant="default" size="sm" onClick={() => void later()} loading={saving && !busy}>
+            <Button variant="default" onClick={() => void later()} loading={saving && !busy}>
               Save for later
             </Button>
           )}

@@ -4,7 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { useState, type ReactNode } from 'react';
 import { api, asApiError, body, type Schemas } from '../../../api/client';
 import { CopyAs } from '../../../ui/CopyAs';
-import { ErrorState, LoadingState } from '../../../ui/States';
+import { ErrorState, LoadingState, sentence } from '../../../ui/States';
 import { count, plural, schedule as scheduleText, short } from '../../../ui/format';
 import { useUrl } from '../../../ui/useUrl';
 import { StepFrame } from '../StepFrame';
@@ -83,8 +83,8 @@ function Review({ source, destination, streams, choice, draft, suggested }: { so
       more={<CopyAs call={{ method: 'POST', path: '/api/v1/connections', body: spec }} yaml={{ kind: 'Connection', ...spec }} />}
     >
       <div className={classes.fields}>
-        <TextInput id="name" label="Name of the connection" size="sm" withAsterisk value={name} error={faults.name} onChange={(e) => keep({ name: e.currentTarget.value })} maxLength={200} autoComplete="off" />
-        <TextInput label="Schema in the destination" description="The tables land in it; it is made where it is missing. It cannot be changed later." inputWrapperOrder={['label', 'input', 'error', 'description']} size="sm" withAsterisk value={schema} error={faults.schema} onChange={(e) => keep({ schema: e.currentTarget.value })} autoComplete="off" spellCheck={false} />
+        <TextInput id="name" label="Name of the connection" size="sm" withAsterisk value={name} error={faults.name && sentence(faults.name)} onChange={(e) => keep({ name: e.currentTarget.value })} maxLength={200} autoComplete="off" />
+        <TextInput label="Schema in the destination" description="The tables land in it; it is made where it is missing. It cannot be changed later." inputWrapperOrder={['label', 'input', 'error', 'description']} size="sm" withAsterisk value={schema} error={faults.schema && sentence(faults.schema)} onChange={(e) => keep({ schema: e.currentTarget.value })} autoComplete="off" spellCheck={false} />
       </div>
       <Sentences source={source} destination={destination} streams={streams} choice={choice} schema={schema} schedule={schedule} change={step} />
       <div className={classes.fields}>

@@ -36,12 +36,12 @@ export function StreamDetails({ stream, settings, onChange, onClose }: Props) {
       <div className={classes.two}>
         <Radio.Group label="How it is read" value={way.mode} onChange={(v) => setMode(v)}>
           {(stream.modes as Read[]).map((m, i) => (
-            <Radio key={m} mt={8} value={m} size="xs" label={i === 0 ? `${reads[m].word} (recommended)` : reads[m].word} description={reads[m].means} />
+            <Radio key={m} mt={8} value={m} size="sm" label={i === 0 ? `${reads[m].word} (recommended)` : reads[m].word} description={reads[m].means} />
           ))}
         </Radio.Group>
         <Radio.Group label="How rows land" value={way.write} onChange={(v) => setWrite(v)}>
           {writesFor(way.mode, way.key).map((w) => (
-            <Radio key={w} mt={8} value={w} size="xs" label={writes[w].word} description={writes[w].means} />
+            <Radio key={w} mt={8} value={w} size="sm" label={writes[w].word} description={writes[w].means} />
           ))}
         </Radio.Group>
       </div>

@@ -33,7 +33,7 @@ export function StreamsStep() {
       disabled={selected.size === 0 && !choice.all}
       onNext={next}
       more={
-        <Button variant="default" size="sm" leftSection={<IconRefresh size={14} />} onClick={again}>
+        <Button variant="default" leftSection={<IconRefresh size={14} />} onClick={again}>
           Discover again
         </Button>
       }
