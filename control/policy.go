@@ -45,12 +45,6 @@ type ThresholdSpec struct {
 	Failures int    `json:"failures,omitempty" doc:"After so many failures in a row." example:"10"`
 }
 
-// HealthPolicy is what is kept under HealthPolicyKey.
-type HealthPolicy struct {
-	health.Policy
-	Connections map[string]health.Threshold `json:"connections,omitempty"` // by id
-}
-
 func (t ThresholdSpec) threshold(at string, faults *Faults) health.Threshold {
 	if t.Failures < 0 {
 		faults.add(at+".failures", "must not be below zero")
@@ -69,14 +63,14 @@ func thresholds[K ~string](at string, specs map[string]ThresholdSpec, faults *Fa
 	return all
 }
 
-func (want *HealthPolicySpec) policy(faults *Faults) HealthPolicy {
-	p := HealthPolicy{Connections: thresholds[string]("connections", want.Connections, faults), Policy: health.Policy{
+func (want *HealthPolicySpec) policy(faults *Faults) health.Policy {
+	p := health.Policy{Connections: thresholds[string]("connections", want.Connections, faults),
 		Threshold: want.Down.threshold("down", faults), Connectors: thresholds[string]("connectors", want.Connectors, faults),
 		Severities: thresholds[health.Severity]("severities", want.Severities, faults), Recovery: want.Recovery,
 		FlapChanges: want.FlapChanges, SharedSources: want.SharedSources, SharedMinimum: want.SharedConnections, SharedFraction: want.SharedFraction, Levels: want.Levels,
 		Reopen: interval("reopen", want.Reopen, faults), FlapWindow: interval("flap_window", want.FlapWindow, faults),
 		SharedWindow: interval("shared_window", want.SharedWindow, faults), Due: interval("due", want.Due, faults),
-		EscalateDue: interval("escalate_due", want.EscalateDue, faults), Overdue: interval("overdue", want.Overdue, faults)}}
+		EscalateDue: interval("escalate_due", want.EscalateDue, faults), Overdue: interval("overdue", want.Overdue, faults)}
 	for i, text := range want.Remind {
 		p.Remind = append(p.Remind, interval(fmt.Sprintf("remind[%d]", i), text, faults))
 	}
@@ -117,7 +111,7 @@ func thresholdSpecs[K ~string](all map[K]health.Threshold) map[string]ThresholdS
 	return specs
 }
 
-func (p *HealthPolicy) spec() HealthPolicySpec {
+func policySpec(p *health.Policy) HealthPolicySpec {
 	text := config.FormatInterval
 	s := HealthPolicySpec{Down: thresholdSpec(p.Threshold), Connectors: thresholdSpecs(p.Connectors), Severities: thresholdSpecs(p.Severities), Connections: thresholdSpecs(p.Connections),
 		Recovery: p.Recovery, Reopen: text(p.Reopen), FlapChanges: p.FlapChanges, FlapWindow: text(p.FlapWindow), SharedWindow: text(p.SharedWindow), SharedSources: p.SharedSources,
@@ -177,9 +171,9 @@ func (c *Control) putSetting(ctx context.Context, who Actor, key string, version
 // HealthPolicy returns the rules of the health tracker, and their version, 0 where
 // nobody has changed them.
 func (c *Control) HealthPolicy(ctx context.Context) (spec HealthPolicySpec, version int64, err error) {
-	var p HealthPolicy
+	var p health.Policy
 	version, err = c.setting(ctx, HealthPolicyKey, &p)
-	return p.spec(), version, err
+	return policySpec(&p), version, err
 }
 
 // PutHealthPolicy replaces the rules of the health tracker; version is as in
@@ -199,5 +193,5 @@ func (c *Control) PutHealthPolicy(ctx context.Context, who Actor, version int64,
 		return before, 0, err
 	}
 	version, err = c.putSetting(ctx, who, HealthPolicyKey, version, p, before, want)
-	return p.spec(), version, err
+	return policySpec(&p), version, err
 }

@@ -286,7 +286,7 @@ func TestHealthPolicy(t *testing.T) {
 		if _, _, err := f.PutHealthPolicy(f.ctx, who, 0, want); err != nil {
 			t.Fatal(err)
 		}
-		var kept control.HealthPolicy
+		var kept health.Policy
 		if err := json.Unmarshal(must[*store.Setting](t)(f.store.Setting(f.ctx, control.HealthPolicyKey)).Value, &kept); err != nil {
 			t.Fatal(err)
 		}
