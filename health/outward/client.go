@@ -32,6 +32,7 @@ type Options struct {
 	TLS     *tls.Config   // nil: the system's authorities
 	Timeout time.Duration // of one request with its answer; 30 s
 	Egress  egress.Policy
+	Stay    bool // follow no redirect, not even to the same origin
 	// Refusal looks at an answer that is no success and returns the error for it
 	// where the system says more than its status; nil, or nil returned: by the status.
 	Refusal func(*Answer) *sluice.Error
@@ -87,7 +88,7 @@ func NewClient(o Options) (*Client, error) {
 // redirect follows within the same origin only: credentials and bodies go nowhere
 // else, and a POST must not turn into a GET.
 func (c *Client) redirect(r *http.Request, via []*http.Request) error {
-	if len(via) >= 5 || r.URL.Scheme != c.base.Scheme || r.URL.Host != c.base.Host || r.Method != via[0].Method {
+	if c.o.Stay || len(via) >= 5 || r.URL.Scheme != c.base.Scheme || r.URL.Host != c.base.Host || r.Method != via[0].Method {
 		return http.ErrUseLastResponse
 	}
 	return nil

@@ -114,7 +114,7 @@ func NewWebhook(c WebhookConfig, policy egress.Policy) (*Webhook, error) {
 	for name, value := range c.Headers {
 		header.Set(name, value)
 	}
-	w.client, err = NewClient(Options{System: "webhook", BaseURL: c.URL, Header: header, Secrets: secrets, TLS: security, Egress: policy, Refusal: webhookRefusal})
+	w.client, err = NewClient(Options{System: "webhook", BaseURL: c.URL, Header: header, Secrets: secrets, TLS: security, Egress: policy, Stay: true, Refusal: webhookRefusal})
 	return w, err
 }
 

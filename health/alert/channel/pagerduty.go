@@ -3,7 +3,6 @@ package channel
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"time"
 
@@ -134,21 +133,12 @@ func (e *pagerDutyEvent) fill(n Notification) {
 	}
 }
 
-// pagerDutyRefusal: of a 400 the errors say whether it is the key; a 403 is a limit
-// too ("Response codes and retry logic").
+// pagerDutyRefusal: a 400 is of the key as often as of the event ("API response codes
+// & retry logic").
 func pagerDutyRefusal(a *outward.Answer) *sluice.Error {
-	text := fmt.Errorf("it answered %d%s", a.Status, outward.Message(a.Body))
-	switch a.Status {
-	case http.StatusBadRequest:
-		return sluice.Errorf(sluice.Config, "delivery_rejected", "", "check that the key is that of an Events API v2 integration which still exists", "%w", text)
-	case http.StatusForbidden, http.StatusTooManyRequests:
-		e := sluice.Errorf(sluice.Throttled, "delivery_rate_limited", "", "nothing needs to be done; it is sent when the limit resets", "%w", text)
-		if wait, ok := outward.RetryAfter(a.Header, time.Now()); ok {
-			e.RetryAfter = wait
-		} else {
-			e.RetryAfter = time.Minute
-		}
-		return e
+	if a.Status != http.StatusBadRequest {
+		return nil
 	}
-	return nil
+	return sluice.Errorf(sluice.Config, "delivery_rejected", "", "check that the key is that of an Events API v2 integration which still exists",
+		"it answered %d%s", a.Status, outward.Message(a.Body))
 }
