@@ -83,7 +83,7 @@ type Member struct {
 	LastFailed   time.Time `json:"lastFailed"`
 	Failures     int       `json:"failures"`
 	LastSync     string    `json:"lastSync,omitempty"`
-	Message      string    `json:"message,omitempty"` // of its latest failure
+	Message      string    `json:"message,omitempty"` // of its latest failure; its beginning
 }
 
 // Under reports whether the incident is under way.

@@ -200,6 +200,10 @@ func (t *Tracker) join(i *Incident, c *Connection, at time.Time) {
 	}
 }
 
+// maxMemberMessage bounds the message of each member, in bytes: an incident may have
+// thousands.
+const maxMemberMessage = 160
+
 // hit notes a failure of a connection that is in the incident.
 func (t *Tracker) hit(i *Incident, c *Connection, cause Cause, sync string, at time.Time) {
 	t.touched[i.ID] = true
@@ -210,7 +214,7 @@ func (t *Tracker) hit(i *Incident, c *Connection, cause Cause, sync string, at t
 			i.DownSince = at
 		}
 	}
-	m.LastFailed, m.LastSync, m.Message = at, sync, cut(c.Failure.Message, 500)
+	m.LastFailed, m.LastSync, m.Message = at, sync, cut(c.Failure.Message, maxMemberMessage)
 	m.Failures++
 	i.LastSeen = at
 	i.Failures++

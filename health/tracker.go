@@ -227,6 +227,34 @@ func (t *Tracker) Incidents() []Incident {
 	return all
 }
 
+// A Count is how many there are, of each kind that can be: zeros included.
+type Count struct {
+	Health    map[State]int
+	Failing   int
+	Incidents map[Severity]int // under way
+	Tickets   int              // of incidents under way
+}
+
+// Count counts connections and incidents.
+func (t *Tracker) Count() Count {
+	c := Count{Health: map[State]int{Healthy: 0, Degraded: 0, Down: 0, NeedsAction: 0, Unmeasured: 0}, Incidents: map[Severity]int{Sev1: 0, Sev2: 0, Sev3: 0, Sev4: 0}}
+	for _, have := range t.connections {
+		c.Health[have.Health]++
+		if have.Failing() {
+			c.Failing++
+		}
+	}
+	for _, i := range t.incidents {
+		if i.Under() {
+			c.Incidents[i.Severity]++
+			if i.TicketOpen {
+				c.Tickets++
+			}
+		}
+	}
+	return c
+}
+
 // Size returns how many connections, those that are paused left out, have a
 // connector or kind of destination: what a shared scope's reach is a share of.
 func (t *Tracker) Size(s Scope) int { return t.size[s] }

@@ -20,7 +20,7 @@ type keeper struct {
 func (p *process) newKeeper(name string) *keeper {
 	k := &keeper{}
 	versions := sync.OnceValue(p.versions)
-	k.Service = watch.New(watch.Config{Store: p.store, Name: name, Runbooks: p.runbooks, PublicURL: p.settings.publicURL, Log: p.log, Secrets: k.secrets,
+	k.Service = watch.New(watch.Config{Store: p.store, Name: name, Runbooks: p.runbooks, PublicURL: p.settings.publicURL, Log: p.log, Secrets: k.secrets, Metrics: watch.NewMetrics(p.registry),
 		Version: func(kind string, destination bool) string { return versions()[versioned{kind, destination}] },
 		Beside:  []func(context.Context){func(ctx context.Context) { k.deliverer.Run(ctx) }}})
 	k.WatchAlerts()

@@ -53,7 +53,7 @@ func (w *world) takeEvent(ctx context.Context, tx *store.Store, e *store.Event) 
 	f := health.Fact{Seq: e.ID, At: e.At, Connection: e.ConnectionID, Sync: e.SyncID}
 	switch kind, what, _ := strings.Cut(e.Type, "."); {
 	case e.Type == "sync.ended":
-		return w.ended(f, e)
+		return w.ended(ctx, tx, f, e)
 	case e.Type == "connection.delayed":
 		f.Kind = health.Delayed
 		w.observe(f)
@@ -67,6 +67,16 @@ func (w *world) takeEvent(ctx context.Context, tx *store.Store, e *store.Event) 
 	return nil
 }
 
+// read reads an event's data, and reports whether it could: one that cannot be
+// read, of another version it may be, must not stop all others.
+func (w *world) read(e *store.Event, into any) bool {
+	err := json.Unmarshal(e.Data, into)
+	if err != nil {
+		w.Log.Warn("an event that the health tracker cannot read is passed over", "event", e.ID, "type", e.Type, "error", err)
+	}
+	return err == nil
+}
+
 // endedData is what is read of the data of sync.ended, as package scheduler
 // writes it.
 type endedData struct {
@@ -78,10 +88,17 @@ type endedData struct {
 // ended tells of a sync. One that was lost with its worker says so as its outcome,
 // and ended for good where there is an error. What waits for a quota, or was
 // cancelled, is no failure.
-func (w *world) ended(f health.Fact, e *store.Event) error {
+func (w *world) ended(ctx context.Context, tx *store.Store, f health.Fact, e *store.Event) error {
 	var d endedData
-	if err := json.Unmarshal(e.Data, &d); err != nil {
-		return err
+	if !w.read(e, &d) {
+		return nil
+	}
+	if _, known := w.tracker.Connection(f.Connection); !known {
+		seen := f
+		seen.Seq = 0
+		if err := w.seenAgain(ctx, tx, seen); err != nil {
+			return err
+		}
 	}
 	f.Failure = failureOf(d.Error, d.Approval)
 	switch d.Outcome {
@@ -149,8 +166,8 @@ type object struct {
 
 func (w *world) checked(ctx context.Context, tx *store.Store, f health.Fact, e *store.Event) error {
 	var o object
-	if err := json.Unmarshal(e.Data, &o); err != nil {
-		return err
+	if !w.read(e, &o) {
+		return nil
 	}
 	f.Endpoint, f.Kind = o.ID, health.SetupGood
 	if o.Setup == store.Broken {
@@ -191,8 +208,8 @@ func problemOf(ctx context.Context, tx *store.Store, id string) (string, error) 
 // renamed tells of the connections of a source or destination that was changed.
 func (w *world) renamed(ctx context.Context, tx *store.Store, f health.Fact, e *store.Event, kind string) error {
 	var o object
-	if err := json.Unmarshal(e.Data, &o); err != nil {
-		return err
+	if !w.read(e, &o) {
+		return nil
 	}
 	filter := store.ConnectionFilter{SourceID: o.ID}
 	if kind == "destination" {

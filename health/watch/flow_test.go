@@ -251,6 +251,39 @@ func TestTheFirstStart(t *testing.T) {
 	})
 }
 
+// What cannot be read is passed over: the rest goes on.
+func TestOneBadEventOrRotaStopsNothing(t *testing.T) {
+	dialects(t, func(t *testing.T, w *world) {
+		w.check(w.store.CreateRota(t.Context(), &store.Rota{Name: "broken", Enabled: true, Plan: json.RawMessage(`{"levels": [{}]}`)}))
+		w.rota("ann")
+		c := w.connect(1)[0]
+		w.check(w.store.AppendEvents(t.Context(), store.Event{Type: "sync.ended", ConnectionID: c.ID, Data: json.RawMessage(`[]`)},
+			store.Event{Type: "source.checked"}, store.Event{Type: "sync.ended", ConnectionID: "con_gone", Data: json.RawMessage(`{"outcome": "succeeded"}`)}))
+		w.fail(c)
+		w.pass(48 * time.Hour)
+		if i := w.incidents()[0]; i.Assignee != "ann" || i.FiledAt.IsZero() {
+			t.Errorf("%+v", i)
+		}
+	})
+}
+
+// A connection that nobody has told of is met with its first sync.
+func TestAConnectionThatWasMadeUnseen(t *testing.T) {
+	dialects(t, func(t *testing.T, w *world) {
+		w.connect(1)
+		w.settle()
+		src := &store.Source{Name: "unseen", Connector: "shop"}
+		w.check(w.store.CreateSource(t.Context(), src))
+		c := &store.Connection{Name: "unseen", SourceID: src.ID, DestinationID: w.target.ID, Schedule: store.Schedule{Kind: store.Manual}}
+		w.check(w.store.CreateConnection(t.Context(), c))
+		w.fail(c)
+		w.settle()
+		if h := w.health(c); h.Health != store.NeedsAction {
+			t.Errorf("%+v", h)
+		}
+	})
+}
+
 func TestRulesAreASetting(t *testing.T) {
 	dialects(t, func(t *testing.T, w *world) {
 		c := w.connect(1)[0]

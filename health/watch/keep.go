@@ -48,6 +48,7 @@ func (w *world) keep(ctx context.Context, tx *store.Store, by actor) error {
 			return err
 		}
 	}
+	w.told = effects
 	return w.Step("kept")
 }
 

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
 	"github.com/sluicehq/sluice/health/watch"
@@ -72,7 +73,7 @@ func newWorld(t *testing.T, url string) *world {
 	t.Cleanup(w.close)
 	w.target = &store.Destination{Name: "warehouse", Kind: "duckdb"}
 	w.check(w.store.CreateDestination(t.Context(), w.target))
-	w.config = watch.Config{Store: w.store, Name: "one", PublicURL: "https://sluice.example.com", Log: slog.New(slog.DiscardHandler)}
+	w.config = watch.Config{Store: w.store, Name: "one", PublicURL: "https://sluice.example.com", Log: slog.New(slog.DiscardHandler), Metrics: watch.NewMetrics(prometheus.NewRegistry())}
 	w.service = watch.New(w.config)
 	return w
 }

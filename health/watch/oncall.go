@@ -3,7 +3,6 @@ package watch
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -34,10 +33,7 @@ func (w *world) assignAll(ctx context.Context, tx *store.Store) error {
 				rotas = []store.Rota{}
 			}
 		}
-		who, err := w.onCall(rotas, &i, e.Level, e.At)
-		if err != nil {
-			return err
-		}
+		who := w.onCall(rotas, &i, e.Level, e.At)
 		if who == "" {
 			continue // nobody is; who it was assigned to stays
 		}
@@ -51,29 +47,35 @@ func (w *world) assignAll(ctx context.Context, tx *store.Store) error {
 }
 
 // onCall returns the id of the person of that level of the first rota that is for
-// the incident; of its last one, where it has fewer levels.
-func (w *world) onCall(rotas []store.Rota, i *health.Incident, level int, at time.Time) (string, error) {
+// the incident; of its last one, where it has fewer levels. A rota that cannot be
+// read has nobody: the tracker does not stop for it.
+func (w *world) onCall(rotas []store.Rota, i *health.Incident, level int, at time.Time) string {
 	for k := range rotas {
 		if !rotas[k].Enabled || !w.fits(&rotas[k].Match, i) {
 			continue
 		}
-		var plan rota.Plan
-		if err := json.Unmarshal(rotas[k].Plan, &plan); err != nil {
-			return "", fmt.Errorf("read the rota %s: %w", rotas[k].Name, err)
-		}
-		r, err := rota.New(plan)
+		r, err := compiled(rotas[k].Plan)
 		if err != nil {
-			return "", fmt.Errorf("the rota %s: %w", rotas[k].Name, err)
+			w.Log.Warn("nobody of a rota can be called: it cannot be read", "rota", rotas[k].Name, "error", err)
+			continue
 		}
 		on := r.On(at)
 		for n := min(level, len(on)-1); n >= 0; n-- {
 			if on[n].Person != "" {
-				return on[n].Person, nil
+				return on[n].Person
 			}
 		}
-		return "", nil
+		return ""
 	}
-	return "", nil
+	return ""
+}
+
+func compiled(raw json.RawMessage) (*rota.Rota, error) {
+	var plan rota.Plan
+	if err := json.Unmarshal(raw, &plan); err != nil {
+		return nil, err
+	}
+	return rota.New(plan)
 }
 
 // fits reports whether a tracker, channel or rota is for the incident: one of its

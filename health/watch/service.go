@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -42,6 +43,8 @@ type Config struct {
 	Lease time.Duration // of leading; default 15 s
 	Batch int           // events that are taken at once; default 500
 	Log   *slog.Logger  // nil: slog.Default
+
+	Metrics *Metrics // nil: nothing is shown
 
 	// Step is called before each step of keeping what follows, and may end it with
 	// an error as a crash would; for tests. nil: nothing.
@@ -144,6 +147,11 @@ const lookTime = time.Minute
 func (s *Service) look(ctx context.Context) (more bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
+	defer func() {
+		if p := recover(); p != nil { // a mistake of the tracker must not end the platform
+			more, err = false, fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
 	return s.Look(ctx)
 }
 
@@ -154,6 +162,7 @@ func (s *Service) Look(ctx context.Context) (more bool, err error) {
 	defer s.mu.Unlock()
 	if err := s.lead(ctx); err != nil || !s.leading {
 		s.world = nil // another one goes on with it
+		s.Metrics.hide()
 		return false, err
 	}
 	return s.work(ctx)
@@ -275,6 +284,9 @@ func (s *Service) take(ctx context.Context) (more bool, err error) {
 		return false, fmt.Errorf("take in what has happened: %w", err)
 	}
 	s.world, s.seen, s.met = after, seen, true
+	s.Metrics.show(after.tracker)
+	s.Metrics.count(after.told)
+	after.told = nil
 	return more, nil
 }
 

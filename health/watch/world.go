@@ -24,6 +24,7 @@ type world struct {
 	seq           int64                   // the latest event that was taken, or passed over
 	kept          map[string]keptIncident // by id
 	effects       []health.Effect         // to be kept
+	told          []health.Effect         // that were kept last
 }
 
 // keptIncident is what of an incident is in the store.
