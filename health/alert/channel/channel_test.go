@@ -238,7 +238,9 @@ func TestWebhookIsNotLedAway(t *testing.T) {
 		t.Error("it was led away")
 	}
 	var s *outwardtest.Server
-	s = outwardtest.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, s.URL+"/other", http.StatusTemporaryRedirect) }))
+	s = outwardtest.Start(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, s.URL+"/other", http.StatusTemporaryRedirect)
+	}))
 	c := open(t, channel.Webhook(), json.RawMessage(`{"url":"`+s.URL+`/h","secret":"whsec_c2x1aWNlIHRlc3RzIHNpZ24gd2l0aCB0aGlzIGtleQ=="}`))
 	if _, err := c.Send(t.Context(), firing("n1")); sluice.AsError(err).Code != "delivery_redirect" || s.Seen() != 1 {
 		t.Errorf("asked %d times: %v", s.Seen(), err)
