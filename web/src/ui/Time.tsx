@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from 'react';
 import classes from './Time.module.css';
 import { copyText } from './copy';
-import { duration, fromNow, fullTime, none, time, utc } from './format';
+import { date, duration, fromNow, fullTime, none, time, timeOfDay, utc } from './format';
 
 const listeners = new Set<() => void>();
 let now = Date.now();
@@ -53,7 +53,14 @@ export function Time({ at, otherwise = none, copy }: Props) {
   return <Exact at={at} text={time(at)} copy={copy} />;
 }
 
-function Exact({ at, text, copy }: { at: string | number | Date; text: string; copy?: boolean }) {
+/** As Time, with seconds: for what happens several times a minute. */
+export function TimeSeconds({ at, otherwise = none }: Props) {
+  if (at === null || at === undefined || at === '') return <span className="faint">{otherwise}</span>;
+  const today = new Date(at).toDateString() === new Date().toDateString();
+  return <Exact at={at} text={today ? timeOfDay(at) : `${date(at)}, ${timeOfDay(at)}`} />;
+}
+
+function Exact({ at, text, copy }: { at: string | number | Date; text: string; copy?: boolean | undefined }) {
   const shown = (
     <time dateTime={new Date(at).toISOString()} title={exact(at)} className="num">
       {text}

@@ -10,7 +10,7 @@ import { ConfirmPlan } from '../../ui/ConfirmPlan';
 import { CopyAs } from '../../ui/CopyAs';
 import { Section } from '../../ui/PageFrame';
 import { EmptyState, Load, sentence } from '../../ui/States';
-import { Time, TimeAgo } from '../../ui/Time';
+import { TimeAgo, TimeSeconds } from '../../ui/Time';
 import { plural, streamName } from '../../ui/format';
 import { useUrl } from '../../ui/useUrl';
 import classes from './State.module.css';
@@ -118,7 +118,7 @@ function History({ current }: { current: State }) {
                         <input type="radio" name="to" aria-label={`Compare to state ${s.id}`} checked={to === s.id} onChange={() => set({ to: String(s.id) })} />
                       </td>
                       <td>
-                        <Time at={s.at} />
+                        <TimeSeconds at={s.at} />
                       </td>
                       <td>
                         {s.current ? <b>current</b> : null} {s.sync_id ? <Link to="/connections/$id/syncs/$sync" params={{ id: c.id, sync: s.sync_id }}>{originWords(s)}</Link> : originWords(s)}
@@ -169,7 +169,7 @@ function Diff({ from, to }: { from: number; to: number }) {
         <div className="stack">
           <div className="row wrap">
             <span>
-              State {d.from.id} of <Time at={d.from.at} /> against state {d.to.id} of <Time at={d.to.at} />
+              State {d.from.id} of <TimeSeconds at={d.from.at} /> against state {d.to.id} of <TimeSeconds at={d.to.at} />
             </span>
             <span className="grow" />
             <CopyAs call={{ method: 'GET', path: `/api/v1/connections/${c.id}/state/diff?from=${from}&to=${to}` }} />

@@ -40,13 +40,13 @@ export function StreamEditor({ stream: s, choice: c, columns, mayEdit, onChange,
           <IconClose size={16} />
         </ActionIcon>
       </div>
-      {s.offered?.doc && <p className="dim">{s.offered.doc}</p>}
+      {s.offered?.doc && <p className={classes.doc}>{s.offered.doc}</p>}
       <div className={classes.fields}>
         <Switch className={classes.whole} label="Sync this stream" checked={c.selected} disabled={fixed} onChange={(e) => onChange({ selected: e.currentTarget.checked })} />
-        <Select label="Read" data={[{ value: '', label: `By itself${s.offered?.modes[0] ? ` (${modeWords[s.offered.modes[0]]})` : ''}` }, ...modes.map(option)]} value={c.mode} allowDeselect={false} disabled={fixed} onChange={(v) => onChange({ mode: v ?? '' })} />
-        <Select label="Write" data={[{ value: '', label: 'By itself' }, ...all.write.map(option)]} value={c.write} allowDeselect={false} disabled={fixed} description={writeMeans[c.write]} inputWrapperOrder={['label', 'input', 'description']} onChange={(v) => onChange({ write: v ?? '' })} />
+        <Select label="Read" data={[{ value: '', label: `Automatic${s.offered?.modes[0] ? ` (${modeWords[s.offered.modes[0]]})` : ''}` }, ...modes.map(option)]} value={c.mode} allowDeselect={false} disabled={fixed} onChange={(v) => onChange({ mode: v ?? '' })} />
+        <Select label="Write" data={[{ value: '', label: 'Automatic' }, ...all.write.map(option)]} value={c.write} allowDeselect={false} disabled={fixed} description={writeMeans[c.write]} inputWrapperOrder={['label', 'input', 'description']} onChange={(v) => onChange({ write: v ?? '' })} />
         <MultiSelect className={classes.whole} label="Primary key" placeholder={c.primary_key.length > 0 ? undefined : s.offered?.key?.length ? `as the source says: ${s.offered.key.join(', ')}` : 'as the source says'} data={names} value={c.primary_key} disabled={fixed} searchable clearable clearButtonProps={{ 'aria-label': 'Clear the primary key' }} onChange={(v) => onChange({ primary_key: v })} />
-        <Select label="Cursor" data={[{ value: '', label: s.offered?.cursors?.[0] ? `By itself (${s.offered.cursors[0]})` : 'By itself' }, ...(s.offered?.cursors?.length ? s.offered.cursors : names).map((n) => ({ value: n, label: n }))]} value={c.cursor} allowDeselect={false} searchable disabled={fixed} onChange={(v) => onChange({ cursor: v ?? '' })} />
+        <Select label="Cursor" data={[{ value: '', label: s.offered?.cursors?.[0] ? `Automatic (${s.offered.cursors[0]})` : 'Automatic' }, ...(s.offered?.cursors?.length ? s.offered.cursors : names).map((n) => ({ value: n, label: n }))]} value={c.cursor} allowDeselect={false} searchable disabled={fixed} onChange={(v) => onChange({ cursor: v ?? '' })} />
         <Select label="Nested data" data={[{ value: '', label: 'As the connection says' }, option('json'), option('tables')]} value={c.nested} allowDeselect={false} disabled={fixed} onChange={(v) => onChange({ nested: v ?? '' })} />
         <TextInput className={classes.whole} label="Table" placeholder="by rule, from the stream’s name" value={c.table} disabled={fixed} onChange={(e) => onChange({ table: e.currentTarget.value })} />
       </div>

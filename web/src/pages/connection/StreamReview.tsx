@@ -1,7 +1,7 @@
 import { Button, Modal } from '@mantine/core';
 import { notifications } from '@mantine/notifications';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
-import { api, asApiError, body, type Schemas } from '../../api/client';
+import { api, asApiError, body } from '../../api/client';
 import { keys } from '../../api/keys';
 import { CopyAs } from '../../ui/CopyAs';
 import { ErrorState, PartialNote } from '../../ui/States';

@@ -64,8 +64,8 @@ function Streams({ streams, seen }: { streams: ConnectionStream[]; seen: readonl
   const columns: Column<ConnectionStream>[] = [
     { key: 'name', head: 'Stream', width: 'minmax(160px, 2fr)', cell: (s) => <StreamName name={nameOf(s)} changed={drafts.has(nameOf(s))} /> },
     { key: 'synced', head: 'Synced', width: '96px', cell: (s) => (choice(s).selected ? <HealthBadge status="connected" word="Synced" /> : <HealthBadge status="paused" word="Left out" />) },
-    { key: 'mode', head: 'Read', width: '110px', cell: (s) => modeWords[choice(s).mode] ?? <span className="dim">{modeWords[s.offered?.modes[0] ?? ''] ?? 'by itself'}</span>, from: 560 },
-    { key: 'write', head: 'Write', width: '110px', cell: (s) => modeWords[choice(s).write] ?? <span className="dim">by itself</span>, from: 640 },
+    { key: 'mode', head: 'Read', width: '110px', cell: (s) => modeWords[choice(s).mode] ?? <span className="dim">{modeWords[s.offered?.modes[0] ?? ''] ?? 'automatic'}</span>, from: 560 },
+    { key: 'write', head: 'Write', width: '110px', cell: (s) => modeWords[choice(s).write] ?? <span className="dim">automatic</span>, from: 640 },
     { key: 'key', head: 'Primary key', width: 'minmax(90px, 1fr)', cell: (s) => <span className="cut">{choice(s).primary_key.join(', ') || <span className="dim">{s.offered?.key?.join(', ') ?? '–'}</span>}</span>, from: 820 },
     { key: 'columns', head: 'Columns', width: '120px', align: 'right', cell: (s) => <ColumnCount choice={choice(s)} all={columnsOf(s, seenColumns.get(nameOf(s))).length} />, from: 720 },
     { key: 'rows', head: 'Rows', width: '90px', align: 'right', cell: (s) => (s.offered && s.offered.row_count > 0 ? `≈ ${count(s.offered.row_count)}` : '–'), from: 980 },
@@ -91,7 +91,7 @@ function Streams({ streams, seen }: { streams: ConnectionStream[]; seen: readonl
           <Button variant="default" onClick={() => change([...picked], { selected: false })}>Leave out</Button>
           <Button variant="default" onClick={() => change([...picked], { mode: 'full_refresh' })}>Full refresh</Button>
           <Button variant="default" onClick={() => change([...picked], { mode: 'incremental' })}>Incremental</Button>
-          <Button variant="default" onClick={() => change([...picked], { mode: '', write: '' })}>Modes by itself</Button>
+          <Button variant="default" onClick={() => change([...picked], { mode: '', write: '' })}>Automatic modes</Button>
           <Button variant="subtle" color="gray" onClick={() => setPicked(new Set())}>Clear</Button>
         </div>
       )}
@@ -118,7 +118,7 @@ function Streams({ streams, seen }: { streams: ConnectionStream[]; seen: readonl
             <div>
               <StreamName name={nameOf(s)} changed={drafts.has(nameOf(s))} />
               <div className="dim">
-                {choice(s).selected ? 'synced' : 'left out'} · {modeWords[choice(s).mode || (s.offered?.modes[0] ?? '')] ?? 'read by itself'}
+                {choice(s).selected ? 'synced' : 'left out'} · {modeWords[choice(s).mode || (s.offered?.modes[0] ?? '')] ?? 'automatic'}
               </div>
             </div>
           )}

@@ -11,8 +11,8 @@ export function cursorWords(cursor: unknown): string {
     if (Array.isArray(value)) return;
     if (typeof value === 'object' && value !== null) {
       for (const [k, v] of Object.entries(value)) if (k !== 'v' && k !== 'seen') walk(v, k);
-    } else if (value !== null && value !== undefined && value !== '') {
-      found.push(name ? `${name} ${String(value)}` : String(value));
+    } else if (typeof value === 'number' || typeof value === 'boolean' || (typeof value === 'string' && value !== '')) {
+      found.push(name ? `${name} ${value}` : String(value));
     }
   };
   walk(cursor, '');

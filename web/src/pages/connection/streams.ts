@@ -49,7 +49,7 @@ export function patchOf(s: ConnectionStream, draft: Draft): Record<string, unkno
 
 const labels: Record<keyof Choice, string> = { selected: 'synced', mode: 'read', write: 'write', primary_key: 'primary key', cursor: 'cursor', exclude: 'left out', hash: 'hashed', nested: 'nested data', table: 'table' };
 
-const textOf = (value: Choice[keyof Choice]): string => (typeof value === 'boolean' ? (value ? 'yes' : 'no') : Array.isArray(value) ? value.join(', ') || 'by itself' : modeWords[value] ?? (value || 'by itself'));
+const textOf = (value: Choice[keyof Choice]): string => (typeof value === 'boolean' ? (value ? 'yes' : 'no') : Array.isArray(value) ? value.join(', ') || 'automatic' : modeWords[value] ?? (value || 'automatic'));
 
 export const modeWords: Record<string, string> = { full_refresh: 'full refresh', incremental: 'incremental', cdc: 'change log', append: 'append', merge: 'merge', soft_delete: 'mark deletes', history: 'history', replace: 'replace', json: 'one JSON column', tables: 'tables of their own' };
 
