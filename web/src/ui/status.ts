@@ -21,7 +21,6 @@ export const words: Record<string, { word: string; tone: Tone; means: string }> 
   syncing: { word: 'Syncing', tone: 'syncing', means: 'A sync runs.' },
   rescheduled: { word: 'Rescheduled', tone: 'waiting', means: 'It waits for the quota of its source.' },
   paused: { word: 'Paused', tone: 'paused', means: 'Somebody keeps it from running.' },
-  new: { word: 'Not run yet', tone: 'waiting', means: 'No sync of it has ended yet.' },
   // setup_state
   incomplete: { word: 'Not checked', tone: 'waiting', means: 'Its set-up was never checked.' },
   connected: { word: 'Connected', tone: 'healthy', means: 'Its last check succeeded.' },
