@@ -293,7 +293,15 @@ func (c *Control) patched(ctx context.Context, have endpoint, patch json.RawMess
 	if d, err = c.draft(ctx, have, want, tree, nulls); err != nil {
 		return nil, false, err
 	}
+	f, err := c.form(ctx, have.kind, have.connector)
+	if err != nil {
+		return nil, false, err
+	}
+	given := maps.Clone(d.set) // sealChanged takes out what stays as it is
 	if err := c.sealChanged(have, d); err != nil {
+		return nil, false, err
+	}
+	if err := c.bound(have, d, f.schema, given); err != nil {
 		return nil, false, err
 	}
 	changed = len(d.replaced) > 0 || string(encode(d.spec())) != string(encode(have.spec())) || !maps.Equal(d.secrets, have.secrets)

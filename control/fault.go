@@ -66,6 +66,7 @@ const (
 	CodePlanStale        = "plan_stale" // the world has changed since the plan was made
 	CodeReference        = "reference_unresolved"
 	CodeSecretUnreadable = "secret_unreadable"
+	CodeSecretAgain      = "secret_required_again"   // a change leads elsewhere and keeps secrets
 	CodeKeyReplaced      = "encryption_key_replaced" // this process must be started again with the new key
 	CodeBusy             = "busy"                    // too many operations are under way
 	CodeTimeLimit        = "time_limit"

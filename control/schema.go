@@ -23,6 +23,7 @@ type schema struct {
 	Required             []string           `json:"required"`
 	Items                *schema            `json:"items"`
 	Enum                 []any              `json:"enum"`
+	Default              any                `json:"default"`
 	Minimum              *float64           `json:"minimum"`
 	Maximum              *float64           `json:"maximum"`
 	AdditionalProperties json.RawMessage    `json:"additionalProperties"`

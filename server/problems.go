@@ -24,6 +24,7 @@ var problemCodes = map[string]string{
 	"not_there":               "The request refers to an object that does not exist.",
 	"unknown_connector":       "There is no connector or kind of destination of that name.",
 	"reference_unresolved":    "A reference to a variable or file cannot be resolved.",
+	"secret_required_again":   "The change leads to another system, and would take along secrets that were given for the former one; errors names them.",
 	"secret_unreadable":       "A secret that is kept cannot be decrypted: the key has changed.",
 	"encryption_key_replaced": "The encryption key was replaced while the server ran: it must be started again with the new one.",
 	"region_forbidden":        "The policy of the installation forbids connections between regions.",
