@@ -33,6 +33,19 @@ func Render(w Wall, zone *time.Location, name string) (Message, error) {
 	return Message{Subject: page.Subject(), HTML: html, Plain: page.plain()}, nil
 }
 
+// Shown calls do for each connection that a message shows, and its incident, nil for
+// none.
+func (w *Wall) Shown(do func(*Connection, *Incident)) {
+	for i := range w.Shared[:min(len(w.Shared), maxCauses)] {
+		for k := range w.Shared[i].Shown() {
+			do(&w.Shared[i].Connections[k], w.Shared[i].Incident)
+		}
+	}
+	for i := range w.Single[:min(len(w.Single), maxCauses)] {
+		do(&w.Single[i].Connections[0], w.Single[i].Incident)
+	}
+}
+
 // page is what the texts are made of.
 type page struct {
 	Wall

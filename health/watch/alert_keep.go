@@ -120,7 +120,7 @@ func (k *keeping) row(x *alert.Alert, before store.Alert) store.Alert {
 	if c, ok := k.tracker.Connection(x.Subject); ok {
 		row.ConnectionID, row.IncidentID = c.ID, c.Incident
 	} else if x.Kind == alert.TicketDue {
-		row.IncidentID = incidentNumber(k.tracker, x.Subject)
+		row.IncidentID = incidentOf(k.tracker, x.Subject)
 	}
 	return row
 }
@@ -240,14 +240,22 @@ func (a *alerts) alertMessage(ctx context.Context, n *alert.Notification, t *hea
 	return m, nil
 }
 
-// guarded takes the secrets of a connection out of a text that is about it.
+// guarded takes the secrets of connections out of a text that is about one, or about
+// their incident.
 func (a *alerts) guarded(ctx context.Context, text, subject string, t *health.Tracker) string {
-	c, ok := t.Connection(subject)
-	if !ok {
-		return text
+	about := []string{subject}
+	if i, ok := t.Incident(incidentOf(t, subject)); ok {
+		about = i.Active()
+		about = about[:min(len(about), maxListed)]
 	}
-	if m := a.Secrets(ctx, c.Source, c.Destination); m != nil {
-		return m.Text(text)
+	for _, id := range about {
+		c, ok := t.Connection(id)
+		if !ok {
+			continue
+		}
+		if m := a.Secrets(ctx, c.Source, c.Destination); m != nil {
+			text = m.Text(text)
+		}
 	}
 	return text
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/health"
@@ -167,8 +168,12 @@ func (a *alerts) burn(ctx context.Context, s *alert.Snapshot, plan *alert.Plan, 
 	return nil
 }
 
-// incidentNumber returns the id of the incident under way of that number, "" for none.
-func incidentNumber(t *health.Tracker, subject string) string {
+// incidentOf returns the id of the incident that is an alert's subject, "" for
+// none.
+func incidentOf(t *health.Tracker, subject string) string {
+	if !strings.HasPrefix(subject, "incident:") {
+		return ""
+	}
 	for _, i := range t.Incidents() {
 		if subject == fmt.Sprintf("incident:%d", i.Number) {
 			return i.ID

@@ -15,6 +15,7 @@ import (
 	"github.com/sluicehq/sluice/health/alert/channel"
 	"github.com/sluicehq/sluice/health/wall"
 	"github.com/sluicehq/sluice/health/watch"
+	"github.com/sluicehq/sluice/internal/mask"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -409,6 +410,39 @@ func TestTheWallAtItsTimes(t *testing.T) {
 		w.check(json.Unmarshal(all[len(all)-1].Payload, &m))
 		if m.State != channel.Notice || !strings.Contains(m.HTML, "<table") || !strings.Contains(m.Plain, cs[6].Name) || m.Link == "" {
 			t.Errorf("%+v", m)
+		}
+	})
+}
+
+// TestNoSecretIsTold is of texts that hold what a connection keeps secret.
+func TestNoSecretIsTold(t *testing.T) {
+	dialects(t, func(t *testing.T, w *world) {
+		c := w.config
+		c.Secrets = func(context.Context, string, string) *mask.Masker { return mask.New("hunter22-secret") }
+		w.alerting(c)
+		mail := w.channel("mail", store.Match{})
+		w.set(watch.WallKey, watch.WallSettings{Channels: []string{mail.ID}})
+		w.rule("refused", needs)
+		w.rule("due", alert.Rule{Kind: alert.TicketDue, Age: 30 * 24 * time.Hour})
+		told := refused
+		told.Message, told.Hint = "the token hunter22-secret was refused", "do not use hunter22-secret"
+		w.ended(store.Failed, &told, w.connect(2)...)
+		for range 4 {
+			w.pass(time.Minute)
+		}
+		w.pass(48 * time.Hour)
+		w.pass(time.Minute)
+		w.check(w.store.Transact(t.Context(), func(tx *store.Store) error {
+			_, err := w.service.SendWall(t.Context(), tx, "now")
+			return err
+		}))
+		if have := strings.Join(w.told(), " "); !strings.Contains(have, "wall to") || !strings.Contains(have, "due") {
+			t.Error(have)
+		}
+		for _, d := range w.deliveries() {
+			if (d.Kind == watch.TellWall || strings.HasPrefix(d.Kind, "alert.")) && strings.Contains(string(d.Payload), "hunter22") {
+				t.Errorf("%s tells a secret: %s", d.Kind, d.Payload)
+			}
 		}
 	})
 }

@@ -80,6 +80,9 @@ func (s *Service) SendWall(ctx context.Context, tx *store.Store, key string) (po
 }
 
 func (s *Service) postWall(ctx context.Context, tx *store.Store, set *WallSettings, w *wall.Wall, key string) (posted int, err error) {
+	if err := s.guardWall(ctx, tx, w); err != nil {
+		return 0, err
+	}
 	m, err := wall.Render(*w, set.Location(), "Sluice")
 	if err != nil {
 		return 0, err
@@ -105,6 +108,26 @@ func (s *Service) postWall(ctx context.Context, tx *store.Store, set *WallSettin
 		posted += kept
 	}
 	return posted, nil
+}
+
+// guardWall takes the secrets of connections out of what the messages say of them.
+func (s *Service) guardWall(ctx context.Context, tx *store.Store, w *wall.Wall) (failed error) {
+	w.Shown(func(c *wall.Connection, i *wall.Incident) {
+		have, err := tx.Connection(ctx, c.ID)
+		if err != nil {
+			if !errors.Is(err, store.ErrNotFound) {
+				failed = err
+			}
+			return
+		}
+		if m := s.Secrets(ctx, have.SourceID, have.DestinationID); m != nil {
+			c.Reason, c.Hint = m.Text(c.Reason), m.Text(c.Hint)
+			if i != nil {
+				i.Title = m.Text(i.Title)
+			}
+		}
+	})
+	return failed
 }
 
 // wallOf makes the digest of what is kept. since is when the one before was.
