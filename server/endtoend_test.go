@@ -29,6 +29,8 @@ func TestEverythingThroughTheAPI(t *testing.T) {
 	fleet(t, c)
 	overview(t, c, connection, sync)
 	timeline(t, c, connection)
+	health(t, p, c, connection)
+	outward(t, p, c)
 	c.call("list-runbooks", args{"code": "postgres_auth", "connector": "postgres"}, nil)
 	c.call("get-runbook", args{"runbook": "postgres-sign-in"}, nil)
 	c.refused("get-runbook", args{"runbook": "none"}, nil, "not_found")

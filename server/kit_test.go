@@ -19,6 +19,7 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/access"
 	"github.com/sluicehq/sluice/control"
+	"github.com/sluicehq/sluice/health/watch"
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/keyring"
 	"github.com/sluicehq/sluice/server"
@@ -81,6 +82,7 @@ type platform struct {
 	t       testing.TB
 	store   *store.Store
 	control *control.Control
+	watch   *watch.Service
 	access  *access.Access
 	server  *server.Server
 	http    *httptest.Server
@@ -128,7 +130,8 @@ func newPlatformAt(t testing.TB, url string, change ...func(*server.Config)) *pl
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	p.control = control.New(control.Options{Store: p.store, Keys: keys, Log: logger, Catalogue: p.catalogue})
+	p.watch = watch.New(watch.Config{Store: p.store, Name: "test", Log: logger})
+	p.control = control.New(control.Options{Store: p.store, Keys: keys, Log: logger, Catalogue: p.catalogue, Tracking: tracking{p.watch}})
 	if p.access, err = access.New(access.Config{Store: p.store, Password: access.Params{Memory: 64, Time: 1, Threads: 1}}); err != nil {
 		t.Fatal(err)
 	}
