@@ -4,6 +4,122 @@
  */
 
 export interface paths {
+    "/api/v1/alert-routes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the routes of alerts
+         * @description Answers which channels are told of which alerts, where the rule does not say.
+         */
+        get: operations["get-alert-routes"];
+        /**
+         * Set the routes of alerts
+         * @description Replaces all routes.
+         */
+        put: operations["put-alert-routes"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alert rules
+         * @description Lists the rules, by name unless asked for otherwise.
+         */
+        get: operations["list-alert-rules"];
+        put?: never;
+        /**
+         * Create an alert rule
+         * @description Keeps a new rule, which counts at once.
+         */
+        post: operations["create-alert-rule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alert-rules/{rule}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an alert rule
+         * @description Answers one rule.
+         */
+        get: operations["get-alert-rule"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete an alert rule
+         * @description Deletes a rule. Its alerts end.
+         */
+        delete: operations["delete-alert-rule"];
+        options?: never;
+        head?: never;
+        /**
+         * Change an alert rule
+         * @description Changes what is given.
+         */
+        patch: operations["update-alert-rule"];
+        trace?: never;
+    };
+    "/api/v1/alerts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List alerts
+         * @description Lists the alerts that fire and those that did, the latest first. Who may not see all connections sees those about the ones that they may.
+         */
+        get: operations["list-alerts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/alerts/{alert}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an alert
+         * @description Answers one alert.
+         */
+        get: operations["get-alert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/audit": {
         parameters: {
             query?: never;
@@ -232,6 +348,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/channel-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List kinds of channels
+         * @description Lists the ways in which people are told, with the JSON Schemas of their settings.
+         */
+        get: operations["list-channel-kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List channels
+         * @description Lists the channels, by name unless asked for otherwise.
+         */
+        get: operations["list-channels"];
+        put?: never;
+        /**
+         * Create a channel
+         * @description Keeps a new channel. Nothing goes to it until a rule, a route or the wall names it.
+         */
+        post: operations["create-channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/channels/{channel}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a channel
+         * @description Answers one channel, without its secrets.
+         */
+        get: operations["get-channel"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a channel
+         * @description Deletes a channel. Rules and routes that name it go on without it.
+         */
+        delete: operations["delete-channel"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a channel
+         * @description Changes what is given. A secret that is given replaces the one that is kept.
+         */
+        patch: operations["update-channel"];
+        trace?: never;
+    };
+    "/api/v1/channels/{channel}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send a test to a channel
+         * @description Sends a notification that says that it is a test.
+         */
+        post: operations["test-channel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connections": {
         parameters: {
             query?: never;
@@ -356,6 +564,46 @@ export interface paths {
          * @description Lists who has a role on the connection.
          */
         get: operations["list-connection-grants"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection}/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the health of a connection
+         * @description Answers how a connection is and why, and its uptime and data downtime over a period.
+         */
+        get: operations["get-connection-health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/connections/{connection}/health/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the history of a connection's health
+         * @description Lists the times in which its health was the same, the latest first.
+         */
+        get: operations["list-connection-health-history"];
         put?: never;
         post?: never;
         delete?: never;
@@ -642,6 +890,66 @@ export interface paths {
         get: operations["get-connector"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List deliveries
+         * @description Lists what was, or is to be, sent to trackers and channels, the latest first.
+         */
+        get: operations["list-deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{delivery}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a delivery
+         * @description Answers one delivery with what is sent.
+         */
+        get: operations["get-delivery"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deliveries/{delivery}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry a delivery
+         * @description Tries a delivery at once that has failed, was dropped, or waits for its next attempt.
+         */
+        post: operations["retry-delivery"];
         delete?: never;
         options?: never;
         head?: never;
@@ -960,6 +1268,298 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the health of the fleet
+         * @description Counts connections by health, incidents by state, and alerts that fire.
+         */
+        get: operations["get-health"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/health/policy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the rules of the health tracker
+         * @description Answers thresholds, due dates and escalation as they are set; what is missing is by default.
+         */
+        get: operations["get-health-policy"];
+        /**
+         * Set the rules of the health tracker
+         * @description Replaces all rules. What they change of connections and incidents follows at once.
+         */
+        put: operations["put-health-policy"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/health/report": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Report uptime and data downtime
+         * @description Sums up, over any period for which the history is kept, for how long connections had which health, by connection, connector or team.
+         */
+        get: operations["get-health-report"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List incidents
+         * @description Lists incidents, the latest first unless asked for otherwise. Who may not see all connections sees the incidents of those that they may.
+         */
+        get: operations["list-incidents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get an incident
+         * @description Answers one incident. Its connections, timeline, tickets and review have lists of their own.
+         */
+        get: operations["get-incident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        /**
+         * Change an incident
+         * @description Changes severity, assignee, due date or title: what is given.
+         */
+        patch: operations["update-incident"];
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident}/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge an incident
+         * @description Says that somebody sees to it: it no longer escalates for not being heard.
+         */
+        post: operations["acknowledge-incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident}/comments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Comment on an incident
+         * @description Adds to the timeline, and to the tickets.
+         */
+        post: operations["comment-on-incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident}/connections": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the connections of an incident
+         * @description Lists the connections that are or were in it, in the order in which they joined.
+         */
+        get: operations["list-incident-connections"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident}/merge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Merge an incident into another
+         * @description Makes it a part of another one, for good, and answers that one.
+         */
+        post: operations["merge-incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident}/resolve": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Resolve an incident
+         * @description Ends it by hand. A connection that fails again for the same cause opens it again.
+         */
+        post: operations["resolve-incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident}/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the review of an incident
+         * @description Answers what was learned from it; 404 while nobody has written it.
+         */
+        get: operations["get-incident-review"];
+        /**
+         * Write the review of an incident
+         * @description Keeps the review with its action items, in place of what there is. Who owns an action item is reminded as its due date nears.
+         */
+        put: operations["put-incident-review"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident}/split": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Split an incident
+         * @description Makes an incident of its own of some of its connections, and answers that one. It is not merged by itself.
+         */
+        post: operations["split-incident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/incidents/{incident}/timeline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the timeline of an incident
+         * @description Lists what has happened, in order.
+         */
+        get: operations["list-incident-events"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/on-call": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get who is on call
+         * @description Answers who is on call, and who follows, by every enabled rota.
+         */
+        get: operations["get-on-call"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/operations": {
         parameters: {
             query?: never;
@@ -1120,6 +1720,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/rota-previews": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview a rota
+         * @description Answers the shifts of a plan that need not be kept.
+         */
+        post: operations["preview-rota"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rotas": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List rotas
+         * @description Lists the rotas, by name unless asked for otherwise.
+         */
+        get: operations["list-rotas"];
+        put?: never;
+        /**
+         * Create a rota
+         * @description Keeps a new rota, by which incidents are assigned at once.
+         */
+        post: operations["create-rota"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/rotas/{rota}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a rota
+         * @description Answers one rota with its plan.
+         */
+        get: operations["get-rota"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a rota
+         * @description Deletes a rota. Incidents stay with whom they are assigned to.
+         */
+        delete: operations["delete-rota"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a rota
+         * @description Changes what is given. Lists, those of people, levels, overrides and holidays too, are replaced whole.
+         */
+        patch: operations["update-rota"];
+        trace?: never;
+    };
+    "/api/v1/rotas/{rota}/shifts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the shifts of a rota
+         * @description Lists who is on call, and when nobody is, over a period of at most 120 days.
+         */
+        get: operations["list-shifts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runbooks": {
         parameters: {
             query?: never;
@@ -1178,6 +1870,58 @@ export interface paths {
         options?: never;
         head?: never;
         patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List silences
+         * @description Lists silences and maintenance windows that are not over, the latest first.
+         */
+        get: operations["list-silences"];
+        put?: never;
+        /**
+         * Create a silence
+         * @description Keeps alerts from being told for a time, or in hours that come back. What has changed until its end is told then.
+         */
+        post: operations["create-silence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/silences/{silence}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a silence
+         * @description Answers one silence.
+         */
+        get: operations["get-silence"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a silence
+         * @description Deletes a silence, which ends it.
+         */
+        delete: operations["delete-silence"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a silence
+         * @description Changes what is given.
+         */
+        patch: operations["update-silence"];
         trace?: never;
     };
     "/api/v1/sources": {
@@ -1452,6 +2196,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tickets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List tickets
+         * @description Lists the tickets of incidents, the latest first.
+         */
+        get: operations["list-tickets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tickets/{ticket}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a ticket
+         * @description Answers what is known of one ticket.
+         */
+        get: operations["get-ticket"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tokens": {
         parameters: {
             query?: never;
@@ -1491,6 +2275,98 @@ export interface paths {
          * @description Ends a token: one's own, or with the permission to manage that of another.
          */
         delete: operations["revoke-token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tracker-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List kinds of trackers
+         * @description Lists the ticket systems that incidents can be filed to, with the JSON Schemas of their settings.
+         */
+        get: operations["list-tracker-kinds"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trackers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List trackers
+         * @description Lists the trackers to which tickets are filed, beside those that Sluice keeps itself.
+         */
+        get: operations["list-trackers"];
+        put?: never;
+        /**
+         * Create a tracker
+         * @description Keeps a new tracker. Incidents that are filed from now on go to it, too; test it first.
+         */
+        post: operations["create-tracker"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trackers/{tracker}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get a tracker
+         * @description Answers one tracker, without its secrets.
+         */
+        get: operations["get-tracker"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a tracker
+         * @description Deletes a tracker in which no tickets are open, or with force: then nothing is heard of those any more.
+         */
+        delete: operations["delete-tracker"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a tracker
+         * @description Changes what is given. A secret that is given replaces the one that is kept.
+         */
+        patch: operations["update-tracker"];
+        trace?: never;
+    };
+    "/api/v1/trackers/{tracker}/test": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Test a tracker
+         * @description Asks the system whether the credentials and names are good for tickets. It makes none.
+         */
+        post: operations["test-tracker"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1612,6 +2488,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/wall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the wall
+         * @description Answers the digest of all failing connections: shared causes first, and the worst first.
+         */
+        get: operations["get-wall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wall/message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the wall as it is sent
+         * @description Answers the digest as HTML and as plain text. The HTML alone is at /wall.html.
+         */
+        get: operations["get-wall-message"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wall/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send the wall now
+         * @description Sends the digest now to where its settings say.
+         */
+        post: operations["send-wall"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/wall/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get the settings of the wall
+         * @description Answers when the digest is sent, and where to.
+         */
+        get: operations["get-wall-settings"];
+        /**
+         * Set the settings of the wall
+         * @description Replaces when the digest is sent, and where to.
+         */
+        put: operations["put-wall-settings"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workers": {
         parameters: {
             query?: never;
@@ -1656,6 +2616,261 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        ActionItem: {
+            /**
+             * Format: date-time
+             * @description When it was done; missing: it is not.
+             * @example 2026-12-20T00:00:00Z
+             */
+            done_at?: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             * @example 2026-12-21T00:00:00Z
+             */
+            due_at?: string;
+            /**
+             * @description Who does it.
+             * @example ana@example.com
+             */
+            owner?: string;
+            /**
+             * Format: date-time
+             * @description When somebody was last reminded of it.
+             * @example 2026-12-18T00:00:00Z
+             */
+            reminded_at?: string;
+            /**
+             * @description What is to be done.
+             * @example warn before passwords expire
+             */
+            what: string;
+        };
+        ActionSpec: {
+            /**
+             * Format: date-time
+             * @description When it was done; left out: it is not.
+             * @example 2026-12-20T00:00:00Z
+             */
+            done_at?: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             * @example 2026-12-21T00:00:00Z
+             */
+            due_at?: string;
+            /**
+             * @description Who does it.
+             * @example ana@example.com
+             */
+            owner?: string;
+            /**
+             * @description What is to be done.
+             * @example warn before passwords expire
+             */
+            what: string;
+        };
+        Alert: {
+            /**
+             * @description The connection that it is about.
+             * @example con_01hx5k2m8q4z7w9c3v6b
+             */
+            connection_id?: string;
+            /**
+             * @description What was measured.
+             * @example {
+             *       "value": 14
+             *     }
+             */
+            data?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description The id.
+             * @example alr_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * @description The incident that it is about.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            incident_id?: string;
+            /**
+             * @description By which it is routed, grouped and silenced.
+             * @example {
+             *       "connector": "postgres"
+             *     }
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description How often somebody was told.
+             * @example 1
+             */
+            notifications: number;
+            /**
+             * Format: date-time
+             * @description When somebody was last told.
+             * @example 2026-11-21T14:01:00Z
+             */
+            notified_at?: string;
+            /**
+             * Format: date-time
+             * @description When it ceased to.
+             * @example 2026-11-21T16:00:00Z
+             */
+            resolved_at?: string;
+            /**
+             * @description The rule.
+             * @example rul_01hx5k2m8q4z7w9c3v6b
+             */
+            rule_id: string;
+            /**
+             * @description sev1 is the worst.
+             * @example sev2
+             * @enum {string}
+             */
+            severity: "sev1" | "sev2" | "sev3" | "sev4" | "";
+            /**
+             * @description The silence that keeps it from being told.
+             * @example sil_01hx5k2m8q4z7w9c3v6b
+             */
+            silenced_by?: string;
+            /**
+             * Format: date-time
+             * @description Since when it fires.
+             * @example 2026-11-21T14:00:00Z
+             */
+            since: string;
+            /**
+             * @description Whether it still fires.
+             * @example firing
+             * @enum {string}
+             */
+            state: "firing" | "resolved";
+            /**
+             * @description What fires: a connection, a region, a worker, or a part of the fleet.
+             * @example connector postgres
+             */
+            subject: string;
+            /**
+             * @description In a line.
+             * @example 14 of 120 connections of postgres fail
+             */
+            summary: string;
+            /**
+             * @description The team that it is of.
+             * @example growth
+             */
+            team?: string;
+        };
+        AlertRule: {
+            /**
+             * Format: double
+             * @description The threshold, from which on it holds: a number, a share of 0 to 1 for failing_share, or how many times too fast for error_budget_burn.
+             * @example 0.1
+             */
+            above?: number;
+            /**
+             * @description How late, how long waiting, or how soon due, by the kind.
+             * @example 1h
+             */
+            age?: string;
+            /**
+             * Format: int64
+             * @description failing_share: so many connections must fail, too, so that one of one is no alarm.
+             * @example 3
+             */
+            at_least?: number;
+            /**
+             * @description Fires for each connector, team or region by itself; left out: for all in one.
+             * @example connector
+             */
+            by?: string;
+            /**
+             * @description Ids of the channels that are told; left out: as the routes say.
+             * @example [
+             *       "chn_01hx5k2m8q4z7w9c3v6b"
+             *     ]
+             */
+            channels?: string[];
+            /**
+             * @description How long it must not hold before it is resolved.
+             * @example 10m
+             */
+            clear?: string;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             * @example 2026-11-20T09:00:00Z
+             */
+            created_at: string;
+            /**
+             * @description Who made it.
+             * @example usr_01hx5k2m8q4z7w9c3v6b
+             */
+            created_by: string;
+            /**
+             * @description Whether it is looked at; the alerts of a disabled rule end at once.
+             * @default true
+             * @example true
+             */
+            enabled: boolean;
+            /** @description What it looks at; left out: everything. */
+            filter?: components["schemas"]["FilterSpec"];
+            /**
+             * @description How long it must hold before it fires.
+             * @example 10m
+             */
+            for?: string;
+            /**
+             * @description The id.
+             * @example rul_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * @description What it looks at: docs/alerts.md says which settings go with each.
+             * @example failing_share
+             * @enum {string}
+             */
+            kind: "connection_health" | "freshness_delayed" | "failing_count" | "failing_share" | "oldest_delay" | "error_budget_burn" | "queue_depth" | "queue_age" | "worker_lost" | "region_without_workers" | "ticket_due";
+            /**
+             * @description Unique among rules, whatever the case of its letters.
+             * @example too many fail
+             */
+            name: string;
+            /**
+             * Format: double
+             * @description error_budget_burn: the share of time that is promised, such as 0.995.
+             * @example 0.995
+             */
+            objective?: number;
+            /**
+             * @description sev1 (the worst) to sev4; left out: the incident's where there is one, else sev3.
+             * @example sev2
+             */
+            severity?: string;
+            /**
+             * @description connection_health: the kinds of health that fire: degraded, down, needs_action.
+             * @example [
+             *       "down"
+             *     ]
+             */
+            states?: string[];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             * @example 2026-11-21T13:00:00Z
+             */
+            updated_at: string;
+            /**
+             * @description error_budget_burn: over which it is measured, at least an hour.
+             * @example 24h
+             */
+            window?: string;
+        };
         Attempt: {
             /**
              * Format: int64
@@ -1899,10 +3114,38 @@ export interface components {
              */
             freshness: string;
             /**
+             * @description How it is: degraded: failing or late, within its threshold; down: failing past it; needs_action: only a person can help; unmeasured: paused, or nothing is known yet.
+             * @example healthy
+             * @enum {string}
+             */
+            health: "healthy" | "degraded" | "down" | "needs_action" | "unmeasured";
+            /**
+             * @description Why, in words.
+             * @example the last sync succeeded
+             */
+            health_reason: string;
+            /**
+             * Format: date-time
+             * @description Since when it is so.
+             * @example 2026-11-21T12:00:00Z
+             */
+            health_since?: string;
+            /**
              * @description The id.
              * @example con_01hx5k2m8q4z7w9c3v6b
              */
             id: string;
+            /**
+             * @description The incident under way that it is in.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            incident_id?: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             * @example 42
+             */
+            incident_number?: number;
             /**
              * @description Labels of your own, to filter by.
              * @example {
@@ -2044,10 +3287,38 @@ export interface components {
              */
             freshness: string;
             /**
+             * @description How it is: degraded: failing or late, within its threshold; down: failing past it; needs_action: only a person can help; unmeasured: paused, or nothing is known yet.
+             * @example healthy
+             * @enum {string}
+             */
+            health: "healthy" | "degraded" | "down" | "needs_action" | "unmeasured";
+            /**
+             * @description Why, in words.
+             * @example the last sync succeeded
+             */
+            health_reason: string;
+            /**
+             * Format: date-time
+             * @description Since when it is so.
+             * @example 2026-11-21T12:00:00Z
+             */
+            health_since?: string;
+            /**
              * @description The id.
              * @example con_01hx5k2m8q4z7w9c3v6b
              */
             id: string;
+            /**
+             * @description The incident under way that it is in.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            incident_id?: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             * @example 42
+             */
+            incident_number?: number;
             /**
              * @description Labels of your own, to filter by.
              * @example {
@@ -2139,6 +3410,85 @@ export interface components {
             updated_at: string;
             /** @description Times in which it must not run. */
             windows?: components["schemas"]["WindowSpec"][];
+        };
+        ConnectionHealth: {
+            /**
+             * @description The connection.
+             * @example con_01hx5k2m8q4z7w9c3v6b
+             */
+            connection_id: string;
+            /**
+             * Format: date-time
+             * @description Since when it fails; missing: it does not.
+             * @example 2026-11-21T12:00:00Z
+             */
+            failing_since?: string;
+            /** @description The latest failure, while it fails. */
+            failure?: components["schemas"]["Failure"];
+            /**
+             * Format: int64
+             * @description Failures in a row.
+             * @example 3
+             */
+            failures: number;
+            /**
+             * @description Of the failure's cause.
+             * @example 9f86d081884c7d65
+             */
+            fingerprint?: string;
+            /**
+             * @description Whether it begins and ceases to fail again and again.
+             * @example false
+             */
+            flapping: boolean;
+            /**
+             * @description degraded: failing or late, within its threshold; down: failing past it; needs_action: only a person can help; unmeasured: paused, or nothing is known yet.
+             * @example degraded
+             * @enum {string}
+             */
+            health: "healthy" | "degraded" | "down" | "needs_action" | "unmeasured";
+            /**
+             * @description The incident under way that it is in.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            incident_id?: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             * @example 42
+             */
+            incident_number?: number;
+            /**
+             * Format: date-time
+             * @description Its latest failure.
+             * @example 2026-11-21T14:00:00Z
+             */
+            last_failure_at?: string;
+            /**
+             * Format: date-time
+             * @description Its latest success.
+             * @example 2026-11-21T11:45:00Z
+             */
+            last_success_at?: string;
+            /**
+             * @description Why, in words.
+             * @example the last 3 syncs failed: the sign-in was refused
+             */
+            reason: string;
+            /** @description For how long it had which health, from from to to. */
+            report?: components["schemas"]["HealthShare"];
+            /**
+             * Format: date-time
+             * @description Since when it is so.
+             * @example 2026-11-21T12:00:00Z
+             */
+            since?: string;
+            /**
+             * Format: int64
+             * @description Successes in a row.
+             * @example 0
+             */
+            successes: number;
         };
         /** @description A JSON merge patch: what is left out stays, null removes what there is, objects are merged, lists replaced. */
         ConnectionPatch: {
@@ -2431,6 +3781,83 @@ export interface components {
             /** @description Every day asked for, oldest first; the last one is under way. */
             items: components["schemas"]["Day"][];
         };
+        Delivery: {
+            /**
+             * @description The alert that it is about.
+             * @example alr_01hx5k2m8q4z7w9c3v6b
+             */
+            alert_id?: string;
+            /**
+             * @description What the other side answered.
+             * @example {
+             *       "key": "OPS-7"
+             *     }
+             */
+            answer?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int64
+             * @description How often it was tried.
+             * @example 1
+             */
+            attempts: number;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             * @example 2026-11-21T14:00:00Z
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was delivered or given up.
+             * @example 2026-11-21T14:00:01Z
+             */
+            ended_at?: string;
+            /**
+             * @description The id.
+             * @example dlv_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * @description The incident that it is about.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            incident_id?: string;
+            /**
+             * @description What it is.
+             * @example ticket.create
+             */
+            kind: string;
+            /** @description Why the latest attempt failed. */
+            last_error?: components["schemas"]["Failure"];
+            /**
+             * Format: date-time
+             * @description When it is tried next, while it waits.
+             * @example 2026-11-21T14:05:00Z
+             */
+            next_at?: string;
+            /**
+             * @description What is sent; lists leave it out.
+             * @example {
+             *       "title": "shop: the API refuses the sign-in"
+             *     }
+             */
+            payload?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description waiting: its time has not come, or it is tried again; failed: given up; dropped: no longer wanted.
+             * @example delivered
+             * @enum {string}
+             */
+            state: "waiting" | "delivered" | "failed" | "dropped";
+            /**
+             * @description The tracker or channel that it goes to.
+             * @example trk_01hx5k2m8q4z7w9c3v6b
+             */
+            target: string;
+        };
         Destination: {
             /**
              * Format: date-time
@@ -2508,6 +3935,20 @@ export interface components {
              * @example 2026-11-21T13:00:00Z
              */
             updated_at: string;
+        };
+        Disk: {
+            /**
+             * Format: int64
+             * @description What is free for Sluice.
+             * @example 53687091200
+             */
+            free_bytes: number;
+            /**
+             * Format: int64
+             * @description Its size.
+             * @example 107374182400
+             */
+            total_bytes: number;
         };
         Drift: {
             /** @description How it is; missing: it is gone. */
@@ -2597,6 +4038,101 @@ export interface components {
              * @example 0
              */
             tables_dropped: number;
+        };
+        EncryptionKey: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             * @example 2026-08-01T09:00:00Z
+             */
+            created_at: string;
+            /**
+             * @description Its number.
+             * @example 1842371203
+             */
+            id: string;
+            /**
+             * @description Whether new secrets are sealed with it; the others only open what they sealed.
+             * @example true
+             */
+            seals: boolean;
+        };
+        End: {
+            /**
+             * @description The configuration without its secrets; the kind's schema says what its fields mean.
+             * @example {
+             *       "url": "https://hooks.example/sluice"
+             *     }
+             */
+            config: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: date-time
+             * @description When it was made.
+             * @example 2026-11-20T09:00:00Z
+             */
+            created_at: string;
+            /**
+             * @description Who made it.
+             * @example usr_01hx5k2m8q4z7w9c3v6b
+             */
+            created_by: string;
+            /**
+             * @description Whether anything is sent to it.
+             * @example true
+             */
+            enabled: boolean;
+            /**
+             * @description The id.
+             * @example trk_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * @description What it is.
+             * @example webhook
+             */
+            kind: string;
+            /** @description The incidents that it gets. */
+            match: components["schemas"]["MatchSpec"];
+            /**
+             * @description Unique among objects of the kind, whatever the case of its letters.
+             * @example ops
+             */
+            name: string;
+            /** @description The secrets that are set. */
+            secrets: components["schemas"]["SecretField"][];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             * @example 2026-11-21T13:00:00Z
+             */
+            updated_at: string;
+        };
+        EndKind: {
+            /**
+             * @description JSON Schema of the configuration.
+             * @example {
+             *       "type": "object"
+             *     }
+             */
+            config: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description As trackers and channels name their kind.
+             * @example webhook
+             */
+            name: string;
+            /**
+             * @description For people.
+             * @example Webhook
+             */
+            title: string;
+        };
+        EndKinds: {
+            /** @description In the order in which they are offered. */
+            items: components["schemas"]["EndKind"][];
         };
         /** @description A JSON merge patch: what is left out stays, null removes what there is, objects are merged, lists replaced. */
         EndpointPatch: {
@@ -2784,6 +4320,45 @@ export interface components {
              */
             message: string;
         };
+        FilterSpec: {
+            /**
+             * @description One of the connections of these ids.
+             * @example [
+             *       "con_01hx5k2m8q4z7w9c3v6b"
+             *     ]
+             */
+            connections?: string[];
+            /**
+             * @description One of these connectors.
+             * @example [
+             *       "postgres"
+             *     ]
+             */
+            connectors?: string[];
+            /**
+             * @description All of these labels.
+             * @example {
+             *       "env": "prod"
+             *     }
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * @description One of these regions.
+             * @example [
+             *       "eu"
+             *     ]
+             */
+            regions?: string[];
+            /**
+             * @description One of these teams.
+             * @example [
+             *       "growth"
+             *     ]
+             */
+            teams?: string[];
+        };
         FirstOwner: {
             /**
              * @description The address.
@@ -2855,35 +4430,6 @@ export interface components {
              * @example public.orders
              */
             stream?: string;
-        };
-        FleetHealth: {
-            /**
-             * @description Whether it changes to and fro.
-             * @example false
-             */
-            flapping?: boolean;
-            /**
-             * @description The open incident that it is in.
-             * @example inc_01hx5k2m8q4z7w9c3v6b
-             */
-            incident_id?: string;
-            /**
-             * @description Why; cut at 300 bytes.
-             * @example 2 syncs in a row failed: postgres_connect
-             */
-            reason?: string;
-            /**
-             * Format: date-time
-             * @description Since when.
-             * @example 2026-11-21T12:00:00Z
-             */
-            since: string;
-            /**
-             * @description degraded: failing or late, within its threshold; down: past it; needs_action: someone must do something.
-             * @example degraded
-             * @enum {string}
-             */
-            state: "degraded" | "down" | "needs_action";
         };
         FleetLast: {
             /**
@@ -2958,7 +4504,7 @@ export interface components {
              */
             freshness: "on_schedule" | "delayed";
             /** @description How it is, where it is not healthy. */
-            health?: components["schemas"]["FleetHealth"];
+            health?: components["schemas"]["RowHealth"];
             /**
              * @description The connection's id.
              * @example con_01hx5k2m8q4z7w9c3v6b
@@ -3163,6 +4709,282 @@ export interface components {
             /** @description By connection, or by user. */
             items: components["schemas"]["Grant"][];
         };
+        HealthCounts: {
+            /**
+             * Format: int64
+             * @description Failing or late, within their threshold.
+             * @example 12
+             */
+            degraded: number;
+            /**
+             * Format: int64
+             * @description Failing past their threshold.
+             * @example 3
+             */
+            down: number;
+            /**
+             * Format: int64
+             * @description Their last sync succeeded, in time.
+             * @example 180
+             */
+            healthy: number;
+            /**
+             * Format: int64
+             * @description Failing, and only a person can help.
+             * @example 5
+             */
+            needs_action: number;
+            /**
+             * Format: int64
+             * @description Paused, or nothing is known yet.
+             * @example 4
+             */
+            unmeasured: number;
+        };
+        HealthGroup: {
+            /**
+             * Format: int64
+             * @description Connections of it that were measured.
+             * @example 12
+             */
+            connections: number;
+            /**
+             * Format: double
+             * @description Of it degraded: failing or late, within their threshold.
+             * @example 10
+             */
+            degraded_minutes: number;
+            /**
+             * Format: double
+             * @description Of it down: failing past their threshold.
+             * @example 3.5
+             */
+            down_minutes: number;
+            /**
+             * Format: double
+             * @description Data downtime: measured time in which data did not come as it should, whatever the reason.
+             * @example 13.5
+             */
+            downtime_minutes: number;
+            /**
+             * @description Id of the connection, name of the connector or team; empty: of no team, or of all.
+             * @example postgres
+             */
+            key: string;
+            /**
+             * Format: double
+             * @description Time in which their health was known, summed over the connections.
+             * @example 10080
+             */
+            measured_minutes: number;
+            /**
+             * @description For people.
+             * @example postgres
+             */
+            name: string;
+            /**
+             * Format: double
+             * @description Of it waiting for a person.
+             * @example 0
+             */
+            needs_action_minutes: number;
+            /**
+             * Format: double
+             * @description Share of the measured time in which they were healthy, from 0 to 1; 1 where nothing was measured.
+             * @example 0.9987
+             */
+            uptime: number;
+        };
+        HealthPart: {
+            /**
+             * Format: date-time
+             * @description Since when.
+             * @example 2026-11-21T12:00:00Z
+             */
+            from: string;
+            /**
+             * @description The health.
+             * @example degraded
+             * @enum {string}
+             */
+            health: "healthy" | "degraded" | "down" | "needs_action" | "unmeasured";
+            /**
+             * @description The incident that it was in.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            incident_id?: string;
+            /**
+             * @description Why, in words.
+             * @example the last 3 syncs failed: the sign-in was refused
+             */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description Until when; missing: it lasts.
+             * @example 2026-11-21T14:00:00Z
+             */
+            to?: string;
+        };
+        HealthPolicySpec: {
+            /**
+             * @description How long after filing, by severity, an incident that nobody has acknowledged escalates; by default 15m, 1h, 8h and 24h.
+             * @example {
+             *       "sev1": "15m"
+             *     }
+             */
+            acknowledge?: {
+                [key: string]: string;
+            };
+            /** @description Other thresholds, by the connection's id; they come first. */
+            connections?: {
+                [key: string]: components["schemas"]["ThresholdSpec"];
+            };
+            /** @description Other thresholds, by the connector of the source. */
+            connectors?: {
+                [key: string]: components["schemas"]["ThresholdSpec"];
+            };
+            /** @description When a failing connection is down, and its incident gets a ticket; by default after 48h. */
+            down?: components["schemas"]["ThresholdSpec"];
+            /**
+             * @description How long after its filing an incident is due; by default 21d.
+             * @example 21d
+             */
+            due?: string;
+            /**
+             * @description Reminders from so long before the due date on escalate; by default 3d.
+             * @example 3d
+             */
+            escalate_due?: string;
+            /**
+             * Format: int64
+             * @description A connection that so often begins or ceases to fail within flap_window is flapping; by default 4.
+             * @example 4
+             */
+            flap_changes?: number;
+            /**
+             * @description By default 6h.
+             * @example 6h
+             */
+            flap_window?: string;
+            /**
+             * Format: int64
+             * @description Of escalation; by default 3.
+             * @example 3
+             */
+            levels?: number;
+            /**
+             * @description Between reminders after the due date; by default 7d.
+             * @example 7d
+             */
+            overdue?: string;
+            /**
+             * Format: int64
+             * @description Successes in a row of each of its connections that end an incident; by default 2.
+             * @example 2
+             */
+            recovery?: number;
+            /**
+             * @description Reminders so long before the due date; by default 7d, 3d and 1d.
+             * @example [
+             *       "7d",
+             *       "3d",
+             *       "1d"
+             *     ]
+             */
+            remind?: string[];
+            /**
+             * @description For so long after its end a recurrence opens the same incident again; by default 7d.
+             * @example 7d
+             */
+            reopen?: string;
+            /** @description Other thresholds, by the incident's severity. */
+            severities?: {
+                [key: string]: components["schemas"]["ThresholdSpec"];
+            };
+            /**
+             * Format: int64
+             * @description Of so many connections at least; by default 5.
+             * @example 5
+             */
+            shared_connections?: number;
+            /**
+             * Format: double
+             * @description And of this share of the connector's connections; by default 0.1.
+             * @example 0.1
+             */
+            shared_fraction?: number;
+            /**
+             * Format: int64
+             * @description Of so many different sources at least; by default 3.
+             * @example 3
+             */
+            shared_sources?: number;
+            /**
+             * @description Failures alike of several sources within this time may be one cause; by default 24h.
+             * @example 24h
+             */
+            shared_window?: string;
+        };
+        HealthReport: {
+            /**
+             * @description What it is grouped by.
+             * @example connector
+             * @enum {string}
+             */
+            by: "connection" | "connector" | "team" | "all";
+            /**
+             * Format: date-time
+             * @description Its beginning.
+             * @example 2026-11-14T00:00:00Z
+             */
+            from: string;
+            /** @description The groups, by their keys. */
+            items: components["schemas"]["HealthGroup"][];
+            /**
+             * Format: date-time
+             * @description Its end.
+             * @example 2026-11-21T00:00:00Z
+             */
+            to: string;
+        };
+        HealthShare: {
+            /**
+             * Format: double
+             * @description Of it degraded: failing or late, within their threshold.
+             * @example 10
+             */
+            degraded_minutes: number;
+            /**
+             * Format: double
+             * @description Of it down: failing past their threshold.
+             * @example 3.5
+             */
+            down_minutes: number;
+            /**
+             * Format: double
+             * @description Data downtime: measured time in which data did not come as it should, whatever the reason.
+             * @example 13.5
+             */
+            downtime_minutes: number;
+            /**
+             * Format: double
+             * @description Time in which their health was known, summed over the connections.
+             * @example 10080
+             */
+            measured_minutes: number;
+            /**
+             * Format: double
+             * @description Of it waiting for a person.
+             * @example 0
+             */
+            needs_action_minutes: number;
+            /**
+             * Format: double
+             * @description Share of the measured time in which they were healthy, from 0 to 1; 1 where nothing was measured.
+             * @example 0.9987
+             */
+            uptime: number;
+        };
         HealthStart: {
             /**
              * @description How it is from then on; unmeasured: it is paused, or nobody knows.
@@ -3186,6 +5008,29 @@ export interface components {
              * @example 2026-11-21T16:00:00Z
              */
             until?: string;
+        };
+        HealthSummary: {
+            /**
+             * Format: int64
+             * @description Alerts that fire; 0 for who may not see all connections.
+             * @example 2
+             */
+            alerts: number;
+            /** @description Connections by health. */
+            connections: components["schemas"]["HealthCounts"];
+            /** @description Incidents by state. */
+            incidents: components["schemas"]["IncidentCounts"];
+            /**
+             * @description Whether the health tracker has read anything yet.
+             * @example true
+             */
+            tracked: boolean;
+            /**
+             * Format: date-time
+             * @description When it last changed something.
+             * @example 2026-11-21T14:00:00Z
+             */
+            tracked_at?: string;
         };
         Hour: {
             /**
@@ -3247,6 +5092,369 @@ export interface components {
             /** @description Every hour asked for, oldest first; the last one is under way. */
             items: components["schemas"]["Hour"][];
         };
+        Incident: {
+            /**
+             * Format: date-time
+             * @description When somebody said that they see to it.
+             * @example 2026-11-21T14:10:00Z
+             */
+            acknowledged_at?: string;
+            /**
+             * @description Who did.
+             * @example usr_01hx5k2m8q4z7w9c3v6b
+             */
+            acknowledged_by?: string;
+            /**
+             * @description Who is to see to it, as the rota names them.
+             * @example ana@example.com
+             */
+            assignee?: string;
+            /**
+             * @description Class of the failure.
+             * @example auth
+             * @enum {string}
+             */
+            class: "bug" | "transient" | "throttled" | "config" | "auth" | "blocked" | "lost" | "data" | "cancelled";
+            /**
+             * @description Code of the failure.
+             * @example shop_auth
+             */
+            code: string;
+            /**
+             * Format: int64
+             * @description The same, summed over its connections.
+             * @example 518400
+             */
+            connection_downtime_seconds: number;
+            /**
+             * Format: int64
+             * @description How many connections are in it now.
+             * @example 3
+             */
+            connections: number;
+            /**
+             * @description The connector, or kind of destination, that the failure comes from.
+             * @example shop
+             */
+            connector: string;
+            /**
+             * @description Its version when the incident was opened.
+             * @example 1.4.0
+             */
+            connector_version?: string;
+            /**
+             * Format: int64
+             * @description For how long at least one of its connections failed, until now.
+             * @example 172800
+             */
+            downtime_seconds: number;
+            /**
+             * Format: date-time
+             * @description Until when it is to be resolved.
+             * @example 2026-12-12T14:00:00Z
+             */
+            due_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was assigned or escalated last.
+             * @example 2026-11-21T15:00:00Z
+             */
+            escalated_at?: string;
+            /**
+             * Format: int64
+             * @description Syncs that have failed for it.
+             * @example 17
+             */
+            failures: number;
+            /**
+             * Format: date-time
+             * @description When it got its tickets; missing: none of its connections was down for so long.
+             * @example 2026-11-21T14:00:00Z
+             */
+            filed_at?: string;
+            /**
+             * @description Alike for alike causes.
+             * @example 9f86d081884c7d65
+             */
+            fingerprint: string;
+            /**
+             * Format: date-time
+             * @description The first failure.
+             * @example 2026-11-19T14:00:00Z
+             */
+            first_seen: string;
+            /**
+             * @description The id.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * @description Labels of your own.
+             * @example {
+             *       "env": "prod"
+             *     }
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: date-time
+             * @description The latest failure.
+             * @example 2026-11-21T14:00:00Z
+             */
+            last_seen: string;
+            /**
+             * Format: int64
+             * @description The level of the rota to which it has escalated, from 0.
+             * @example 0
+             */
+            level: number;
+            /**
+             * @description The incident that goes on for it.
+             * @example inc_01hx5k2m8q4z7w9c3v6c
+             */
+            merged_into?: string;
+            /**
+             * Format: int64
+             * @description For people; it can stand for the id in paths.
+             * @example 42
+             */
+            number: number;
+            /**
+             * @description What was being done.
+             * @example connect
+             */
+            operation?: string;
+            /**
+             * Format: int64
+             * @description How often it came back within days of its end.
+             * @example 0
+             */
+            reopened: number;
+            /**
+             * Format: date-time
+             * @description When it was over: all of its connections had recovered, or a person said so.
+             * @example 2026-11-22T08:00:00Z
+             */
+            resolved_at?: string;
+            /**
+             * @description Who said so; missing: by recovery.
+             * @example usr_01hx5k2m8q4z7w9c3v6b
+             */
+            resolved_by?: string;
+            /**
+             * @description Id of the runbook that says what to do.
+             * @example postgres-sign-in
+             */
+            runbook?: string;
+            /** @description One of its failures. */
+            sample?: components["schemas"]["Failure"];
+            /**
+             * @description How far the cause reaches: one source or destination, all of a connector or kind, or what was split off by hand.
+             * @example source
+             * @enum {string}
+             */
+            scope: "source" | "destination" | "connector" | "kind" | "connection";
+            /**
+             * @description sev1 is the worst. It follows the reach, unless a person has set it.
+             * @example sev2
+             * @enum {string}
+             */
+            severity: "sev1" | "sev2" | "sev3" | "sev4";
+            /**
+             * @description Whether a person has set the severity.
+             * @example false
+             */
+            severity_set: boolean;
+            /**
+             * @description open: nobody has said that they see to it; merged: into another one, which goes on for it.
+             * @example open
+             * @enum {string}
+             */
+            state: "open" | "acknowledged" | "resolved" | "merged";
+            /**
+             * @description The stream that it is about.
+             * @example public.orders
+             */
+            stream?: string;
+            /**
+             * @description What of that: an id, or the name of a connector or kind.
+             * @example src_01hx5k2m8q4z7w9c3v6b
+             */
+            subject: string;
+            /**
+             * @description The team of all its connections; missing: of several, or none.
+             * @example growth
+             */
+            team?: string;
+            /**
+             * @description The message without what varies.
+             * @example password authentication failed for user *
+             */
+            template?: string;
+            /**
+             * @description What it is about, in a line.
+             * @example shop: the API refuses the sign-in
+             */
+            title: string;
+            /**
+             * Format: date-time
+             * @description When anything of it last changed.
+             * @example 2026-11-21T14:00:00Z
+             */
+            updated_at: string;
+        };
+        IncidentChange: {
+            /**
+             * @description Who is to see to it; empty: nobody.
+             * @example ana@example.com
+             */
+            assignee?: string;
+            /**
+             * Format: date-time
+             * @description Until when it is to be resolved.
+             * @example 2026-12-12T14:00:00Z
+             */
+            due_at?: string;
+            /**
+             * @description The severity; empty: it follows the reach again.
+             * @example sev2
+             * @enum {string}
+             */
+            severity?: "sev1" | "sev2" | "sev3" | "sev4" | "";
+            /**
+             * @description What it is about, in a line.
+             * @example the shop refuses the sign-in
+             */
+            title?: string;
+        };
+        IncidentConnection: {
+            /**
+             * @description The connection.
+             * @example con_01hx5k2m8q4z7w9c3v6b
+             */
+            connection_id: string;
+            /**
+             * @description Its source's kind.
+             * @example shop
+             */
+            connector?: string;
+            /**
+             * Format: date-time
+             * @description Since when it fails; missing: it does not.
+             * @example 2026-11-19T14:00:00Z
+             */
+            failing_since?: string;
+            /**
+             * Format: int64
+             * @description How often it has failed for the incident's cause.
+             * @example 9
+             */
+            failures: number;
+            /**
+             * Format: date-time
+             * @description When it joined the incident.
+             * @example 2026-11-19T14:00:00Z
+             */
+            joined_at: string;
+            /** @description Its latest failure. */
+            last_error?: components["schemas"]["Failure"];
+            /**
+             * Format: date-time
+             * @description Its latest failure.
+             * @example 2026-11-21T14:00:00Z
+             */
+            last_failed_at?: string;
+            /**
+             * @description The sync that failed.
+             * @example syn_01hx5k2m8q4z7w9c3v6b
+             */
+            last_sync_id?: string;
+            /**
+             * Format: date-time
+             * @description When it left it; missing: it is in it.
+             * @example 2026-11-21T15:00:00Z
+             */
+            left_at?: string;
+            /**
+             * @description Its name; missing: it was deleted.
+             * @example shop to warehouse
+             */
+            name?: string;
+            /**
+             * @description Its team.
+             * @example growth
+             */
+            team?: string;
+        };
+        IncidentCounts: {
+            /**
+             * Format: int64
+             * @description That somebody sees to.
+             * @example 2
+             */
+            acknowledged: number;
+            /**
+             * Format: int64
+             * @description That nobody has acknowledged.
+             * @example 3
+             */
+            open: number;
+            /**
+             * Format: int64
+             * @description That are over and still kept.
+             * @example 41
+             */
+            resolved: number;
+        };
+        IncidentEvent: {
+            /**
+             * @description Who did it; missing: the health tracker.
+             * @example usr_01hx5k2m8q4z7w9c3v6b
+             */
+            actor_id?: string;
+            /**
+             * @description Their name.
+             * @example Ana
+             */
+            actor_name?: string;
+            /**
+             * Format: date-time
+             * @description When.
+             * @example 2026-11-21T14:00:00Z
+             */
+            at: string;
+            /**
+             * @description The connection that it is about.
+             * @example con_01hx5k2m8q4z7w9c3v6b
+             */
+            connection_id?: string;
+            /**
+             * @description More, by the kind.
+             * @example {
+             *       "severity": "sev2"
+             *     }
+             */
+            data?: {
+                [key: string]: unknown;
+            };
+            /**
+             * Format: int64
+             * @description Grows with time.
+             * @example 1207
+             */
+            id: number;
+            /**
+             * @description opened, joined, left, shared, severity, acknowledged, assigned, due, filed, commented, reminded, escalated, merged, split, resolved, closed, reopened, reviewed, and others in time.
+             * @example joined
+             */
+            kind: string;
+            /**
+             * @description In words.
+             * @example shop to warehouse has joined
+             */
+            message?: string;
+        };
         Limits: {
             /**
              * Format: int64
@@ -3304,6 +5512,54 @@ export interface components {
              */
             secret: string;
         };
+        /** @description A JSON merge patch: what is left out stays, null removes what there is, objects are merged, lists replaced. */
+        LinkPatch: {
+            /** @description Configuration, as the kind's JSON Schema says. Secrets are stored encrypted and never shown again; ${env:NAME} and ${file:PATH} are looked up when something is sent. */
+            config?: {
+                [key: string]: unknown;
+            } | null;
+            /**
+             * @description Whether anything is sent to it.
+             * @example true
+             */
+            enabled?: boolean | null;
+            /**
+             * @description What it is: one of the kinds that are offered.
+             * @example webhook
+             */
+            kind?: string | null;
+            /** @description The incidents that it gets; left out: all. Channels get what rules and routes say. */
+            match?: components["schemas"]["MatchSpec"] | null;
+            /**
+             * @description Unique among objects of the kind, whatever the case of its letters.
+             * @example ops
+             */
+            name?: string | null;
+        };
+        LinkSpec: {
+            /** @description Configuration, as the kind's JSON Schema says. Secrets are stored encrypted and never shown again; ${env:NAME} and ${file:PATH} are looked up when something is sent. */
+            config?: {
+                [key: string]: unknown;
+            };
+            /**
+             * @description Whether anything is sent to it.
+             * @default true
+             * @example true
+             */
+            enabled: boolean;
+            /**
+             * @description What it is: one of the kinds that are offered.
+             * @example webhook
+             */
+            kind: string;
+            /** @description The incidents that it gets; left out: all. Channels get what rules and routes say. */
+            match?: components["schemas"]["MatchSpec"];
+            /**
+             * @description Unique among objects of the kind, whatever the case of its letters.
+             * @example ops
+             */
+            name: string;
+        };
         Log: {
             /** @description The lines, oldest first. */
             lines: components["schemas"]["LogLine"][];
@@ -3357,6 +5613,74 @@ export interface components {
              * @example public.orders
              */
             stream?: string;
+        };
+        MatcherSpec: {
+            /**
+             * @description The values, one of which it must have; * stands for any text.
+             * @example [
+             *       "growth"
+             *     ]
+             */
+            is: string[];
+            /**
+             * @description kind, rule, severity, team, connector, region, connection, subject, or label.x for the label x of the connection.
+             * @example team
+             */
+            label: string;
+            /**
+             * @description It must have none of them.
+             * @example false
+             */
+            not?: boolean;
+        };
+        MatchSpec: {
+            /**
+             * @description One of the connections of these ids.
+             * @example [
+             *       "con_01hx5k2m8q4z7w9c3v6b"
+             *     ]
+             */
+            connections?: string[];
+            /**
+             * @description One of these connectors or kinds of destination.
+             * @example [
+             *       "postgres"
+             *     ]
+             */
+            connectors?: string[];
+            /** @description One of the destinations of these ids. */
+            destinations?: string[];
+            /**
+             * @description All of these labels.
+             * @example {
+             *       "env": "prod"
+             *     }
+             */
+            labels?: {
+                [key: string]: string;
+            };
+            /**
+             * @description One of these regions.
+             * @example [
+             *       "eu"
+             *     ]
+             */
+            regions?: string[];
+            /**
+             * @description One of these severities: sev1 to sev4.
+             * @example [
+             *       "sev1",
+             *       "sev2"
+             *     ]
+             */
+            severities?: string[];
+            /**
+             * @description One of these teams.
+             * @example [
+             *       "growth"
+             *     ]
+             */
+            teams?: string[];
         };
         Me: {
             /**
@@ -3416,6 +5740,13 @@ export interface components {
              * @example usr_01hx5k2m8q4z7w9c3v6b
              */
             user_id?: string;
+        };
+        Merging: {
+            /**
+             * @description Id or number of the incident that goes on for both.
+             * @example inc_01hx5k2m8q4z7w9c3v6c
+             */
+            into: string;
         };
         NewToken: {
             /**
@@ -3545,6 +5876,13 @@ export interface components {
              */
             role: "owner" | "admin" | "operator" | "viewer";
         };
+        Note: {
+            /**
+             * @description In Markdown.
+             * @example the vendor knows, and works on it
+             */
+            text: string;
+        };
         OfferedStream: {
             /** @description Its columns; none where the shape shows only when it is read. */
             columns: components["schemas"]["Column"][];
@@ -3591,6 +5929,32 @@ export interface components {
              * @example 1250
              */
             row_count: number;
+        };
+        OnCall: {
+            /** @description Who follows. */
+            next: components["schemas"]["Shift"][];
+            /** @description Who is on call, level by level, in the order in which they are called. */
+            now: components["schemas"]["Shift"][];
+            /**
+             * @description Its name.
+             * @example follow the sun
+             */
+            rota: string;
+            /**
+             * @description The rota.
+             * @example rot_01hx5k2m8q4z7w9c3v6b
+             */
+            rota_id: string;
+        };
+        OnCalls: {
+            /**
+             * Format: date-time
+             * @description The instant.
+             * @example 2026-11-21T14:00:00Z
+             */
+            at: string;
+            /** @description By rota, in the order of their making: the first that is for an incident counts. */
+            items: components["schemas"]["OnCall"][];
         };
         Operation: {
             /**
@@ -3678,6 +6042,24 @@ export interface components {
              */
             name: string;
         };
+        PageAlert: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["Alert"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
+        PageAlertRule: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["AlertRule"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
         PageAuditEntry: {
             /** @description The items, in the order asked for. */
             items: components["schemas"]["AuditEntry"][];
@@ -3705,6 +6087,15 @@ export interface components {
              */
             next?: string;
         };
+        PageDelivery: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["Delivery"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
         PageDestination: {
             /** @description The items, in the order asked for. */
             items: components["schemas"]["Destination"][];
@@ -3723,9 +6114,54 @@ export interface components {
              */
             next?: string;
         };
+        PageEnd: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["End"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
         PageEvent: {
             /** @description The items, in the order asked for. */
             items: components["schemas"]["Event"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
+        PageHealthPart: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["HealthPart"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
+        PageIncident: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["Incident"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
+        PageIncidentConnection: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["IncidentConnection"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
+        PageIncidentEvent: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["IncidentEvent"][];
             /**
              * @description The cursor of the page after this one; missing on the last.
              * @example bmFtZTpzaG9w
@@ -3759,6 +6195,15 @@ export interface components {
              */
             next?: string;
         };
+        PageRota: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["Rota"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
         PageRunbookHead: {
             /** @description The items, in the order asked for. */
             items: components["schemas"]["RunbookHead"][];
@@ -3771,6 +6216,15 @@ export interface components {
         PageSchemaVersion: {
             /** @description The items, in the order asked for. */
             items: components["schemas"]["SchemaVersion"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
+        PageSilence: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["Silence"][];
             /**
              * @description The cursor of the page after this one; missing on the last.
              * @example bmFtZTpzaG9w
@@ -3798,6 +6252,15 @@ export interface components {
         PageSync: {
             /** @description The items, in the order asked for. */
             items: components["schemas"]["Sync"][];
+            /**
+             * @description The cursor of the page after this one; missing on the last.
+             * @example bmFtZTpzaG9w
+             */
+            next?: string;
+        };
+        PageTicket: {
+            /** @description The items, in the order asked for. */
+            items: components["schemas"]["Ticket"][];
             /**
              * @description The cursor of the page after this one; missing on the last.
              * @example bmFtZTpzaG9w
@@ -3998,6 +6461,37 @@ export interface components {
              */
             waiting: number;
         };
+        QueueDepth: {
+            /**
+             * @description The kind of sync.
+             * @example incremental
+             * @enum {string}
+             */
+            kind: "manual" | "incremental" | "historical";
+            /**
+             * Format: date-time
+             * @description Since when the longest-waiting one is due.
+             * @example 2026-11-21T14:07:13Z
+             */
+            oldest_due_at?: string;
+            /**
+             * @description The region; empty: any.
+             * @example eu
+             */
+            region: string;
+            /**
+             * Format: int64
+             * @description Those that run.
+             * @example 3
+             */
+            running: number;
+            /**
+             * Format: int64
+             * @description Those in the queue.
+             * @example 0
+             */
+            waiting: number;
+        };
         Region: {
             /**
              * Format: int64
@@ -4039,6 +6533,13 @@ export interface components {
             /** @description By name. */
             items: components["schemas"]["Region"][];
         };
+        Resolution: {
+            /**
+             * @description Why, in Markdown.
+             * @example the source is no longer needed
+             */
+            text?: string;
+        };
         RestoreRequest: {
             /**
              * Format: int64
@@ -4055,6 +6556,562 @@ export interface components {
              *     ]
              */
             streams?: string[];
+        };
+        Review: {
+            /** @description What is to be done so that it does not come again. */
+            actions: components["schemas"]["ActionItem"][];
+            /**
+             * @description Who wrote it last.
+             * @example usr_01hx5k2m8q4z7w9c3v6b
+             */
+            author: string;
+            /**
+             * @description Why.
+             * @example Nobody was told that it expires.
+             */
+            cause: string;
+            /**
+             * Format: date-time
+             * @description When it was first written.
+             * @example 2026-11-22T09:00:00Z
+             */
+            created_at: string;
+            /**
+             * @description What happened, in Markdown.
+             * @example The password of the shop's database expired.
+             */
+            happened: string;
+            /**
+             * @description What it meant for whom.
+             * @example Reports of two days were stale.
+             */
+            impact: string;
+            /**
+             * @description What was learned.
+             * @example Passwords of services should not expire unseen.
+             */
+            lessons: string;
+            /**
+             * Format: date-time
+             * @description When it was last written.
+             * @example 2026-11-22T09:00:00Z
+             */
+            updated_at: string;
+        };
+        ReviewSpec: {
+            /** @description What is to be done so that it does not come again. */
+            actions?: components["schemas"]["ActionSpec"][];
+            /**
+             * @description Why, in Markdown.
+             * @example Nobody was told that it expires.
+             */
+            cause?: string;
+            /**
+             * @description What happened, in Markdown.
+             * @example The password of the shop's database expired.
+             */
+            happened: string;
+            /**
+             * @description What it meant for whom.
+             * @example Reports of two days were stale.
+             */
+            impact?: string;
+            /**
+             * @description What was learned.
+             * @example Passwords of services should not expire unseen.
+             */
+            lessons?: string;
+        };
+        Rota: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             * @example 2026-11-20T09:00:00Z
+             */
+            created_at: string;
+            /**
+             * @description Who made it.
+             * @example usr_01hx5k2m8q4z7w9c3v6b
+             */
+            created_by: string;
+            /**
+             * @description Whether incidents are assigned by it.
+             * @default true
+             * @example true
+             */
+            enabled: boolean;
+            /**
+             * @description The id.
+             * @example rot_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /** @description The incidents that it is for; left out: all. Of several rotas, the first that was made counts. */
+            match?: components["schemas"]["MatchSpec"];
+            /**
+             * @description Unique among rotas, whatever the case of its letters.
+             * @example follow the sun
+             */
+            name: string;
+            /** @description Who is on call, and when. */
+            plan: components["schemas"]["RotaPlan"];
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             * @example 2026-11-21T13:00:00Z
+             */
+            updated_at: string;
+        };
+        RotaHoliday: {
+            /**
+             * @description The first day, such as 2026-12-24, or 12-24 for each year.
+             * @example 12-24
+             */
+            first: string;
+            /**
+             * @description The last day; left out: the first.
+             * @example 12-26
+             */
+            last?: string;
+            /**
+             * @description For people.
+             * @example Christmas
+             */
+            name: string;
+            /**
+             * @description Ids of those who have it; left out: all.
+             * @example [
+             *       "ana@example.com"
+             *     ]
+             */
+            people?: string[];
+        };
+        RotaHours: {
+            /**
+             * @description mon to sun, on which they begin; left out: every day.
+             * @example [
+             *       "mon",
+             *       "tue",
+             *       "wed",
+             *       "thu",
+             *       "fri"
+             *     ]
+             */
+            days?: string[];
+            /**
+             * @description When they begin.
+             * @example 08:00
+             */
+            from: string;
+            /**
+             * @description When they end; not after from: on the next day.
+             * @example 17:00
+             */
+            to: string;
+        };
+        RotaLayer: {
+            /**
+             * Format: int64
+             * @description So many days or weeks; left out: 1.
+             * @example 1
+             */
+            every?: number;
+            /**
+             * @description When turns begin and end.
+             * @example 09:00
+             */
+            handover: string;
+            /** @description When it is open; left out: always. */
+            hours?: components["schemas"]["RotaHours"][];
+            /**
+             * @description Unique in the level.
+             * @example europe
+             */
+            name: string;
+            /**
+             * @description Ids, in the order of their turns.
+             * @example [
+             *       "ana@example.com"
+             *     ]
+             */
+            people: string[];
+            /**
+             * @description The day of the first turn; nobody is on call before.
+             * @example 2026-01-05
+             */
+            start: string;
+            /**
+             * @description How long a turn lasts.
+             * @example weekly
+             * @enum {string}
+             */
+            turn: "daily" | "weekly";
+            /**
+             * @description IANA name of the zone of all its times.
+             * @example Europe/Berlin
+             */
+            zone: string;
+        };
+        RotaLevel: {
+            /**
+             * @description Whether somebody is on call at every instant: where nobody is left, holidays are worked.
+             * @example true
+             */
+            full_cover?: boolean;
+            /** @description Of those that are open, the first counts. */
+            layers: components["schemas"]["RotaLayer"][];
+            /**
+             * @description Unique in the plan.
+             * @example first
+             */
+            name: string;
+        };
+        RotaOverride: {
+            /**
+             * Format: date-time
+             * @description When it begins.
+             * @example 2026-12-24T08:00:00Z
+             */
+            from: string;
+            /**
+             * @description Name of the level.
+             * @example first
+             */
+            level: string;
+            /**
+             * @description Id of the person.
+             * @example ana@example.com
+             */
+            person: string;
+            /**
+             * @description Why.
+             * @example swapped with Ben
+             */
+            reason?: string;
+            /**
+             * Format: date-time
+             * @description When it ends.
+             * @example 2026-12-25T08:00:00Z
+             */
+            to: string;
+        };
+        /** @description A JSON merge patch: what is left out stays, null removes what there is, objects are merged, lists replaced. */
+        RotaPatch: {
+            /**
+             * @description Whether incidents are assigned by it.
+             * @example true
+             */
+            enabled?: boolean | null;
+            /** @description The incidents that it is for; left out: all. Of several rotas, the first that was made counts. */
+            match?: components["schemas"]["MatchSpec"] | null;
+            /**
+             * @description Unique among rotas, whatever the case of its letters.
+             * @example follow the sun
+             */
+            name?: string | null;
+            /** @description Who is on call, and when. */
+            plan?: components["schemas"]["RotaPlan"] | null;
+        };
+        RotaPerson: {
+            /**
+             * @description By which the plan, and incidents as their assignee, name them: the id or the address of a user, or any other name.
+             * @example ana@example.com
+             */
+            id: string;
+            /**
+             * @description For people.
+             * @example Ana
+             */
+            name?: string;
+            /**
+             * @description IANA name of the zone in which their days begin and end.
+             * @example Europe/Berlin
+             */
+            zone: string;
+        };
+        RotaPlan: {
+            /** @description Days off. */
+            holidays?: components["schemas"]["RotaHoliday"][];
+            /** @description The steps of the escalation: the first is called first. */
+            levels: components["schemas"]["RotaLevel"][];
+            /** @description Who is on call in a level's place for a time; of several at once, the last counts. */
+            overrides?: components["schemas"]["RotaOverride"][];
+            /** @description Who can be on call. */
+            people: components["schemas"]["RotaPerson"][];
+        };
+        RotaPreview: {
+            /**
+             * Format: date-time
+             * @description The beginning.
+             * @example 2026-11-16T00:00:00Z
+             */
+            from: string;
+            /** @description The plan. */
+            plan: components["schemas"]["RotaPlan"];
+            /**
+             * Format: date-time
+             * @description The end, at most 120 days later.
+             * @example 2026-11-30T00:00:00Z
+             */
+            to: string;
+        };
+        RotaSpec: {
+            /**
+             * @description Whether incidents are assigned by it.
+             * @default true
+             * @example true
+             */
+            enabled: boolean;
+            /** @description The incidents that it is for; left out: all. Of several rotas, the first that was made counts. */
+            match?: components["schemas"]["MatchSpec"];
+            /**
+             * @description Unique among rotas, whatever the case of its letters.
+             * @example follow the sun
+             */
+            name: string;
+            /** @description Who is on call, and when. */
+            plan: components["schemas"]["RotaPlan"];
+        };
+        RouteSpec: {
+            /**
+             * @description Ids of the channels that are told.
+             * @example [
+             *       "chn_01hx5k2m8q4z7w9c3v6b"
+             *     ]
+             */
+            channels: string[];
+            /**
+             * @description Whether the routes after it are tried, too.
+             * @example false
+             */
+            continue?: boolean;
+            /**
+             * @description Alerts alike in all of these labels are told as one; left out: by rule.
+             * @example [
+             *       "team"
+             *     ]
+             */
+            group_by?: string[];
+            /**
+             * @description At least between two notifications of a group; by default 5m.
+             * @example 5m
+             */
+            group_interval?: string;
+            /**
+             * @description From a group's first alert to its first notification; by default 30s.
+             * @example 30s
+             */
+            group_wait?: string;
+            /** @description The alerts that it takes: those that match all of these; left out: all. */
+            match?: components["schemas"]["MatcherSpec"][];
+            /**
+             * @description Unique.
+             * @example growth
+             */
+            name: string;
+            /**
+             * @description After so long what still fires is told again; by default 4h. never: it is not.
+             * @example 4h
+             */
+            repeat?: string;
+        };
+        RoutesSpec: {
+            /** @description The routes, in order. */
+            routes: components["schemas"]["RouteSpec"][];
+        };
+        RowHealth: {
+            /**
+             * @description Whether it changes to and fro.
+             * @example false
+             */
+            flapping?: boolean;
+            /**
+             * @description The open incident that it is in.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            incident_id?: string;
+            /**
+             * @description Why; cut at 300 bytes.
+             * @example 2 syncs in a row failed: postgres_connect
+             */
+            reason?: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             * @example 2026-11-21T12:00:00Z
+             */
+            since: string;
+            /**
+             * @description degraded: failing or late, within its threshold; down: past it; needs_action: someone must do something.
+             * @example degraded
+             * @enum {string}
+             */
+            state: "degraded" | "down" | "needs_action";
+        };
+        /** @description A JSON merge patch: what is left out stays, null removes what there is, objects are merged, lists replaced. */
+        RulePatch: {
+            /**
+             * Format: double
+             * @description The threshold, from which on it holds: a number, a share of 0 to 1 for failing_share, or how many times too fast for error_budget_burn.
+             * @example 0.1
+             */
+            above?: number | null;
+            /**
+             * @description How late, how long waiting, or how soon due, by the kind.
+             * @example 1h
+             */
+            age?: string | null;
+            /**
+             * Format: int64
+             * @description failing_share: so many connections must fail, too, so that one of one is no alarm.
+             * @example 3
+             */
+            at_least?: number | null;
+            /**
+             * @description Fires for each connector, team or region by itself; left out: for all in one.
+             * @example connector
+             */
+            by?: string | null;
+            /**
+             * @description Ids of the channels that are told; left out: as the routes say.
+             * @example [
+             *       "chn_01hx5k2m8q4z7w9c3v6b"
+             *     ]
+             */
+            channels?: string[] | null;
+            /**
+             * @description How long it must not hold before it is resolved.
+             * @example 10m
+             */
+            clear?: string | null;
+            /**
+             * @description Whether it is looked at; the alerts of a disabled rule end at once.
+             * @example true
+             */
+            enabled?: boolean | null;
+            /** @description What it looks at; left out: everything. */
+            filter?: components["schemas"]["FilterSpec"] | null;
+            /**
+             * @description How long it must hold before it fires.
+             * @example 10m
+             */
+            for?: string | null;
+            /**
+             * @description What it looks at: docs/alerts.md says which settings go with each.
+             * @example failing_share
+             * @enum {string|null}
+             */
+            kind?: "connection_health" | "freshness_delayed" | "failing_count" | "failing_share" | "oldest_delay" | "error_budget_burn" | "queue_depth" | "queue_age" | "worker_lost" | "region_without_workers" | "ticket_due" | null;
+            /**
+             * @description Unique among rules, whatever the case of its letters.
+             * @example too many fail
+             */
+            name?: string | null;
+            /**
+             * Format: double
+             * @description error_budget_burn: the share of time that is promised, such as 0.995.
+             * @example 0.995
+             */
+            objective?: number | null;
+            /**
+             * @description sev1 (the worst) to sev4; left out: the incident's where there is one, else sev3.
+             * @example sev2
+             */
+            severity?: string | null;
+            /**
+             * @description connection_health: the kinds of health that fire: degraded, down, needs_action.
+             * @example [
+             *       "down"
+             *     ]
+             */
+            states?: string[] | null;
+            /**
+             * @description error_budget_burn: over which it is measured, at least an hour.
+             * @example 24h
+             */
+            window?: string | null;
+        };
+        RuleSpec: {
+            /**
+             * Format: double
+             * @description The threshold, from which on it holds: a number, a share of 0 to 1 for failing_share, or how many times too fast for error_budget_burn.
+             * @example 0.1
+             */
+            above?: number;
+            /**
+             * @description How late, how long waiting, or how soon due, by the kind.
+             * @example 1h
+             */
+            age?: string;
+            /**
+             * Format: int64
+             * @description failing_share: so many connections must fail, too, so that one of one is no alarm.
+             * @example 3
+             */
+            at_least?: number;
+            /**
+             * @description Fires for each connector, team or region by itself; left out: for all in one.
+             * @example connector
+             */
+            by?: string;
+            /**
+             * @description Ids of the channels that are told; left out: as the routes say.
+             * @example [
+             *       "chn_01hx5k2m8q4z7w9c3v6b"
+             *     ]
+             */
+            channels?: string[];
+            /**
+             * @description How long it must not hold before it is resolved.
+             * @example 10m
+             */
+            clear?: string;
+            /**
+             * @description Whether it is looked at; the alerts of a disabled rule end at once.
+             * @default true
+             * @example true
+             */
+            enabled: boolean;
+            /** @description What it looks at; left out: everything. */
+            filter?: components["schemas"]["FilterSpec"];
+            /**
+             * @description How long it must hold before it fires.
+             * @example 10m
+             */
+            for?: string;
+            /**
+             * @description What it looks at: docs/alerts.md says which settings go with each.
+             * @example failing_share
+             * @enum {string}
+             */
+            kind: "connection_health" | "freshness_delayed" | "failing_count" | "failing_share" | "oldest_delay" | "error_budget_burn" | "queue_depth" | "queue_age" | "worker_lost" | "region_without_workers" | "ticket_due";
+            /**
+             * @description Unique among rules, whatever the case of its letters.
+             * @example too many fail
+             */
+            name: string;
+            /**
+             * Format: double
+             * @description error_budget_burn: the share of time that is promised, such as 0.995.
+             * @example 0.995
+             */
+            objective?: number;
+            /**
+             * @description sev1 (the worst) to sev4; left out: the incident's where there is one, else sev3.
+             * @example sev2
+             */
+            severity?: string;
+            /**
+             * @description connection_health: the kinds of health that fire: degraded, down, needs_action.
+             * @example [
+             *       "down"
+             *     ]
+             */
+            states?: string[];
+            /**
+             * @description error_budget_burn: over which it is measured, at least an hour.
+             * @example 24h
+             */
+            window?: string;
         };
         Runbook: {
             /**
@@ -4183,6 +7240,14 @@ export interface components {
              */
             reference?: string;
         };
+        Sent: {
+            /**
+             * Format: int64
+             * @description How many deliveries were posted: one for each channel of the settings.
+             * @example 2
+             */
+            deliveries: number;
+        };
         Session: {
             /**
              * Format: date-time
@@ -4249,6 +7314,47 @@ export interface components {
              */
             key?: string[];
         };
+        Shift: {
+            /**
+             * Format: date-time
+             * @description When it begins.
+             * @example 2026-11-16T08:00:00Z
+             */
+            from?: string;
+            /**
+             * @description The layer; missing: an override, or nobody.
+             * @example europe
+             */
+            layer?: string;
+            /**
+             * @description The level.
+             * @example first
+             */
+            level: string;
+            /**
+             * @description Who is on call; missing: nobody.
+             * @example ana@example.com
+             */
+            person?: string;
+            /**
+             * Format: date-time
+             * @description When it ends; missing: nothing changes within a year.
+             * @example 2026-11-23T08:00:00Z
+             */
+            to?: string;
+            /**
+             * @description turn: theirs; substitute: whose turn it is has a holiday; cover: nobody else is there, and full cover is promised.
+             * @example turn
+             * @enum {string}
+             */
+            why?: "turn" | "substitute" | "override" | "cover";
+        };
+        Shifts: {
+            /** @description When nobody of a level is. */
+            gaps: components["schemas"]["Shift"][];
+            /** @description Who is on call, by the begin of their shifts. */
+            shifts: components["schemas"]["Shift"][];
+        };
         SignInOptions: {
             /**
              * @description By an OpenID Connect provider: open /api/v1/auth/oidc/start in the browser.
@@ -4265,6 +7371,118 @@ export interface components {
              * @example true
              */
             password: boolean;
+        };
+        Silence: {
+            /**
+             * Format: date-time
+             * @description When it was set.
+             * @example 2026-11-20T09:00:00Z
+             */
+            created_at: string;
+            /**
+             * @description Who set it.
+             * @example usr_01hx5k2m8q4z7w9c3v6b
+             */
+            created_by: string;
+            /**
+             * Format: date-time
+             * @description When it ends; only with weekly may it be left out.
+             * @example 2026-11-21T18:00:00Z
+             */
+            ends_at?: string;
+            /**
+             * @description The id.
+             * @example sil_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * @description Why it is quiet: somebody wants it so, or work is done.
+             * @default silence
+             * @example maintenance
+             * @enum {string}
+             */
+            kind: "silence" | "maintenance";
+            /** @description The alerts that nobody is told of: those that match all of these. */
+            match: components["schemas"]["MatcherSpec"][];
+            /**
+             * @description Why, for those who wonder.
+             * @example the warehouse moves
+             */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it begins; left out: now.
+             * @example 2026-11-21T14:00:00Z
+             */
+            starts_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was last changed.
+             * @example 2026-11-21T13:00:00Z
+             */
+            updated_at: string;
+            /** @description Only in hours that come back: a maintenance window. */
+            weekly?: components["schemas"]["WeeklySpec"];
+        };
+        /** @description A JSON merge patch: what is left out stays, null removes what there is, objects are merged, lists replaced. */
+        SilencePatch: {
+            /**
+             * Format: date-time
+             * @description When it ends; only with weekly may it be left out.
+             * @example 2026-11-21T18:00:00Z
+             */
+            ends_at?: string | null;
+            /**
+             * @description Why it is quiet: somebody wants it so, or work is done.
+             * @example maintenance
+             * @enum {string|null}
+             */
+            kind?: "silence" | "maintenance" | null;
+            /** @description The alerts that nobody is told of: those that match all of these. */
+            match?: components["schemas"]["MatcherSpec"][] | null;
+            /**
+             * @description Why, for those who wonder.
+             * @example the warehouse moves
+             */
+            reason?: string | null;
+            /**
+             * Format: date-time
+             * @description When it begins; left out: now.
+             * @example 2026-11-21T14:00:00Z
+             */
+            starts_at?: string | null;
+            /** @description Only in hours that come back: a maintenance window. */
+            weekly?: components["schemas"]["WeeklySpec"] | null;
+        };
+        SilenceSpec: {
+            /**
+             * Format: date-time
+             * @description When it ends; only with weekly may it be left out.
+             * @example 2026-11-21T18:00:00Z
+             */
+            ends_at?: string;
+            /**
+             * @description Why it is quiet: somebody wants it so, or work is done.
+             * @default silence
+             * @example maintenance
+             * @enum {string}
+             */
+            kind: "silence" | "maintenance";
+            /** @description The alerts that nobody is told of: those that match all of these. */
+            match: components["schemas"]["MatcherSpec"][];
+            /**
+             * @description Why, for those who wonder.
+             * @example the warehouse moves
+             */
+            reason: string;
+            /**
+             * Format: date-time
+             * @description When it begins; left out: now.
+             * @example 2026-11-21T14:00:00Z
+             */
+            starts_at?: string;
+            /** @description Only in hours that come back: a maintenance window. */
+            weekly?: components["schemas"]["WeeklySpec"];
         };
         Source: {
             /**
@@ -4344,6 +7562,15 @@ export interface components {
              */
             updated_at: string;
         };
+        Splitting: {
+            /**
+             * @description Ids of some of its connections.
+             * @example [
+             *       "con_01hx5k2m8q4z7w9c3v6b"
+             *     ]
+             */
+            connections: string[];
+        };
         Started: {
             /**
              * @description What was done, for people.
@@ -4420,6 +7647,12 @@ export interface components {
             items: components["schemas"]["State"][];
         };
         Status: {
+            /**
+             * Format: date-time
+             * @description Since when it is delayed; where it is not, when it will be unless a sync succeeds before.
+             * @example 2026-11-22T02:07:20Z
+             */
+            delayed_at?: string;
             /**
              * Format: int64
              * @description Syncs that failed since the last success.
@@ -5166,10 +8399,31 @@ export interface components {
              */
             database_bytes: number;
             /**
+             * @description Version of the database.
+             * @example 3.51.0
+             */
+            database_version: string;
+            /** @description The file system of the server's data folder; missing where it has none. */
+            disk?: components["schemas"]["Disk"];
+            /**
+             * @description The encryption key was replaced while this server ran: it must be started again with the new one; for who may see settings.
+             * @example false
+             */
+            encryption_key_replaced?: boolean;
+            /** @description The data keys of secrets, oldest first; for who may see settings. */
+            encryption_keys?: components["schemas"]["EncryptionKey"][];
+            /**
+             * @description What the server was built with.
+             * @example go1.26.0
+             */
+            go_version: string;
+            /**
              * @description Where people reach it; empty where nobody said so.
              * @example https://sluice.example.com
              */
             public_url: string;
+            /** @description Open syncs by region and kind. */
+            queue: components["schemas"]["QueueDepth"][];
             /**
              * Format: int64
              * @description Syncs in the queue.
@@ -5206,11 +8460,104 @@ export interface components {
              */
             version: string;
             /**
+             * @description How many live workers have which version.
+             * @example {
+             *       "1.4.0": 2
+             *     }
+             */
+            worker_versions: {
+                [key: string]: number;
+            };
+            /**
              * Format: int64
              * @description Live workers.
              * @example 2
              */
             workers: number;
+        };
+        ThresholdSpec: {
+            /**
+             * @description After it has failed for so long.
+             * @example 48h
+             */
+            after?: string;
+            /**
+             * Format: int64
+             * @description After so many failures in a row.
+             * @example 10
+             */
+            failures?: number;
+        };
+        Ticket: {
+            /**
+             * Format: date-time
+             * @description When Sluice closed it.
+             * @example 2026-11-22T08:00:00Z
+             */
+            closed_at?: string;
+            /**
+             * Format: date-time
+             * @description The latest comment by Sluice.
+             * @example 2026-11-21T14:00:00Z
+             */
+            commented_at?: string;
+            /**
+             * Format: date-time
+             * @description When it was due.
+             * @example 2026-11-21T14:00:00Z
+             */
+            created_at: string;
+            /**
+             * @description The id.
+             * @example tkt_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * @description The incident.
+             * @example inc_01hx5k2m8q4z7w9c3v6b
+             */
+            incident_id: string;
+            /**
+             * @description As the tracker calls it; missing: not known yet.
+             * @example OPS-7
+             */
+            key?: string;
+            /**
+             * Format: date-time
+             * @description When it was created.
+             * @example 2026-11-21T14:00:00Z
+             */
+            opened_at?: string;
+            /** @description Why it could not be created or changed. */
+            problem?: components["schemas"]["Failure"];
+            /**
+             * Format: int64
+             * @description How often it was opened again.
+             * @example 0
+             */
+            reopened: number;
+            /**
+             * @description pending: it is to be created; failed: the tracker refused it.
+             * @example open
+             * @enum {string}
+             */
+            state: "pending" | "open" | "closed" | "failed";
+            /**
+             * @description The tracker; internal: it is kept here alone.
+             * @example trk_01hx5k2m8q4z7w9c3v6b
+             */
+            tracker_id: string;
+            /**
+             * Format: date-time
+             * @description When it last changed.
+             * @example 2026-11-21T14:00:00Z
+             */
+            updated_at: string;
+            /**
+             * @description For people.
+             * @example https://tracker.example/OPS-7
+             */
+            url?: string;
         };
         TimelineEntry: {
             /**
@@ -5303,6 +8650,26 @@ export interface components {
              */
             user_id?: string;
         };
+        Trial: {
+            /**
+             * Format: int64
+             * @description How long it took.
+             * @example 180
+             */
+            milliseconds: number;
+            /**
+             * @description Whether it went well.
+             * @example true
+             */
+            ok: boolean;
+            /** @description Why it failed. */
+            problem?: components["schemas"]["Failure"];
+            /**
+             * @description What the other side answered.
+             * @example 202 Accepted
+             */
+            receipt?: string;
+        };
         User: {
             /**
              * Format: date-time
@@ -5381,6 +8748,246 @@ export interface components {
              * @enum {string}
              */
             role?: "owner" | "admin" | "operator" | "viewer";
+        };
+        Wall: {
+            /**
+             * Format: date-time
+             * @description When it was made.
+             * @example 2026-11-21T14:00:00Z
+             */
+            at: string;
+            /**
+             * Format: int64
+             * @description Of them failing or late, within their threshold.
+             * @example 12
+             */
+            degraded: number;
+            /**
+             * Format: int64
+             * @description Of them down: failing past their threshold.
+             * @example 3
+             */
+            down: number;
+            /**
+             * Format: int64
+             * @description Those that are not healthy.
+             * @example 20
+             */
+            failing: number;
+            /**
+             * Format: int64
+             * @description Of them waiting for a person.
+             * @example 5
+             */
+            needs_action: number;
+            /** @description Causes of several connections, the worst first. */
+            shared: components["schemas"]["WallCause"][];
+            /** @description Causes of one each, the worst first. */
+            single: components["schemas"]["WallCause"][];
+            /**
+             * Format: int64
+             * @description Connections that are not paused.
+             * @example 200
+             */
+            total: number;
+        };
+        WallCause: {
+            /** @description The worst first. */
+            connections: components["schemas"]["WallConnection"][];
+            /** @description The incident; missing: none yet. */
+            incident?: components["schemas"]["WallIncident"];
+        };
+        WallConnection: {
+            /**
+             * @description Code of the failure.
+             * @example shop_auth
+             */
+            code?: string;
+            /**
+             * @description Its source's kind.
+             * @example shop
+             */
+            connector: string;
+            /**
+             * @description How it is.
+             * @example down
+             * @enum {string}
+             */
+            health: "healthy" | "degraded" | "down" | "needs_action" | "unmeasured";
+            /**
+             * @description What to do.
+             * @example give a new token
+             */
+            hint?: string;
+            /**
+             * @description The connection.
+             * @example con_01hx5k2m8q4z7w9c3v6b
+             */
+            id: string;
+            /**
+             * Format: date-time
+             * @description Its latest success.
+             * @example 2026-11-19T13:45:00Z
+             */
+            last_success_at?: string;
+            /**
+             * @description Its name.
+             * @example shop to warehouse
+             */
+            name: string;
+            /**
+             * @description In words.
+             * @example the sign-in was refused
+             */
+            reason: string;
+            /**
+             * @description What to do, at length.
+             * @example https://sluice.example/runbooks/shop-auth
+             */
+            runbook_url?: string;
+            /**
+             * Format: date-time
+             * @description Since when it fails, or is late.
+             * @example 2026-11-19T14:00:00Z
+             */
+            since?: string;
+            /**
+             * @description Its team.
+             * @example growth
+             */
+            team?: string;
+            /**
+             * @description Its page.
+             * @example https://sluice.example/connections/con_01hx5k2m8q4z7w9c3v6b
+             */
+            url?: string;
+        };
+        WallIncident: {
+            /**
+             * @description Whether somebody has said that they see to it.
+             * @example true
+             */
+            acknowledged: boolean;
+            /**
+             * @description Who is to see to it.
+             * @example ana@example.com
+             */
+            assignee?: string;
+            /**
+             * Format: date-time
+             * @description Until when it is to be resolved.
+             * @example 2026-12-12T14:00:00Z
+             */
+            due_at?: string;
+            /**
+             * Format: int64
+             * @description Its number.
+             * @example 42
+             */
+            number: number;
+            /**
+             * Format: date-time
+             * @description The first failure.
+             * @example 2026-11-19T14:00:00Z
+             */
+            opened_at: string;
+            /**
+             * @description sev1 is the worst.
+             * @example sev2
+             */
+            severity: string;
+            /** @description Where it was filed. */
+            tickets?: components["schemas"]["WallTicket"][];
+            /**
+             * @description What it is about.
+             * @example shop: the API refuses the sign-in
+             */
+            title: string;
+            /**
+             * @description Its page.
+             * @example https://sluice.example/incidents/42
+             */
+            url?: string;
+        };
+        WallMessage: {
+            /**
+             * @description For mail programs: nothing is loaded from elsewhere.
+             * @example <html></html>
+             */
+            html: string;
+            /**
+             * @description For those that show no HTML.
+             * @example 3 down, 2 in need of action
+             */
+            plain: string;
+            /**
+             * @description The line of numbers.
+             * @example Sluice: 5 of 200 connections in trouble, 3 down
+             */
+            subject: string;
+        };
+        WallSpec: {
+            /**
+             * @description Ids of the channels that it goes to.
+             * @example [
+             *       "chn_01hx5k2m8q4z7w9c3v6b"
+             *     ]
+             */
+            channels: string[];
+            /**
+             * @description Whether it is left out when nothing fails.
+             * @example true
+             */
+            quiet?: boolean;
+            /**
+             * @description When it is sent, every day; none: never.
+             * @example [
+             *       "08:00",
+             *       "16:00"
+             *     ]
+             */
+            times: string[];
+            /**
+             * @description IANA name of the zone of the times, and of those in the text; left out: UTC.
+             * @example Europe/Berlin
+             */
+            zone?: string;
+        };
+        WallTicket: {
+            /**
+             * @description As the tracker calls it.
+             * @example OPS-7
+             */
+            key: string;
+            /**
+             * @description For people.
+             * @example https://tracker.example/OPS-7
+             */
+            url?: string;
+        };
+        WeeklySpec: {
+            /**
+             * @description mon to sun, on which they begin; left out: every day.
+             * @example [
+             *       "sat"
+             *     ]
+             */
+            days?: string[];
+            /**
+             * @description When they begin.
+             * @example 22:00
+             */
+            from: string;
+            /**
+             * @description When they end; not after from: on the next day.
+             * @example 04:00
+             */
+            to: string;
+            /**
+             * @description IANA name of the zone whose clocks count; left out: UTC.
+             * @example Europe/Berlin
+             */
+            zone?: string;
         };
         WindowSpec: {
             /**
@@ -5594,6 +9201,371 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    "get-alert-routes": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the client holds: when it is still current the answer is 304, without a body. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoutesSpec"];
+                };
+            };
+            /** @description The client holds the current state. */
+            304: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "put-alert-routes": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RoutesSpec"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RoutesSpec"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-alert-rules": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only of this kind. */
+                kind?: string;
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description Only with this in the name, whatever the case. */
+                search?: string;
+                /** @description The order; - in front: descending. */
+                sort?: "name" | "-name" | "created" | "-created";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageAlertRule"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "create-alert-rule": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RuleSpec"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    /** @description Where what was made can be read. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-alert-rule": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the client holds: when it is still current the answer is 304, without a body. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the rule. */
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            /** @description The client holds the current state. */
+            304: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "delete-alert-rule": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the rule. */
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "update-alert-rule": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the rule. */
+                rule: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RulePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertRule"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-alerts": {
+        parameters: {
+            query?: {
+                /** @description Only about this connection. */
+                connection_id?: string;
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only about this incident. */
+                incident_id?: string;
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description Only of this rule. */
+                rule_id?: string;
+                /** @description Only of this severity. */
+                severity?: "sev1" | "sev2" | "sev3" | "sev4";
+                /** @description The order; - in front: the latest first. */
+                sort?: "since" | "-since";
+                /** @description Only in this state. */
+                state?: "firing" | "resolved";
+                /** @description Only of this team. */
+                team?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageAlert"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-alert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the alert. */
+                alert: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Alert"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     "list-audit": {
         parameters: {
             query?: {
@@ -5945,6 +9917,8 @@ export interface operations {
             400: components["responses"]["Malformed"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -6008,6 +9982,278 @@ export interface operations {
             400: components["responses"]["Malformed"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-channel-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndKinds"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-channels": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only of this kind. */
+                kind?: string;
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description Only with this in the name, whatever the case. */
+                search?: string;
+                /** @description The order; - in front: descending. */
+                sort?: "name" | "-name" | "created" | "-created";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageEnd"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "create-channel": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkSpec"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    /** @description Where what was made can be read. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["End"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-channel": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the client holds: when it is still current the answer is 304, without a body. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the channel. */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["End"];
+                };
+            };
+            /** @description The client holds the current state. */
+            304: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "delete-channel": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the channel. */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "update-channel": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the channel. */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["End"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "test-channel": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Id of the channel. */
+                channel: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -6023,6 +10269,10 @@ export interface operations {
                 destination_id?: string;
                 /** @description Only with this freshness. */
                 freshness?: "on_schedule" | "delayed";
+                /** @description Only that are so. */
+                health?: "healthy" | "degraded" | "down" | "needs_action" | "unmeasured";
+                /** @description Only that are in this incident, which is under way. */
+                incident_id?: string;
                 /** @description Only with this label, key=value; may be given several times, and then all must be there. */
                 label?: string[];
                 /** @description Only whose last sync ended so. */
@@ -6179,8 +10429,10 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -6260,6 +10512,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -6334,6 +10587,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -6361,6 +10615,84 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Grants"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-connection-health": {
+        parameters: {
+            query?: {
+                /** @description The beginning; without it, 7 days before the end. */
+                from?: string;
+                /** @description The end; without it, now. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the connection. */
+                connection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConnectionHealth"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-connection-health-history": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only what lasts until after this time. */
+                from?: string;
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description The order; - in front: the latest first. */
+                sort?: "from" | "-from";
+                /** @description Only what begins before this time. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the connection. */
+                connection: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageHealthPart"];
                 };
             };
             400: components["responses"]["Malformed"];
@@ -6403,6 +10735,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -6487,6 +10820,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -6833,6 +11167,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -6931,6 +11266,118 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-deliveries": {
+        parameters: {
+            query?: {
+                /** @description Only about this alert. */
+                alert_id?: string;
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only about this incident. */
+                incident_id?: string;
+                /** @description Only of this kind. */
+                kind?: string;
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description The order; - in front: the latest first. */
+                sort?: "created" | "-created";
+                /** @description Only in this state. */
+                state?: "waiting" | "delivered" | "failed" | "dropped";
+                /** @description Only to this tracker or channel. */
+                target?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageDelivery"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-delivery": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the delivery. */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "retry-delivery": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Id of the delivery. */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Delivery"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -7154,8 +11601,10 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -7237,6 +11686,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -7387,6 +11837,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -7423,6 +11874,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -7600,6 +12052,733 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    "get-health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthSummary"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-health-policy": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the client holds: when it is still current the answer is 304, without a body. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthPolicySpec"];
+                };
+            };
+            /** @description The client holds the current state. */
+            304: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "put-health-policy": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HealthPolicySpec"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthPolicySpec"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-health-report": {
+        parameters: {
+            query?: {
+                /** @description What it is grouped by. */
+                by?: "connection" | "connector" | "team" | "all";
+                /** @description Only of this connection. */
+                connection_id?: string;
+                /** @description Only of this connector. */
+                connector?: string;
+                /** @description The beginning; without it, 7 days before the end. */
+                from?: string;
+                /** @description Only of this team. */
+                team?: string;
+                /** @description The end; without it, now. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HealthReport"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-incidents": {
+        parameters: {
+            query?: {
+                /** @description Only assigned to them. */
+                assignee?: string;
+                /** @description Only of failures of this class. */
+                class?: "bug" | "transient" | "throttled" | "config" | "auth" | "blocked" | "lost" | "data" | "cancelled";
+                /** @description Only of failures with this code. */
+                code?: string;
+                /** @description Only that this connection is or was in. */
+                connection_id?: string;
+                /** @description Only of this connector or kind of destination. */
+                connector?: string;
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only those due before this time. */
+                due_before?: string;
+                /** @description Only those that have tickets. */
+                filed?: boolean;
+                /** @description Only with this label, key=value; may be given several times, and then all must be there. */
+                label?: string[];
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description Only with this in the title, whatever the case. */
+                search?: string;
+                /** @description Only of this severity. */
+                severity?: "sev1" | "sev2" | "sev3" | "sev4";
+                /** @description The order; - in front: descending. */
+                sort?: "number" | "-number" | "severity" | "-severity" | "first_seen" | "-first_seen" | "last_seen" | "-last_seen" | "due" | "-due" | "connections" | "-connections";
+                /** @description Only in this state; under_way: open or acknowledged. */
+                state?: "under_way" | "open" | "acknowledged" | "resolved" | "merged";
+                /** @description Only of this team. */
+                team?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageIncident"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-incident": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the client holds: when it is still current the answer is 304, without a body. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            /** @description The client holds the current state. */
+            304: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "update-incident": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentChange"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "acknowledge-incident": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "comment-on-incident": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Note"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-incident-connections": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only that are in it now. */
+                in?: boolean;
+                /** @description The most items to answer. */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageIncidentConnection"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "merge-incident": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Merging"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "resolve-incident": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Resolution"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-incident-review": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the client holds: when it is still current the answer is 304, without a body. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            /** @description The client holds the current state. */
+            304: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "put-incident-review": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewSpec"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Review"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "split-incident": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Splitting"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    /** @description Where what was made can be read. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Incident"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-incident-events": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only of this kind. */
+                kind?: string;
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description The order; - in front: the latest first. */
+                sort?: "at" | "-at";
+            };
+            header?: never;
+            path: {
+                /** @description Id of the incident, or its number. */
+                incident: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageIncidentEvent"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-on-call": {
+        parameters: {
+            query?: {
+                /** @description The instant; without it, now. */
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OnCalls"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     "list-operations": {
         parameters: {
             query?: {
@@ -7693,6 +12872,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -7794,6 +12974,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -7850,6 +13031,280 @@ export interface operations {
             400: components["responses"]["Malformed"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "preview-rota": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotaPreview"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shifts"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-rotas": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description Only with this in the name, whatever the case. */
+                search?: string;
+                /** @description The order; - in front: descending. */
+                sort?: "name" | "-name" | "created" | "-created";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageRota"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "create-rota": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotaSpec"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    /** @description Where what was made can be read. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rota"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-rota": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the client holds: when it is still current the answer is 304, without a body. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the rota. */
+                rota: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rota"];
+                };
+            };
+            /** @description The client holds the current state. */
+            304: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "delete-rota": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the rota. */
+                rota: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "update-rota": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the rota. */
+                rota: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RotaPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rota"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-shifts": {
+        parameters: {
+            query?: {
+                /** @description The beginning; without it, now. */
+                from?: string;
+                /** @description The end; without it, 14 days after the beginning. */
+                to?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Id of the rota. */
+                rota: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Shifts"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -7944,6 +13399,212 @@ export interface operations {
             400: components["responses"]["Malformed"];
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-silences": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Whether those that are over are listed, too. */
+                ended?: boolean;
+                /** @description Only of this kind. */
+                kind?: "silence" | "maintenance";
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description The order; - in front: the latest first. */
+                sort?: "created" | "-created";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageSilence"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "create-silence": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SilenceSpec"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    /** @description Where what was made can be read. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Silence"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-silence": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the client holds: when it is still current the answer is 304, without a body. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the silence. */
+                silence: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Silence"];
+                };
+            };
+            /** @description The client holds the current state. */
+            304: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "delete-silence": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the silence. */
+                silence: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "update-silence": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the silence. */
+                silence: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SilencePatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Silence"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -8109,8 +13770,10 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -8192,6 +13855,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -8230,6 +13894,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -8444,6 +14109,7 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
@@ -8599,6 +14265,75 @@ export interface operations {
             503: components["responses"]["Unavailable"];
         };
     };
+    "list-tickets": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only of this incident. */
+                incident_id?: string;
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description Only in this state. */
+                state?: "pending" | "open" | "closed" | "failed";
+                /** @description Only in this tracker; internal: those that are kept here alone. */
+                tracker_id?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageTicket"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Id of the ticket. */
+                ticket: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Ticket"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
     "list-tokens": {
         parameters: {
             query?: {
@@ -8698,6 +14433,281 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-tracker-kinds": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndKinds"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "list-trackers": {
+        parameters: {
+            query?: {
+                /** @description The next of the page before; without it, the first page. It goes with the sort and the filters it was answered for. */
+                cursor?: string;
+                /** @description Only of this kind. */
+                kind?: string;
+                /** @description The most items to answer. */
+                limit?: number;
+                /** @description Only with this in the name, whatever the case. */
+                search?: string;
+                /** @description The order; - in front: descending. */
+                sort?: "name" | "-name" | "created" | "-created";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageEnd"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "create-tracker": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkSpec"];
+            };
+        };
+        responses: {
+            /** @description Created */
+            201: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    /** @description Where what was made can be read. */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["End"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-tracker": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the client holds: when it is still current the answer is 304, without a body. */
+                "If-None-Match"?: string;
+            };
+            path: {
+                /** @description Id of the tracker. */
+                tracker: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["End"];
+                };
+            };
+            /** @description The client holds the current state. */
+            304: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "delete-tracker": {
+        parameters: {
+            query?: {
+                /** @description Whether it is deleted though tickets are open in it. */
+                force?: boolean;
+            };
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the tracker. */
+                tracker: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No Content */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "update-tracker": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path: {
+                /** @description Id of the tracker. */
+                tracker: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LinkPatch"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["End"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "test-tracker": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description Id of the tracker. */
+                tracker: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -8857,8 +14867,10 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -9006,6 +15018,8 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
+            413: components["responses"]["TooLarge"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
@@ -9040,8 +15054,178 @@ export interface operations {
             401: components["responses"]["Unauthenticated"];
             403: components["responses"]["Forbidden"];
             404: components["responses"]["NotFound"];
+            408: components["responses"]["Slow"];
             409: components["responses"]["Conflict"];
             413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-wall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Wall"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-wall-message": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WallMessage"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "send-wall": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description A name of this request that the client makes up. The same request with the same key within 24 hours is done once, and its repetition gets the first answer. */
+                "Idempotency-Key"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Sent"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            413: components["responses"]["TooLarge"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "get-wall-settings": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description An ETag that the client holds: when it is still current the answer is 304, without a body. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WallSpec"];
+                };
+            };
+            /** @description The client holds the current state. */
+            304: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            422: components["responses"]["Invalid"];
+            429: components["responses"]["TooMany"];
+            500: components["responses"]["Broken"];
+            503: components["responses"]["Unavailable"];
+        };
+    };
+    "put-wall-settings": {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the state that the change is meant for. When the object has changed since, the answer is 412 and nothing is done. Without it, or with *, the change is made to whatever is there. */
+                "If-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WallSpec"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    /** @description The state of the object, for If-Match and If-None-Match. */
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WallSpec"];
+                };
+            };
+            400: components["responses"]["Malformed"];
+            401: components["responses"]["Unauthenticated"];
+            403: components["responses"]["Forbidden"];
+            408: components["responses"]["Slow"];
+            409: components["responses"]["Conflict"];
+            412: components["responses"]["Changed"];
+            413: components["responses"]["TooLarge"];
+            415: components["responses"]["WrongType"];
             422: components["responses"]["Invalid"];
             429: components["responses"]["TooMany"];
             500: components["responses"]["Broken"];
