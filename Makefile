@@ -6,7 +6,8 @@ BIN       := bin/sluice
 TOOLS     := $(CURDIR)/bin/tools
 LINTER    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run against, as Debian and Ubuntu name it.
-PACKAGES  := postgresql postgresql-contrib iso-codes tzdata distro-info-data
+PACKAGES  := postgresql postgresql-contrib iso-codes tzdata distro-info-data chromium fonts-liberation
+MODULES   := web/node_modules/.installed
 FUZZTIME  ?= 20s
 CHAOSTIME ?= 10m
 DEMO_DIR  ?= demo-data
@@ -23,8 +24,18 @@ help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  \1\t\2/' | expand -t 14
 
 .PHONY: build
-build: ## build the binary, bin/sluice
+build: web ## build the web interface and the binary, bin/sluice
 	$(GO) build -o $(BIN) ./cmd/sluice
+
+.PHONY: web
+web: web/dist/index.html ## build the web interface, which the binary embeds
+
+web/dist/index.html: $(MODULES) web/index.html web/vite.config.ts web/tsconfig.json $(shell find web/src web/public -type f)
+	cd web && npm run --silent build
+
+$(MODULES): web/package.json web/package-lock.json
+	cd web && npm ci --silent
+	@touch $@
 
 .PHONY: demo
 demo: build ## build, then run the platform: a living sample API, replicated every minute
@@ -35,17 +46,27 @@ deps: ## install what the tests need (by apt, when root), or say what is missing
 	@sh internal/testdeps/install.sh $(PACKAGES)
 
 .PHONY: test
-test: deps ## install what the tests need, and run them all with the race detector
+test: deps build ## install what the tests need, and run them all: Go's with the race detector, the interface's in a browser
 	$(GO) vet ./...
 	$(GO) test -race -timeout 25m ./...
+	cd web && npm run --silent test && npm run --silent e2e
+
+.PHONY: test-web
+test-web: deps build ## run the tests of the web interface alone
+	cd web && npm run --silent lint && npm run --silent test && npm run --silent e2e
+
+.PHONY: measure-web
+measure-web: deps build ## measure the web interface with 10,000 connections
+	cd web && npm run --silent measure
 
 .PHONY: check
 check: lint test ## all that CI does
 
 .PHONY: lint
-lint: $(TOOLS)/golangci-lint ## run the linters and see that files are formatted
+lint: $(TOOLS)/golangci-lint $(MODULES) ## run the linters and see that files are formatted
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo 'not formatted (make fmt):'; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(TOOLS)/golangci-lint run --timeout 15m
+	cd web && npm run --silent lint
 
 $(TOOLS)/golangci-lint:
 	GOFLAGS= GOBIN=$(TOOLS) $(GO) install $(LINTER)
@@ -69,8 +90,9 @@ fuzz: ## run every fuzzer for FUZZTIME (20s) each
 	@sh internal/testdeps/fuzz.sh $(FUZZTIME)
 
 .PHONY: generate
-generate: ## make generated files anew; CI fails when they are stale
+generate: $(MODULES) ## make generated files anew; CI fails when they are stale
 	$(GO) generate ./...
+	cd web && npm run --silent generate
 
 .PHONY: fmt
 fmt: ## format the code

@@ -12,7 +12,7 @@ export const words: Record<string, { word: string; tone: Tone; means: string }> 
   healthy: { word: 'Healthy', tone: 'healthy', means: 'Syncs succeed.' },
   degraded: { word: 'Degraded', tone: 'degraded', means: 'Syncs fail, not yet longer than the threshold.' },
   down: { word: 'Down', tone: 'down', means: 'Syncs have failed for longer than the threshold.' },
-  new: { word: 'New', tone: 'waiting', means: 'No sync has run yet.' },
+  new: { word: 'Not run yet', tone: 'waiting', means: 'No sync of it has ended yet.' },
   unmeasured: { word: 'Not measured yet', tone: 'waiting', means: 'No sync has said yet how it is.' },
   needs_action: { word: 'Needs action', tone: 'action', means: 'Only a person can put it right.' },
   // sync_state
