@@ -54,6 +54,7 @@ test('a lost connection is shown, heals by itself, and nothing is missed', async
   await platform.api('POST', `/api/v1/connections/${connections[5].id}/resume`, {});
   await page.getByText('The connection to the server is lost').waitFor({ state: 'hidden', timeout: 20_000 });
   await until('the connection is no longer shown as paused', async () => !(await page.getByText('1 paused').isVisible()));
+  await ended(platform, connections[5].id);
   await platform.api('POST', `/api/v1/connections/${connections[5].id}/pause`, {});
   await page.getByText('1 paused').first().waitFor();
   await page.done();
