@@ -23,7 +23,7 @@ var layers = map[string][]string{
 	"connectors":             {".", "spec", "connectors/*"}, // the list of built-in sources
 	"connectors/*":           {".", "spec", "connectors/kit", "connectors/connectortest"},
 	"destinations":           {".", "spec", "destinations/*"}, // the list of built-in destinations
-	"destinations/*":         {".", "spec", "destinations/kit", "destinations/destinationtest"},
+	"destinations/*":         {".", "spec", "destinations/kit", "destinations/destinationtest", "connectors/kit/egress"},
 	"pipeline":               {".", "pipeline/*"}, // the only one that sees all steps
 	"pipeline/*":             {"."},
 	"job":                    {".", "spec", "config", "pipeline", "destinations/kit"},
@@ -40,7 +40,7 @@ var layers = map[string][]string{
 	"health":                 {"."},
 	"health/runbook":         {},
 	"health/rota":            {},
-	"health/outward":         {".", "connectors/kit/egress"},
+	"health/outward":         {".", "spec", "connectors/kit/egress"},
 	"health/outward/*":       {"health/outward"},
 	"health/tracker":         {".", "spec", "connectors/kit/egress", "health/outward"},
 	"health/tracker/*":       {".", "health/tracker", "health/outward"},

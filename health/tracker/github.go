@@ -15,7 +15,6 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/health/outward"
-	"github.com/sluicehq/sluice/spec"
 )
 
 // GitHubConfig is the configuration of tickets as GitHub Issues.
@@ -51,7 +50,7 @@ func (c *GitHubConfig) Validate() error {
 // GitHub returns the definition of tickets as GitHub Issues, by the REST API of
 // version 2022-11-28 ("REST API endpoints for issues", "… for issue comments").
 func GitHub() Definition {
-	return spec.Define("github", "GitHub Issues", func(ctx context.Context, c GitHubConfig) (Filer, error) {
+	return outward.Define("github", "GitHub Issues", func(ctx context.Context, c GitHubConfig) (Filer, error) {
 		security, err := outward.Authorities(c.CACert)
 		if err != nil {
 			return nil, err
@@ -145,15 +144,18 @@ func (g *github) Find(ctx context.Context, m Marker) (Ticket, bool, error) {
 	return Ticket{}, false, nil
 }
 
-const githubPages = 50 // of 100 issues, before a search gives up
+const (
+	githubPages = 50        // of 100 issues, before a search gives up
+	clocks      = time.Hour // by which GitHub's and ours may differ
+)
 
 func (g *github) find(ctx context.Context, m Marker, label string) (Ticket, bool, error) {
 	q := url.Values{"state": {"all"}, "sort": {"created"}, "direction": {"asc"}, "per_page": {"100"}}
 	if label != "" {
 		q.Set("labels", label)
 	}
-	if !m.Since.IsZero() { // an issue made since was also changed since; a minute for clocks that differ
-		q.Set("since", m.Since.Add(-time.Minute).UTC().Format(time.RFC3339))
+	if !m.Since.IsZero() { // an issue made since was also changed since
+		q.Set("since", m.Since.Add(-clocks).UTC().Format(time.RFC3339))
 	}
 	const op = "look for the issue"
 	for page := 1; page <= githubPages; page++ {
@@ -210,7 +212,7 @@ func (g *github) Comment(ctx context.Context, id string, n Note) error {
 func (g *github) noted(ctx context.Context, id string, n Note) (bool, error) {
 	q := url.Values{"per_page": {"100"}}
 	if !n.Since.IsZero() {
-		q.Set("since", n.Since.Add(-time.Minute).UTC().Format(time.RFC3339))
+		q.Set("since", n.Since.Add(-clocks).UTC().Format(time.RFC3339))
 	}
 	for page := 1; page <= githubPages; page++ {
 		var comments []struct{ Body string }

@@ -15,7 +15,6 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/health/outward"
-	"github.com/sluicehq/sluice/spec"
 )
 
 // JiraConfig is the configuration of tickets in Jira.
@@ -61,7 +60,7 @@ func (c *JiraConfig) Validate() error {
 // texts in the Atlassian Document Format, Data Center by version 2, with texts in
 // wiki markup ("Issues", "Issue comments", "Issue search", "Transitions").
 func Jira() Definition {
-	return spec.Define("jira", "Jira", func(ctx context.Context, c JiraConfig) (Filer, error) {
+	return outward.Define("jira", "Jira", func(ctx context.Context, c JiraConfig) (Filer, error) {
 		security, err := outward.Authorities(c.CACert)
 		if err != nil {
 			return nil, err
@@ -218,14 +217,15 @@ func (j *jira) search(ctx context.Context, jql string) (*jiraIssue, error) {
 const jiraAhead = 100 // what "Bulk fetch issues" takes at once
 
 func (j *jira) latest(ctx context.Context, newest *jiraIssue, m Marker) (*jiraIssue, error) {
-	last := 0
-	if newest != nil {
-		_, number, _ := strings.Cut(newest.Key, "-")
-		last, _ = strconv.Atoi(number)
+	last, project := 0, strings.ToUpper(j.config.Project)
+	if newest != nil { // of a project that was renamed, the keys have its new one
+		at := strings.LastIndexByte(newest.Key, '-')
+		last, _ = strconv.Atoi(newest.Key[at+1:])
+		project = newest.Key[:max(at, 0)]
 	}
 	keys := make([]string, 0, jiraAhead)
 	for n := last + 1; n <= last+jiraAhead; n++ {
-		keys = append(keys, strings.ToUpper(j.config.Project)+"-"+strconv.Itoa(n))
+		keys = append(keys, project+"-"+strconv.Itoa(n))
 	}
 	var answer struct {
 		Issues []jiraIssue `json:"issues"` // those that exist

@@ -8,7 +8,6 @@ import (
 
 	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/health/outward"
-	"github.com/sluicehq/sluice/spec"
 )
 
 // Webhook returns the definition of tickets by signed webhook. A message is a JSON
@@ -17,7 +16,7 @@ import (
 // data.marker alone: Find finds nothing, and it is for the receiver to know, by the
 // header webhook-id, what it has seen before.
 func Webhook() Definition {
-	return spec.Define("webhook", "Webhook", func(ctx context.Context, c outward.WebhookConfig) (Filer, error) {
+	return outward.Define("webhook", "Webhook", func(ctx context.Context, c outward.WebhookConfig) (Filer, error) {
 		hook, err := outward.NewWebhook(c, egress.From(ctx))
 		return &webhook{hook}, err
 	})

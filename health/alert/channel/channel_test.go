@@ -166,6 +166,16 @@ func TestPagerDuty(t *testing.T) {
 	if a := p.Alerts()[1]; a.State != "resolved" || a.Severity != "info" {
 		t.Errorf("a test leaves %+v", a)
 	}
+	for _, end := range []string{"a", "b"} { // keys that differ only at their end
+		long := firing("long")
+		long.Thread = strings.Repeat("é/", 200) + end
+		if _, err := c.Send(t.Context(), long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := len(p.Alerts()); n != 4 {
+		t.Errorf("%d alerts, want 4", n)
+	}
 	for _, f := range outwardtest.All() {
 		before := len(p.Alerts())
 		n := firing("n-" + f.String())
@@ -285,7 +295,7 @@ func TestConfigurationsNameTheirFaults(t *testing.T) {
 		{channel.Webhook(), `{"url":"ftp://h/","secret":"whsec_c2x1aWNlIHRlc3RzIHNpZ24gd2l0aCB0aGlzIGtleQ==","headers":{"Webhook-Id":"x"}}`, "Webhook-Id is set by Sluice"},
 	} {
 		_, err := c.d.Open(t.Context(), json.RawMessage(c.config))
-		if sluice.ClassOf(err) != sluice.Config || !strings.Contains(err.Error(), c.want) {
+		if sluice.ClassOf(err) != sluice.Config || !strings.Contains(err.Error(), c.want) || strings.Contains(sluice.AsError(err).Hint, "sluice spec") {
 			t.Errorf("%s: %v, want %q", c.config, err, c.want)
 		}
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/health/outward"
 	"github.com/sluicehq/sluice/internal/mask"
-	"github.com/sluicehq/sluice/spec"
 )
 
 // EmailConfig is the configuration of e-mail.
@@ -69,7 +68,7 @@ func (c *EmailConfig) Validate() error {
 
 // Email returns the definition of notifications by e-mail.
 func Email() Definition {
-	return spec.Define("email", "E-mail", func(ctx context.Context, c EmailConfig) (Channel, error) {
+	return outward.Define("email", "E-mail", func(ctx context.Context, c EmailConfig) (Channel, error) {
 		security, err := outward.Authorities(c.CACert)
 		if err != nil {
 			return nil, err

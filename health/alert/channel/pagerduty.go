@@ -2,6 +2,8 @@ package channel
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"net/http"
 	"time"
@@ -9,7 +11,6 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/health/outward"
-	"github.com/sluicehq/sluice/spec"
 )
 
 // PagerDutyConfig is the configuration of alerts in PagerDuty.
@@ -30,7 +31,7 @@ func (c *PagerDutyConfig) Validate() error {
 // ("Send an alert event"). An alert's dedup_key is the notification's thread, so
 // that it is one alert however often it is sent.
 func PagerDuty() Definition {
-	return spec.Define("pagerduty", "PagerDuty", func(ctx context.Context, c PagerDutyConfig) (Channel, error) {
+	return outward.Define("pagerduty", "PagerDuty", func(ctx context.Context, c PagerDutyConfig) (Channel, error) {
 		client, err := outward.NewClient(outward.Options{System: "PagerDuty", BaseURL: c.BaseURL, Secrets: []string{c.RoutingKey}, Egress: egress.From(ctx), Refusal: pagerDutyRefusal})
 		return &pagerDuty{c, client}, err
 	})
@@ -90,7 +91,7 @@ func (p *pagerDuty) Send(ctx context.Context, n Notification) (string, error) {
 }
 
 func (p *pagerDuty) send(ctx context.Context, n Notification, action string) (string, error) {
-	e := pagerDutyEvent{RoutingKey: p.config.RoutingKey, Action: action, DedupKey: "sluice/" + outward.Cut(n.thread(), pagerDutyKey-10)}
+	e := pagerDutyEvent{RoutingKey: p.config.RoutingKey, Action: action, DedupKey: dedupKey(n.thread())}
 	if action == "trigger" {
 		e.fill(n)
 	}
@@ -107,6 +108,16 @@ func (p *pagerDuty) send(ctx context.Context, n Notification, action string) (st
 		return "", p.client.Fault(op, sluice.Errorf(sluice.Config, "delivery_answer", "", "check base_url", "the answer does not say that the event was taken"))
 	}
 	return answer.Message + " (" + e.DedupKey + ")", nil
+}
+
+// dedupKey returns the key of an alert; of a long one it keeps what tells it apart.
+func dedupKey(thread string) string {
+	key := "sluice/" + thread
+	if len(key) <= pagerDutyKey {
+		return key
+	}
+	sum := sha256.Sum256([]byte(thread))
+	return outward.Cut(key, pagerDutyKey-1-2*len(sum)) + "/" + hex.EncodeToString(sum[:])
 }
 
 func (e *pagerDutyEvent) fill(n Notification) {

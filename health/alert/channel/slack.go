@@ -13,7 +13,6 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/health/outward"
-	"github.com/sluicehq/sluice/spec"
 )
 
 // SlackConfig is the configuration of messages in Slack.
@@ -45,7 +44,7 @@ func (c *SlackConfig) Validate() error {
 // Slack returns the definition of messages in Slack: by an incoming webhook
 // ("Sending messages using incoming webhooks"), or by chat.postMessage of a bot.
 func Slack() Definition {
-	return spec.Define("slack", "Slack", func(ctx context.Context, c SlackConfig) (Channel, error) {
+	return outward.Define("slack", "Slack", func(ctx context.Context, c SlackConfig) (Channel, error) {
 		o := outward.Options{System: "Slack", BaseURL: c.APIURL, Secrets: []string{c.BotToken}, Egress: egress.From(ctx), Refusal: slackRefusal}
 		if c.WebhookURL != "" {
 			o.BaseURL, o.Secrets = c.WebhookURL, []string{c.WebhookURL}

@@ -8,13 +8,12 @@ import (
 
 	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/health/outward"
-	"github.com/sluicehq/sluice/spec"
 )
 
 // Webhook returns the definition of notifications by signed webhook: a JSON object
 // with type (alert.firing, alert.resolved, …), timestamp and data, the Notification.
 func Webhook() Definition {
-	return spec.Define("webhook", "Webhook", func(ctx context.Context, c outward.WebhookConfig) (Channel, error) {
+	return outward.Define("webhook", "Webhook", func(ctx context.Context, c outward.WebhookConfig) (Channel, error) {
 		hook, err := outward.NewWebhook(c, egress.From(ctx))
 		return &webhook{hook}, err
 	})
