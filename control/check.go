@@ -13,9 +13,10 @@ import (
 
 // opened is an endpoint that is ready to be opened.
 type opened[T any] struct {
-	kind   Kind[T]
-	config json.RawMessage
-	masker *mask.Masker
+	outward func(context.Context) context.Context
+	kind    Kind[T]
+	config  json.RawMessage
+	masker  *mask.Masker
 }
 
 func (o opened[T]) open(ctx context.Context) (T, error) {
@@ -23,7 +24,7 @@ func (o opened[T]) open(ctx context.Context) (T, error) {
 		var none T
 		return none, fail("plugin_untrusted", "open "+o.kind.Name, "run `sluice connector trust "+o.kind.Name+"` on the machine that runs it", "the plugin is not trusted yet")
 	}
-	return o.kind.Open(ctx, o.config)
+	return o.kind.Open(o.outward(ctx), o.config)
 }
 
 func (c *Control) sourceToOpen(ctx context.Context, s *store.Source) (o opened[sluice.Source], err error) {
@@ -31,7 +32,7 @@ func (c *Control) sourceToOpen(ctx context.Context, s *store.Source) (o opened[s
 		return o, err
 	}
 	settings, secrets, err := c.SourceConfig(s)
-	o.config, o.masker = settings, mask.New(secrets...)
+	o.config, o.masker, o.outward = settings, mask.New(secrets...), c.o.Outward
 	return o, err
 }
 
@@ -40,7 +41,7 @@ func (c *Control) destinationToOpen(ctx context.Context, d *store.Destination) (
 		return o, err
 	}
 	settings, secrets, err := c.DestinationConfig(d)
-	o.config, o.masker = settings, mask.New(secrets...)
+	o.config, o.masker, o.outward = settings, mask.New(secrets...), c.o.Outward
 	return o, err
 }
 
@@ -187,13 +188,13 @@ func (c *Control) checkOpen(ctx context.Context, kind, connector string, full js
 		if err != nil {
 			return err
 		}
-		return checkSource(ctx, opened[sluice.Source]{kind: k, config: full}, progress)
+		return checkSource(ctx, opened[sluice.Source]{kind: k, config: full, outward: c.o.Outward}, progress)
 	}
 	k, err := c.DestinationKind(ctx, connector)
 	if err != nil {
 		return err
 	}
-	_, err = checkDestination(ctx, opened[sluice.Destination]{kind: k, config: full}, progress)
+	_, err = checkDestination(ctx, opened[sluice.Destination]{kind: k, config: full, outward: c.o.Outward}, progress)
 	return err
 }
 

@@ -87,8 +87,8 @@ type Options struct {
 	// nil: those that come with Sluice.
 	Trackers []tracker.Definition
 	Channels []channel.Definition
-	// Outward puts into a context what trackers and channels that are opened with it
-	// may reach; nil: it stays as it is.
+	// Outward puts into a context what destinations, trackers and channels that are
+	// opened with it may reach; nil: it stays as it is.
 	Outward func(context.Context) context.Context
 	// Kick tells the scheduler that there may be something to do; may be nil.
 	Kick       func()

@@ -47,7 +47,7 @@ func (r *runner) Prepare(ctx context.Context, req scheduler.Request) (*scheduler
 	if err != nil {
 		return nil, err
 	}
-	dest, err := j.OpenDestination(ctx)
+	dest, err := j.OpenDestination(egress.With(ctx, r.egress))
 	if err != nil {
 		return nil, err
 	}

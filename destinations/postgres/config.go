@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/spec"
 )
 
@@ -56,7 +57,9 @@ func (c Config) Validate() error {
 
 // Destination is the definition of the destination "postgres".
 func Destination() spec.Destination {
-	return spec.Define("postgres", "PostgreSQL", func(_ context.Context, c Config) (sluice.Destination, error) { return open(c) })
+	return spec.Define("postgres", "PostgreSQL", func(ctx context.Context, c Config) (sluice.Destination, error) {
+		return open(c, egress.From(ctx))
+	})
 }
 
 // connString returns what pgconn.ParseConfig reads.

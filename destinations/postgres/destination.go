@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
 
@@ -39,7 +41,12 @@ type destination struct {
 	ledger bool            // the ledger's tables are known to exist
 }
 
-func open(c Config) (*destination, error) {
+// dialer notices within a minute and a half that a server is gone without a word.
+var dialer = net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 30 * time.Second, Interval: 10 * time.Second, Count: 6}}
+
+// open connects under the outbound policy p, which is the installation's: whoever
+// may write settings must not reach with them what the machine alone should.
+func open(c Config, p egress.Policy) (*destination, error) {
 	dsn, err := c.connString()
 	if err != nil {
 		return nil, err
@@ -50,6 +57,11 @@ func open(c Config) (*destination, error) {
 	}
 	pc.MaxConns = maxConnections
 	pc.ConnConfig.ConnectTimeout = time.Duration(c.ConnectTimeout)
+	// Names are resolved by the dialer, so that those in the policy's lists count.
+	pc.ConnConfig.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+	pc.ConnConfig.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return p.Dial(ctx, dialer, network, address)
+	}
 	// Statements are seldom repeated, so that preparing them would only cost.
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	settings := sessionSettings(c)
