@@ -134,6 +134,8 @@ function Lines({ lines, follow, onLeave }: { lines: readonly LogLine[]; follow: 
     if (follow) virtual.scrollToIndex(lines.length - 1, { align: 'end' });
   }, [follow, lines.length, virtual]);
   return (
+    // It is read by scrolling, with the wheel or keys.
+    // eslint-disable-next-line jsx-a11y/no-noninteractive-element-interactions
     <div
       ref={scroller}
       className={classes.lines}
