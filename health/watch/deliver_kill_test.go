@@ -94,7 +94,7 @@ func (p *postOffice) killDeliverer(url string, n int) bool {
 	ctx, cancel := context.WithCancel(p.ctx)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKilledDeliverers$", "-test.count=1")
-	ahead := p.clock.Now().Sub(time.Now()) / time.Second
+	ahead := time.Until(p.clock.Now()) / time.Second
 	cmd.Env = append(os.Environ(), deliversAt+"="+url, deliversAhead+"="+strconv.Itoa(int(ahead)))
 	cmd.Stderr = os.Stderr
 	p.must(cmd.Start())

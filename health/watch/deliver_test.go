@@ -298,7 +298,7 @@ func TestDeliverDespiteFaults(t *testing.T) {
 }
 
 // impatient opens links that wait for a moment only for a server that hangs.
-type impatient struct{ openLinks }
+type impatient struct{}
 
 func (impatient) Tracker(ctx context.Context, t *store.Tracker) (tracker.Filer, []string, error) {
 	f, secrets, err := openLinks{}.Tracker(ctx, t)
