@@ -131,7 +131,7 @@ func newPlatformAt(t testing.TB, url string, change ...func(*server.Config)) *pl
 	}
 	logger := slog.New(slog.NewTextHandler(p.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	p.watch = watch.New(watch.Config{Store: p.store, Name: "test", Log: logger})
-	p.control = control.New(control.Options{Store: p.store, Keys: keys, Log: logger, Catalogue: p.catalogue, Tracking: tracking{p.watch}})
+	p.control = control.New(control.Options{Store: p.store, Keys: keys, Log: logger, Catalogue: p.catalogue, Tracking: p.watch})
 	if p.access, err = access.New(access.Config{Store: p.store, Password: access.Params{Memory: 64, Time: 1, Threads: 1}}); err != nil {
 		t.Fatal(err)
 	}
