@@ -19,6 +19,10 @@ const (
 	logTail   = 20 // lines
 )
 
+// clockSkew is how far the clock of a ticket system may be behind ours, for the
+// oldest that what we have made can be by its clock.
+const clockSkew = time.Hour
+
 // draft is the ticket: its text is what who must fix it needs to know.
 func (p *posting) draft(ctx context.Context) (*Draft, error) {
 	i := p.incident
@@ -27,7 +31,7 @@ func (p *posting) draft(ctx context.Context) (*Draft, error) {
 		return nil, err
 	}
 	d := &Draft{Title: fmt.Sprintf("[%s] %s", i.Severity, i.Title), Body: body, Link: p.incidentURL(i), Labels: []string{"sluice", string(i.Severity), i.Cause.Maker, i.Cause.Code}}
-	d.Marker.ID, d.Marker.Since = i.ID, p.effect.At
+	d.Marker.ID, d.Marker.Since = i.ID, i.Opened.Add(-clockSkew)
 	d.Fields.Severity, d.Fields.Team, d.Fields.Assignee = string(i.Severity), i.Team, i.Assignee
 	if !i.Due.IsZero() {
 		due := i.Due

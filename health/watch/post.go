@@ -69,7 +69,7 @@ func (p *posting) tickets(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	note := Note{Since: p.effect.At, Body: p.note()}
+	note := Note{Since: p.effect.At.Add(-clockSkew), Body: p.note()}
 	for i := range have {
 		t := &have[i]
 		if t.TrackerID == store.InternalTracker {
