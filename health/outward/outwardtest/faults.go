@@ -8,6 +8,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -124,6 +125,7 @@ func (s *Server) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
 		h.ServeHTTP(w, r)
 		return
 	case Limited:
+		swallow(r)
 		w.Header().Set("Retry-After", fmt.Sprint(RetryAfter))
 		if s.limit != nil {
 			s.limit(w)
@@ -132,6 +134,7 @@ func (s *Server) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusTooManyRequests)
 		return
 	case Unavailable:
+		swallow(r)
 		w.WriteHeader(http.StatusServiceUnavailable)
 		return
 	case Cut:
@@ -151,6 +154,10 @@ func (s *Server) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 }
+
+// swallow reads a body that nobody wants: who writes one does not see the answer
+// before it has been read.
+func swallow(r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) }
 
 // raw writes an answer to the connection itself, half or twice.
 func (s *Server) raw(w http.ResponseWriter, answer *httptest.ResponseRecorder, f Fault) {

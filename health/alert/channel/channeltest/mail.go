@@ -75,6 +75,7 @@ func StartMail(t testing.TB, security string) *Mail {
 	t.Cleanup(func() {
 		close(m.done)
 		_ = s.Close()
+		_ = l.Close() // where it had not begun to serve yet
 		<-ended
 	})
 	return m
