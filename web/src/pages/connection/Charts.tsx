@@ -55,7 +55,7 @@ function Charts({ days, span }: { days: readonly Day[]; span: number }) {
     ],
     [shown, usual],
   );
-  const seconds = useMemo(() => [{ label: 'Mean time of a sync', colour: 'syncing-fill', values: shown.map(meanSeconds) }], [shown]);
+  const seconds = useMemo(() => [{ label: 'Mean time of a sync', colour: 'syncing-fill', kind: 'bars' as const, values: shown.map(meanSeconds) }], [shown]);
   const total = shown.reduce((n, d) => n + d.rows, 0);
   const syncs = shown.reduce((n, d) => n + syncsOf(d), 0);
   const good = shown.reduce((n, d) => n + d.succeeded + d.succeeded_with_warnings, 0);

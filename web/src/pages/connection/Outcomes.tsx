@@ -24,7 +24,7 @@ export function Outcomes({ days, summary }: { days: readonly Day[]; summary: Rea
   return (
     <figure className={classes.figure}>
       <figcaption className={classes.caption}>
-        <h3>Syncs a day</h3>
+        <h2>Syncs a day</h2>
         <span className="dim">{summary}</span>
       </figcaption>
       <div ref={ref}>

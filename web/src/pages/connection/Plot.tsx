@@ -49,7 +49,7 @@ export function Plot(props: Props) {
   return (
     <figure className={classes.figure}>
       <figcaption className={classes.caption}>
-        <h3>{title}</h3>
+        <h2>{title}</h2>
         <span className="dim">{summary}</span>
       </figcaption>
       <div ref={ref} className={classes.plot}>
@@ -88,9 +88,18 @@ export function Plot(props: Props) {
   );
 }
 
-function options({ lines, band, write, writeAt, height = 200 }: Props, width: number): uPlot.Options {
+const days = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' });
+const hours = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' });
+
+const axisTime = (seconds: number, long: boolean): string => (long ? days : hours).format(seconds * 1000);
+
+function options({ at, lines, band, write, writeAt, height = 200 }: Props, width: number): uPlot.Options {
   const font = '12px ' + getComputedStyle(document.body).fontFamily;
   const axis = { stroke: token('dim'), font, grid: { stroke: token('line'), width: 1 }, ticks: { stroke: token('line'), width: 1, size: 4 } };
+  const first = at[0] ?? 0;
+  const long = (at.at(-1) ?? 0) - first > 3 * 86_400;
+  // Bars stand on their times: half a bar more on either side.
+  const pad = lines.some((l) => l.kind === 'bars') ? 43_200 : 0;
   const mixed = (name: string, share: number) => `color-mix(in srgb, ${token(name)} ${share}%, transparent)`;
   return {
     width,
@@ -98,8 +107,8 @@ function options({ lines, band, write, writeAt, height = 200 }: Props, width: nu
     padding: [10, 8, 0, 0],
     legend: { live: true },
     cursor: { y: false, points: { size: 6 } },
-    scales: { x: { time: true }, y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.08] } },
-    axes: [{ ...axis, size: 32, space: 70 }, { ...axis, size: 74, values: (_, ticks) => ticks.map((t) => write(t)) }],
+    scales: { x: { time: true, range: (_, min, max) => [min - pad, max + pad] }, y: { range: (_, __, max) => [0, Math.max(max, 1) * 1.08] } },
+    axes: [{ ...axis, size: 32, space: 80, grid: { show: false }, values: (_, ticks) => ticks.map((t) => axisTime(t, long)) }, { ...axis, size: 74, values: (_, ticks) => ticks.map((t) => write(t)) }],
     series: [
       { label: 'When', value: (_, v) => (v === null ? '–' : writeAt(v)) },
       ...lines.map((l): uPlot.Series => {
