@@ -15,7 +15,7 @@ import (
 
 // told are the events that are of concern.
 var told = store.EventFilter{Types: []string{"sync.ended", "connection.delayed", "connection.create", "connection.update", "connection.pause", "connection.resume",
-	"connection.delete", "source.update", "destination.update", "source.checked", "destination.checked"}}
+	"connection.delete", "source.update", "destination.update", "source.delete", "destination.delete", "source.checked", "destination.checked"}}
 
 // takeEvents tells the tracker of the next events, and of the time, once there
 // are no more; it reports whether there may be.
@@ -59,7 +59,7 @@ func (w *world) takeEvent(ctx context.Context, tx *store.Store, e *store.Event) 
 		w.observe(f)
 	case kind == "connection":
 		return w.seenAgain(ctx, tx, f)
-	case what == "checked":
+	case what == "checked", what == "delete":
 		return w.checked(ctx, tx, f, e)
 	case what == "update":
 		return w.renamed(ctx, tx, f, e, kind)
@@ -170,7 +170,7 @@ func (w *world) checked(ctx context.Context, tx *store.Store, f health.Fact, e *
 		return nil
 	}
 	f.Endpoint, f.Kind = o.ID, health.SetupGood
-	if o.Setup == store.Broken {
+	if o.Setup == store.Broken { // of a check; what was deleted has none
 		f.Kind = health.SetupBad
 		problem, err := problemOf(ctx, tx, o.ID)
 		if err != nil {
@@ -184,28 +184,38 @@ func (w *world) checked(ctx context.Context, tx *store.Store, f health.Fact, e *
 
 // problemOf says what the latest check found to be wrong.
 func problemOf(ctx context.Context, tx *store.Store, id string) (string, error) {
-	problem, err := (*store.Failure)(nil), error(nil)
-	if strings.HasPrefix(id, store.SourceID) {
-		var src *store.Source
-		if src, err = tx.Source(ctx, id); err == nil {
-			problem = src.Problem
-		}
-	} else {
-		var dst *store.Destination
-		if dst, err = tx.Destination(ctx, id); err == nil {
-			problem = dst.Problem
-		}
-	}
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return "", err
-	}
-	if problem == nil {
-		return "the set-up is wrong", nil
+	_, problem, err := setupOf(ctx, tx, id)
+	if err != nil || problem == nil {
+		return "the set-up is wrong", err
 	}
 	return problem.Message, nil
 }
 
-// renamed tells of the connections of a source or destination that was changed.
+// setupOf returns how the set-up of a source or destination is, connected where it
+// was deleted.
+func setupOf(ctx context.Context, tx *store.Store, id string) (store.SetupState, *store.Failure, error) {
+	if strings.HasPrefix(id, store.SourceID) {
+		src, err := tx.Source(ctx, id)
+		if err != nil {
+			return store.Connected, nil, unlessGone(err)
+		}
+		return src.Setup, src.Problem, nil
+	}
+	dst, err := tx.Destination(ctx, id)
+	if err != nil {
+		return store.Connected, nil, unlessGone(err)
+	}
+	return dst.Setup, dst.Problem, nil
+}
+
+func unlessGone(err error) error {
+	if errors.Is(err, store.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// renamed tells of a source or destination that was changed, and of its connections.
 func (w *world) renamed(ctx context.Context, tx *store.Store, f health.Fact, e *store.Event, kind string) error {
 	var o object
 	if !w.read(e, &o) {
@@ -216,6 +226,13 @@ func (w *world) renamed(ctx context.Context, tx *store.Store, f health.Fact, e *
 		filter = store.ConnectionFilter{DestinationID: o.ID}
 	}
 	f.Seq = 0 // several facts of one event
+	setup, _, err := setupOf(ctx, tx, o.ID)
+	if err != nil {
+		return err
+	}
+	if setup != store.Broken { // what was wrong may have been put right; the next check says
+		w.observe(health.Fact{At: f.At, Kind: health.SetupGood, Endpoint: o.ID})
+	}
 	return store.Each(func(p store.Page) ([]store.ConnectionRow, string, error) { return tx.ListConnections(ctx, filter, p) }, func(c *store.ConnectionRow) error {
 		s := w.subject(c)
 		f.Kind, f.Subject, f.Connection = health.Seen, &s, c.ID

@@ -210,6 +210,12 @@ func TestConnectionsComeChangeAndGo(t *testing.T) {
 		if h := w.health(cs[0]); h.Health != store.NeedsAction || !strings.Contains(h.Reason, refused.Message) {
 			t.Errorf("its source is broken: %+v", h)
 		}
+		w.check(w.store.SetSourceSetup(t.Context(), cs[0].SourceID, store.Incomplete, nil, w.now()))
+		w.event("source.update", nil, "", map[string]string{"id": cs[0].SourceID})
+		w.settle()
+		if h := w.health(cs[0]); h.Health == store.NeedsAction {
+			t.Errorf("its source was changed: %+v", h)
+		}
 		w.event("source.checked", nil, "", map[string]string{"id": cs[0].SourceID, "setup_state": "connected"})
 		w.event("connection.delayed", cs[0], "", nil)
 		w.settle()
