@@ -15,10 +15,17 @@ function axes(row: FleetRow) {
   };
 }
 
+const statuses = new WeakMap<FleetRow, string>();
+
 /** The one status of a row: what wants attention first. What never ran is not called healthy. */
 export function rowStatus(row: FleetRow): string {
-  const status = statusOf(axes(row));
-  return status === 'healthy' && !row.last_sync && !row.last_success_at ? 'new' : status;
+  let status = statuses.get(row);
+  if (status === undefined) {
+    status = statusOf(axes(row));
+    if (status === 'healthy' && !row.last_sync && !row.last_success_at) status = 'new';
+    statuses.set(row, status); // rows are never changed, only replaced
+  }
+  return status;
 }
 
 export const rowHealth = (row: FleetRow): Health => healthOf(axes(row));
@@ -31,8 +38,10 @@ export const periodOf = (row: FleetRow): number => (row.schedule.every ? parseDu
 
 const instant = (at: string | undefined, missing: number): number => (at ? Date.parse(at) : missing);
 
+const byName = new Intl.Collator('en', { numeric: true, sensitivity: 'base' }).compare;
+
 const orders: Record<string, (a: FleetRow, b: FleetRow) => number> = {
-  name: (a, b) => a.name.localeCompare(b.name, 'en', { numeric: true, sensitivity: 'base' }),
+  name: (a, b) => byName(a.name, b.name),
   status: (a, b) => severity.indexOf(rowStatus(a)) - severity.indexOf(rowStatus(b)),
   fresh: (a, b) => instant(a.last_success_at, 0) - instant(b.last_success_at, 0),
   last: (a, b) => instant(a.last_sync?.ended_at, 0) - instant(b.last_sync?.ended_at, 0),
@@ -61,13 +70,18 @@ const facets: Record<string, (row: FleetRow) => readonly string[]> = {
   label: labelsOf,
 };
 
-/** The rows that an address shows, in its order. */
-export function shown(rows: readonly FleetRow[], url: Url): FleetRow[] {
+/** The rows that the filters of an address let through, in the order that they have. */
+export function filtered(rows: readonly FleetRow[], url: Url): FleetRow[] {
   const wanted = Object.entries(facets)
     .map(([name, of]) => ({ of, values: new Set(listOf(url[name])) }))
     .filter((f) => f.values.size > 0);
   const search = url.q?.trim() ?? '';
-  const out = rows.filter((r) => matches(r, search) && wanted.every((f) => f.of(r).some((v) => f.values.has(v))));
+  return rows.filter((r) => matches(r, search) && wanted.every((f) => f.of(r).some((v) => f.values.has(v))));
+}
+
+/** The rows that an address shows, in its order. */
+export function shown(rows: readonly FleetRow[], url: Url): FleetRow[] {
+  const out = filtered(rows, url);
   const sort = url.sort ?? 'status';
   const order = orders[sort.replace(/^-/, '')] ?? orders.name!;
   const sign = sort.startsWith('-') ? -1 : 1;

@@ -9,7 +9,7 @@ import { IconConnections, IconPlus, IconWall } from '../../ui/icons';
 import { PageFrame, Section } from '../../ui/PageFrame';
 import { EmptyState, Load } from '../../ui/States';
 import { useUrl } from '../../ui/useUrl';
-import { choices, shown, statusChoices } from '../connections/rows';
+import { choices, filtered, statusChoices } from '../connections/rows';
 import { Causes, Late, Waits } from './Attention';
 import { causes, late, running, tally, waits } from './board';
 import { Day } from './Day';
@@ -93,7 +93,7 @@ function Board({ fleet }: { fleet: Fleet }) {
     ],
     [all],
   );
-  const rows = useMemo(() => shown(all, { ...url, sort: 'name' }), [all, url]);
+  const rows = useMemo(() => filtered(all, url), [all, url]);
   const seen = useMemo(() => ({ tally: tally(rows), running: running(rows), causes: causes(rows), waits: waits(rows), late: late(rows) }), [rows]);
   return (
     <>

@@ -17,14 +17,13 @@ const phases: Record<string, string> = { waiting: 'Starting', reading: 'Reading'
 
 function phaseOf(row: FleetRow, phase: string | undefined): string {
   if (row.sync?.cancelling) return 'Ending';
-  if (row.sync?.state === 'retrying') return 'Waits to retry';
   return phases[phase ?? 'waiting'] ?? 'Starting';
 }
 
 function Name({ row }: { row: FleetRow }) {
   return (
     <div className={classes.flightName}>
-      <StatusDot status={row.sync?.state === 'retrying' ? 'retrying' : 'syncing'} size={13} />
+      <StatusDot status="syncing" size={13} />
       <div className="grow">
         <Link to="/connections/$id/timeline" params={{ id: row.id }} className="cut" tabIndex={-1} title={row.name}>
           {row.name}
@@ -57,7 +56,7 @@ function Progress({ row }: { row: FleetRow }) {
         <span>{p ? `${short(p.rows)} rows` : none}</span>
         <span className="dim">{part === null ? '' : percent(part)}</span>
       </div>
-      <Meter share={part} label={`Progress of ${row.name}`} tone={row.sync?.state === 'retrying' ? 'degraded' : 'syncing'} />
+      <Meter share={part} label={`Progress of ${row.name}`} />
     </div>
   );
 }

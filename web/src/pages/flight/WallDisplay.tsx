@@ -6,7 +6,7 @@ import { count, plural } from '../../ui/format';
 import { Load } from '../../ui/States';
 import { useNow } from '../../ui/Time';
 import { useUrl } from '../../ui/useUrl';
-import { shown } from '../connections/rows';
+import { filtered } from '../connections/rows';
 import { Causes, Late, Waits } from './Attention';
 import { causes, late, running, tally, waits } from './board';
 import { Day } from './Day';
@@ -53,7 +53,7 @@ export function WallDisplay({ fleet }: { fleet: UseQueryResult<Fleet> }) {
 
 function WallBoard({ fleet }: { fleet: Fleet }) {
   const [url] = useUrl();
-  const rows = useMemo(() => shown(fleet.items, { ...url, sort: 'name' }), [fleet, url]);
+  const rows = useMemo(() => filtered(fleet.items, url), [fleet, url]);
   const seen = useMemo(() => ({ tally: tally(rows), running: running(rows), causes: causes(rows), waits: waits(rows), late: late(rows) }), [rows]);
   // Only what there is takes its turn; where nothing is wrong, the day does.
   const lists = [

@@ -38,8 +38,8 @@ describe('the board', () => {
 
   it('keeps the order of what runs and shows the longest delays first', () => {
     const a = row({ sync: sync('running', '2026-11-21T10:00:00Z') });
-    const b = row({ sync: sync('retrying', '2026-11-21T09:00:00Z') });
-    expect(running([a, b, row({})]).map((r) => r.id)).toEqual([b.id, a.id]);
+    const b = row({ sync: sync('running', '2026-11-21T09:00:00Z') });
+    expect(running([a, b, row({ sync: sync('retrying', '2026-11-21T09:00:00Z') })]).map((r) => r.id)).toEqual([b.id, a.id]);
     const c = row({ freshness: 'delayed', delayed_at: '2026-11-21T09:00:00Z' });
     const d = row({ freshness: 'delayed', delayed_at: '2026-11-20T09:00:00Z' });
     expect(late([c, d]).map((r) => r.id)).toEqual([d.id, c.id]);

@@ -15,7 +15,7 @@ export interface Tally {
   paused: number;
 }
 
-export const isRunning = (r: FleetRow): boolean => r.sync?.state === 'running' || r.sync?.state === 'retrying';
+export const isRunning = (r: FleetRow): boolean => r.sync?.state === 'running';
 export const isWaiting = (r: FleetRow): boolean => r.sync?.state === 'queued' || r.sync_state === 'rescheduled' || r.sync?.state === 'retrying';
 export const isLate = (r: FleetRow): boolean => r.freshness === 'delayed' && !r.paused;
 
