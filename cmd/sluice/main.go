@@ -156,7 +156,7 @@ rejected records, 130 interrupted (the next run goes on where this one ended).`,
 	root.AddCommand(a.syncCommand(), a.checkCommand(), a.discoverCommand(), a.stateCommand(), a.sqlCommand(),
 		a.connectorsCommand(), a.destinationsCommand(), a.specCommand(), a.connectorCommand(), a.sampleAPICommand(), a.versionCommand(),
 		a.upCommand(), a.serverCommand(), a.workerCommand(), a.migrateCommand(), a.tokenCommand(), a.secretsCommand(),
-		a.planCommand(), a.applyCommand(), a.exportCommand(), a.connectionCommand(), a.runbookCommand(), a.simulateCommand())
+		a.planCommand(), a.applyCommand(), a.exportCommand(), a.connectionCommand(), a.incidentCommand(), a.runbookCommand(), a.simulateCommand())
 	return root
 }
 
