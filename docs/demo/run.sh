@@ -1,7 +1,7 @@
 #!/bin/sh
 # The demonstration: the platform in one process on embedded parts, with a sample
 # shop's API, living and at times unwell, replicated into a DuckDB file every
-# minute. `make demo` runs it, again and again if you like: each run goes on where
+# minute by one connection, and by others less often; one has an outdated key. `make demo` runs it, again and again if you like: each run goes on where
 # the one before ended. On a terminal it stays until Ctrl-C; elsewhere it ends
 # after two syncs.
 set -eu
@@ -79,10 +79,51 @@ name: shop-to-warehouse
 source: shop
 destination: warehouse
 schema: shop
+team: sales
+labels: {env: prod}
 nested: tables          # an order's lines become a table of their own
 schedule: {every: 1m}
+---
+kind: destination
+name: marts
+connector: duckdb
+config: {path: "$(cd "$dir" && pwd)/marts.duckdb"}
+---
+kind: connection
+name: customers for the newsletter
+source: shop
+destination: marts
+schema: newsletter
+team: marketing
+labels: {env: prod}
+streams: [{name: customers}]
+schedule: {every: 2m}
+---
+kind: connection
+name: events for product analytics
+source: shop
+destination: marts
+schema: analytics
+team: product
+labels: {env: staging}
+streams: [{name: events}]
+schedule: {every: 3m}
+---
+kind: source
+name: shop of last year
+connector: shop
+config: {base_url: "http://$shop", api_key: expired}
+---
+kind: connection
+name: archive of last year
+source: shop of last year
+destination: marts
+schema: archive
+team: finance
+labels: {env: prod}
+schedule: {every: 5m}
 END
-say 'Source, destination and connection are a file; applying it again changes nothing.'
+say 'Sources, destinations and connections are a file; applying it again changes nothing.'
 sed 's/^/  /' "$dir/sluice.d/shop.yaml"
 show "apply -f $dir/sluice.d"
 "$sluice" apply -f "$dir/sluice.d"
@@ -113,12 +154,18 @@ show "sql $dir/warehouse.duckdb 'select … from _sluice.loads'"
 
 cat <<END
 
+The interface:  http://$listen
 The API:        http://$listen/api/docs
 Watch it:       SLUICE_TOKEN=\$(cat $dir/token) $sluice connection logs shop-to-warehouse -f
 Look around:    $sluice sql $dir/warehouse.duckdb
 Without it all: $sluice sync FILE, see README.md
 END
-grep -A1 'owner' "$dir/up.log" || true
+if grep -q '/claim#' "$dir/up.log"; then
+	say 'Open this link to make your account: it works once, and leads to flight control.'
+	grep -o 'http[^ ]*/claim#[^ ]*' "$dir/up.log"
+else
+	say "Open http://$listen and sign in: flight control shows all of it, live."
+fi
 if [ -t 0 ] && [ -t 1 ]; then
 	say 'It goes on syncing every minute. Ctrl-C ends; make demo goes on from there.'
 	wait "$up"
