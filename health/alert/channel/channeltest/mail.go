@@ -28,11 +28,12 @@ import (
 // Mail is a mail server. Its fields are to be set before the first mail.
 type Mail struct {
 	Username, Password string
-	Ways               []string // to sign in; nil: PLAIN and LOGIN
-	Refuse             []string // recipients that are unknown for good
-	Later              int      // so many mails are refused for now first (greylisting)
-	Hang               int      // so many mails are taken, and never answered
-	Reject             string   // why no mail is taken; "": all are
+	Ways               []string      // to sign in; nil: PLAIN and LOGIN
+	Refuse             []string      // recipients that are unknown for good
+	Later              int           // so many mails are refused for now first (greylisting)
+	Hang               int           // so many mails are taken, and never answered
+	Hangs              chan struct{} // gets one for each mail that is not answered
+	Reject             string        // why no mail is taken; "": all are
 
 	security, address, ca string
 	mu                    sync.Mutex
@@ -50,7 +51,7 @@ type Letter struct {
 // StartMail starts one that encrypts as security says: starttls, tls or none.
 func StartMail(t testing.TB, security string) *Mail {
 	t.Helper()
-	m := &Mail{Username: "sluice@example.com", Password: "mail-secret-of-tests", security: security, done: make(chan struct{})}
+	m := &Mail{Username: "sluice@example.com", Password: "mail-secret-of-tests", security: security, done: make(chan struct{}), Hangs: make(chan struct{}, 100)}
 	certificate := m.certificate(t)
 	s := smtp.NewServer(smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) { return &session{mail: m}, nil }))
 	s.Domain, s.ReadTimeout, s.WriteTimeout, s.MaxMessageBytes, s.MaxRecipients = "localhost", 10*time.Second, 10*time.Second, 1<<20, 100
@@ -215,6 +216,7 @@ func (s *session) Data(r io.Reader) error {
 	if m.Hang > 0 {
 		m.Hang--
 		m.mu.Unlock()
+		m.Hangs <- struct{}{}
 		<-m.done
 		m.mu.Lock()
 	}
