@@ -78,7 +78,7 @@ func connect(ctx context.Context, url string, o Options) (*base, error) {
 	if poll == 0 {
 		poll = 500 * time.Millisecond
 	}
-	b.hub = newHub(conn{b.reads, b.dialect}, poll)
+	b.hub = newHub(b.reading(), poll)
 	return b, nil
 }
 
@@ -107,7 +107,12 @@ func (b *base) openSQLite(ctx context.Context, path string, o Options) error {
 	// crash of the machine, which NORMAL does not give in WAL mode.
 	b.writes = sqliteDB(path, 1, "_txlock=immediate", "_pragma=synchronous(FULL)")
 	b.reads = sqliteDB(path, readers, "_pragma=query_only(1)")
-	b.close = func() error { return errors.Join(b.reads.Close(), b.writes.Close()) }
+	b.preparedReads, b.preparedWrites = newPrepared(b.reads), newPrepared(b.writes)
+	b.close = func() error {
+		b.preparedReads.close()
+		b.preparedWrites.close()
+		return errors.Join(b.reads.Close(), b.writes.Close())
+	}
 	if _, err := b.writes.ExecContext(ctx, "PRAGMA user_version"); err != nil {
 		return errors.Join(opening(err), b.close())
 	}

@@ -54,10 +54,11 @@ func (c conn) value(ctx context.Context, dest any, query string, args ...any) er
 }
 
 func (c conn) each(ctx context.Context, query string, args []any, scan func(scanner) error) error {
-	rows, err := c.QueryContext(ctx, c.dialect.bind(query), clean(args)...)
+	rows, done, err := c.query(ctx, c.dialect.bind(query), clean(args)...)
 	if err != nil {
 		return err
 	}
+	defer done()
 	defer rows.Close()
 	for rows.Next() {
 		if err := scan(rows.Scan); err != nil {
@@ -65,6 +66,15 @@ func (c conn) each(ctx context.Context, query string, args []any, scan func(scan
 		}
 	}
 	return rows.Err()
+}
+
+// query runs a query; done is to be called when its rows are closed.
+func (c conn) query(ctx context.Context, query string, args ...any) (rows *sql.Rows, done func(), err error) {
+	if tx, ok := c.handle.(*preparedTx); ok {
+		return tx.query(ctx, query, args...)
+	}
+	rows, err = c.QueryContext(ctx, query, args...)
+	return rows, func() {}, err
 }
 
 // all scans every row of a query.

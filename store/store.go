@@ -40,6 +40,10 @@ type base struct {
 	hub     *hub
 	close   func() error
 
+	// Of SQLite; nil for PostgreSQL, whose driver keeps statements by itself.
+	preparedReads, preparedWrites *prepared
+	level                         string // as waitFor set it last; of who holds the connection for writing
+
 	clock struct {
 		sync.Mutex
 		offset atomic.Int64 // nanoseconds that the database's clock is ahead
@@ -112,7 +116,23 @@ func (s *Store) reader() conn {
 	if s.tx != nil {
 		return s.tx.conn
 	}
-	return conn{s.reads, s.dialect}
+	return s.reading()
+}
+
+// reading is where to read outside of transactions.
+func (b *base) reading() conn {
+	if b.preparedReads != nil {
+		return conn{preparedReads{b.reads, b.preparedReads}, b.dialect}
+	}
+	return conn{b.reads, b.dialect}
+}
+
+// writing is where a transaction reads and writes.
+func (b *base) writing(tx *sql.Tx) conn {
+	if b.preparedWrites != nil {
+		return conn{newPreparedTx(tx, b.preparedWrites), b.dialect}
+	}
+	return conn{tx, b.dialect}
 }
 
 // durability is what a commit waits for.
@@ -153,7 +173,7 @@ func (s *Store) attempt(ctx context.Context, d durability, f func(*txn) error) (
 		return err
 	}
 	defer release()
-	t := &txn{conn: conn{tx, s.dialect}}
+	t := &txn{conn: s.writing(tx)}
 	defer func() {
 		if err != nil {
 			err = joined(err, undo(tx))
@@ -195,16 +215,13 @@ func (s *Store) begin(ctx context.Context, d durability) (tx *sql.Tx, release fu
 // only be set outside of a transaction. A durable commit makes the lazy ones before it
 // durable too, as all are in one log.
 func (s *Store) beginSQLite(ctx context.Context, d durability) (*sql.Tx, func(), error) {
+	s.preparedWrites.prepare(ctx) // now, as nobody of us holds the connection
 	c, err := s.writes.Conn(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	release := func() { _ = c.Close() } // back to the pool, which has no error to tell
-	level := "PRAGMA synchronous = FULL"
-	if d == lazy {
-		level = "PRAGMA synchronous = NORMAL"
-	}
-	if _, err = c.ExecContext(ctx, level); err == nil {
+	if err = s.waitFor(ctx, c, d); err == nil {
 		var tx *sql.Tx
 		if tx, err = c.BeginTx(ctx, nil); err == nil {
 			return tx, release, nil
@@ -212,6 +229,24 @@ func (s *Store) beginSQLite(ctx context.Context, d durability) (*sql.Tx, func(),
 	}
 	release()
 	return nil, nil, err
+}
+
+// waitFor sets what the commits of the connection wait for, if that is not what it
+// was set to. One that was opened anew, unseen, waits for the disk.
+func (b *base) waitFor(ctx context.Context, c *sql.Conn, d durability) error {
+	level := "PRAGMA synchronous = FULL"
+	if d == lazy {
+		level = "PRAGMA synchronous = NORMAL"
+	}
+	if b.level == level {
+		return nil
+	}
+	b.level = "" // should it fail, nobody knows
+	if _, err := c.ExecContext(ctx, level); err != nil {
+		return err
+	}
+	b.level = level
+	return nil
 }
 
 // joined is errors.Join that returns err unchanged where there is no other.
