@@ -22,6 +22,8 @@ onSignedOut(() => {
 
 // Styles that are made at run time carry the nonce of this answer.
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? '';
+// Dialogs lock scrolling with a style that takes its nonce from this name.
+Object.assign(window, { __webpack_nonce__: nonce });
 const colours = localStorageColorSchemeManager({ key: 'sluice-theme' });
 
 createRoot(document.getElementById('root')!).render(

@@ -1,4 +1,4 @@
-import { Button, createTheme, defaultVariantColorsResolver, Input, Modal, Tooltip, type MantineColorsTuple, type VariantColorsResolver } from '@mantine/core';
+import { Button, createTheme, Drawer, defaultVariantColorsResolver, Input, Modal, Tooltip, type MantineColorsTuple, type VariantColorsResolver } from '@mantine/core';
 
 const teal: MantineColorsTuple = ['#e3f6f8', '#cdecf0', '#a3dbe2', '#76c8d3', '#4cb7c6', '#2fa5b6', '#178fa1', '#0a7c8e', '#0a6f80', '#085a68'];
 
@@ -16,6 +16,9 @@ const colours: VariantColorsResolver = (input) => {
   if (color === 'red' && (input.variant === 'light' || input.variant === 'subtle')) return { background: input.variant === 'light' ? 'var(--down-soft)' : 'transparent', hover: 'var(--down-soft)', color: 'var(--down)', border: none };
   return defaultVariantColorsResolver(input);
 };
+
+/** The heading of a dialog is no banner of the page. */
+const notBanner = { role: 'none' };
 
 /** Mantine's part of the look; the colours that pages use are in tokens.css. */
 export const theme = createTheme({
@@ -40,6 +43,7 @@ export const theme = createTheme({
     Button: Button.extend({ defaultProps: { size: 'xs' } }),
     Input: Input.extend({ defaultProps: { size: 'xs' } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 250, withArrow: false, events: { hover: true, focus: true, touch: true } } }),
-    Modal: Modal.extend({ defaultProps: { centered: true, overlayProps: { color: 'var(--veil)', backgroundOpacity: 1 }, closeButtonProps: { 'aria-label': 'Close' } } }),
+    Modal: Modal.extend({ defaultProps: { centered: true, overlayProps: { color: 'var(--veil)', backgroundOpacity: 1 }, closeButtonProps: { 'aria-label': 'Close' }, attributes: { header: notBanner } } }),
+    Drawer: Drawer.extend({ defaultProps: { attributes: { header: notBanner } } }),
   },
 });

@@ -136,7 +136,7 @@ function Queue() {
       <Load query={queue} lines={2}>
         {(q) =>
           q.next.length === 0 ? (
-            <p className={classes.quiet}>Nothing waits.</p>
+            <p className={classes.quiet}>{q.waiting > 0 ? 'What waits is between two attempts, or paused by its limits; nothing is next.' : 'Nothing waits.'}</p>
           ) : (
             <Table label="Next in the queue" head={['Sync', 'Kind', 'Region', 'Due', 'In the queue since']} rows={q.next.map((s) => [s.id, [<a key="i" href={`/connections/${s.connection_id}/timeline`}>{s.id}</a>, s.kind, s.region || 'any', <TimeAgo key="d" at={s.due_at} />, <TimeAgo key="q" at={s.queued_at} />]])} />
           )

@@ -99,6 +99,7 @@ function CronFields({ value, onChange }: { value: Schedule; onChange: (s: Schedu
 
 function Preview({ value }: { value: Schedule }) {
   const now = useNow(60_000);
+  const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (value.cron === undefined)
     return (
       <p className="dim">
@@ -116,7 +117,7 @@ function Preview({ value }: { value: Schedule }) {
         {runs.map((t) => (
           <li key={t}>
             <time dateTime={new Date(t).toISOString()}>{inZone(t, value.zone || 'UTC')}</time>
-            <span className="dim">{fullTime(t)} for you</span>
+            {(value.zone || 'UTC') !== here && <span className="dim">{fullTime(t)} for you</span>}
           </li>
         ))}
       </ol>
