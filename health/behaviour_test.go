@@ -396,6 +396,9 @@ func TestAnUpgradeDoesNotFileAgain(t *testing.T) {
 	s := subject(id, "shop")
 	s.Version = "v2"
 	w.observe(health.Fact{Kind: health.Seen, Subject: s})
+	if c, _ := w.Connection(id); !c.Upgraded.Equal(w.now) || c.OldVersion != "" {
+		t.Errorf("%+v", c)
+	}
 	w.every(time.Hour, 60*time.Hour, func() { w.fail(unparsed, id) })
 	one(t, w.all, health.FileTicket)
 	one(t, w.all, health.IncidentOpened)

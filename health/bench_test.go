@@ -18,9 +18,9 @@ func BenchmarkFleet(b *testing.B) {
 			ids[i] = fmt.Sprintf("con_%04d", i)
 			t.Observe(health.Fact{At: begin, Kind: health.Seen, Subject: subject(ids[i], fmt.Sprint("c", i%20))})
 		}
-		facts, now := 0, begin
+		facts := 0
 		for step := range 360 {
-			now = begin.Add(time.Duration(step) * 6 * time.Hour)
+			now := begin.Add(time.Duration(step) * 6 * time.Hour)
 			for i, id := range ids {
 				f := health.Fact{At: now.Add(time.Duration(i) * time.Second), Kind: health.Succeeded, Connection: id}
 				if (i+step*7)%100 == 0 || i < 150 && step > 100 && step < 200 {

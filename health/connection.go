@@ -21,6 +21,9 @@ func (t *Tracker) seen(s *Subject, at time.Time) {
 	was := c.Subject
 	t.count(&was, -1)
 	c.Subject = *s
+	if s.Version != was.Version {
+		c.Upgraded, c.OldVersion = at, was.Version
+	}
 	t.count(s, 1)
 	t.changed[c.ID] = true
 	if s.Paused && !was.Paused {

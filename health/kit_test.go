@@ -21,7 +21,6 @@ type world struct {
 	t   *testing.T
 	now time.Time
 	all []health.Effect
-	new int // effects that were seen by the test
 }
 
 func newWorld(t *testing.T, p health.Policy) *world {

@@ -34,6 +34,8 @@ type Connection struct {
 	Changes      []time.Time `json:"changes,omitempty"` // the latest, between failing and not
 	Other        string      `json:"other,omitempty"`   // key of another cause that it failed for the last OtherTimes
 	OtherTimes   int         `json:"otherTimes,omitempty"`
+	Upgraded     time.Time   `json:"upgraded,omitzero"`    // when Version last changed
+	OldVersion   string      `json:"oldVersion,omitempty"` // before that
 }
 
 // Failing reports whether its last sync failed, or it waits for a person.

@@ -134,6 +134,9 @@ func (p *posting) aboutWorst(ctx context.Context, b *strings.Builder, c *health.
 		what := strings.TrimSpace(strings.ReplaceAll(d.Kind, "_", " ") + " " + d.Column)
 		fmt.Fprintf(b, "- **Last schema change:** %s of %s at %s (%s)\n", what, d.Stream, stamp(d.At), d.State)
 	}
+	if !c.Upgraded.IsZero() && c.OldVersion != "" {
+		fmt.Fprintf(b, "- **Last change of its connector:** from %s to %s at %s\n", c.OldVersion, c.Version, stamp(c.Upgraded))
+	}
 	return p.log(ctx, b, c)
 }
 

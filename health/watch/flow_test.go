@@ -426,13 +426,17 @@ func TestTheRotaAndEscalation(t *testing.T) {
 func TestTheEvidence(t *testing.T) {
 	dialects(t, func(t *testing.T, w *world) {
 		w.config.Secrets = func(context.Context, string, string) *mask.Masker { return mask.New("hunter22-secret") }
-		w.config.Version = func(kind string, destination bool) string { return "v1.4" }
+		version := "v1.3"
+		w.config.Version = func(kind string, destination bool) string { return version }
 		w.service = watch.New(w.config)
 		w.rota("ann")
 		w.tracker()
 		c := w.connect(1)[0]
 		w.run(c, store.Succeeded, 500, nil)
+		w.settle()
 		w.advance(time.Hour)
+		version = "v1.4"
+		w.event("connection.update", c, "", map[string]string{"id": c.ID})
 		w.check(w.store.RecordDrift(t.Context(), &store.DriftEvent{ConnectionID: c.ID, Stream: sluice.TableName{Schema: "public", Name: "orders"}, Kind: "column_added", Column: "total_v2", State: store.DriftApplied}))
 		for range 3 {
 			w.run(c, store.Failed, 0, &refused)
@@ -445,7 +449,7 @@ func TestTheEvidence(t *testing.T) {
 		}
 		var d watch.Draft
 		w.check(json.Unmarshal(w.deliveries()[0].Payload, &d))
-		for _, want := range []string{"the token was refused (401)", "give a new token", "`shop_token` (auth)", "shop v1.4", "First seen:** 2026-03-02 13:00 UTC", "Last seen:** 2026-03-03 01:00 UTC",
+		for _, want := range []string{"the token was refused (401)", "give a new token", "`shop_token` (auth)", "shop v1.4", "Last change of its connector:** from v1.3 to v1.4 at 2026-03-02 13:00 UTC", "First seen:** 2026-03-02 13:00 UTC", "Last seen:** 2026-03-03 01:00 UTC",
 			"Last success:** 2026-03-02 12:00 UTC", "Rows not delivered:** about 1500 (3 syncs, of 500 rows each as a rule)", "column added total_v2 of public.orders", "ERROR the stream failed",
 			"Assigned to:** ann", "https://sluice.example.com/runbooks/", "[orders 001](https://sluice.example.com/connections/" + c.ID + ")", "[Incident #1 in Sluice](https://sluice.example.com/incidents/1)"} {
 			if !strings.Contains(d.Body, want) {

@@ -229,9 +229,8 @@ func (s *Service) idle(ctx context.Context) (bool, error) {
 	if err != nil || c.Revision != s.world.cursor.Revision || !bytes.Equal(c.Memory, s.world.cursor.Memory) {
 		return false, err
 	}
-	policy, version, err := s.policy(ctx, s.Store)
+	_, version, err := s.policy(ctx, s.Store)
 	if err != nil || version != s.world.policyVersion {
-		_ = policy
 		return false, err
 	}
 	if next := s.world.tracker.Next(); !next.IsZero() && !next.After(s.Store.Now()) {
