@@ -18,7 +18,7 @@ export class MessageParser {
 
   /** Takes a piece of text and returns the messages that it completes. */
   push(text: string): Message[] {
-    const lines = (this.#rest + text).split(/\r\n|\n|\r/);
+    const lines = (this.#rest + text).split(/\r?\n/);
     this.#rest = lines.pop() ?? '';
     const done: Message[] = [];
     for (const line of lines) {
