@@ -14,6 +14,7 @@ import { Time } from '../../ui/Time';
 import { plural, streamName } from '../../ui/format';
 import { IconCheck, IconClose } from '../../ui/icons';
 import { listOf, useUrl } from '../../ui/useUrl';
+import { DriftDetails } from './DriftDetails';
 import { ShapeDiff } from './ShapeDiff';
 import classes from './Schema.module.css';
 import { useConnection } from './context';
@@ -70,7 +71,7 @@ function Pending() {
               <span className="grow" />
               {mayEdit && <Decide drift={d} />}
             </div>
-            <ShapeDiff before={d.before} after={d.after} />
+            <DriftDetails drift={d} />
           </li>
         ))}
       </ul>
@@ -256,7 +257,7 @@ function History() {
                         <Time at={d.at} />
                       </span>
                     </button>
-                    {open && <ShapeDiff before={d.before} after={d.after} />}
+                    {open && <DriftDetails drift={d} />}
                   </li>
                 );
               })}

@@ -18,6 +18,9 @@ interface Props {
   connection: Connection;
 }
 
+/** Labels of a row stand on one line: what explains a field is below it. */
+const below = { inputWrapperOrder: ['label', 'input', 'error', 'description'] as ('label' | 'input' | 'error' | 'description')[] };
+
 const drifts = [
   { value: 'allow_all', label: 'New streams and columns come in' },
   { value: 'allow_columns', label: 'New columns come in, streams wait for approval' },
@@ -52,8 +55,9 @@ export function SettingsFields({ value: v, onChange, onFault, others, connection
               onChange({ name: e.currentTarget.value });
             }}
           />
-          <TextInput label="Team" description="Who looks after it." value={v.team ?? ''} onChange={(e) => onChange({ team: e.currentTarget.value || undefined })} />
+          <TextInput {...below} label="Team" description="Who looks after it." value={v.team ?? ''} onChange={(e) => onChange({ team: e.currentTarget.value || undefined })} />
           <Textarea
+            {...below}
             label="Labels"
             description="One to a line: key=value."
             autosize
@@ -87,8 +91,9 @@ export function SettingsFields({ value: v, onChange, onFault, others, connection
             }}
           />
           <Windows value={v.windows ?? []} onChange={(windows) => onChange({ windows: windows.length > 0 ? windows : undefined })} />
-          <MultiSelect className={classes.field} label="Runs after" description="Connections after whose success it runs, too." data={[...others]} value={v.depends_on ?? []} searchable clearable clearButtonProps={{ 'aria-label': 'Clear what it runs after' }} limit={50} onChange={(d) => onChange({ depends_on: d.length > 0 ? d : undefined })} />
+          <MultiSelect {...below} className={classes.field} label="Runs after" description="Connections after whose success it runs, too." data={[...others]} value={v.depends_on ?? []} searchable clearable clearButtonProps={{ 'aria-label': 'Clear what it runs after' }} limit={50} onChange={(d) => onChange({ depends_on: d.length > 0 ? d : undefined })} />
           <TextInput
+            {...below}
             className={classes.field}
             label="Freshness objective"
             description="How old the last success may be. Empty: twice the schedule’s period."
@@ -105,9 +110,9 @@ export function SettingsFields({ value: v, onChange, onFault, others, connection
       </Section>
       <Section title="Data">
         <div className={classes.grid}>
-          <Select label="Schema drift" description="What becomes of what is new in the source." data={drifts} value={v.drift} allowDeselect={false} onChange={(d) => onChange({ drift: d as Settings['drift'] })} />
-          <Select label="When the position is lost" description="The source no longer has the log or cursor to go on from." data={losses} value={v.on_lost} allowDeselect={false} onChange={(o) => onChange({ on_lost: o as Settings['on_lost'] })} />
-          <Select label="Nested data" description="For streams that do not say." data={nestings} value={v.nested} allowDeselect={false} onChange={(n) => onChange({ nested: n as Settings['nested'] })} />
+          <Select {...below} label="Schema drift" description="What becomes of what is new in the source." data={drifts} value={v.drift} allowDeselect={false} onChange={(d) => onChange({ drift: d as Settings['drift'] })} />
+          <Select {...below} label="When the position is lost" description="The source no longer has the log or cursor to go on from." data={losses} value={v.on_lost} allowDeselect={false} onChange={(o) => onChange({ on_lost: o as Settings['on_lost'] })} />
+          <Select {...below} label="Nested data" description="For streams that do not say." data={nestings} value={v.nested} allowDeselect={false} onChange={(n) => onChange({ nested: n as Settings['nested'] })} />
           <Switch mt="lg" label="Sync streams without settings, too" checked={v.all_streams} onChange={(e) => onChange({ all_streams: e.currentTarget.checked })} />
         </div>
       </Section>

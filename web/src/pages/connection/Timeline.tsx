@@ -13,7 +13,7 @@ import { date } from '../../ui/format';
 import { listOf, useUrl } from '../../ui/useUrl';
 import { ChangeTable } from './ChangeTable';
 import { Flow, WaitingNote } from './Flow';
-import { ShapeDiff } from './ShapeDiff';
+import { DriftDetails } from './DriftDetails';
 import { StreamMeters } from './StreamMeters';
 import classes from './Timeline.module.css';
 import { openSync, useConnection } from './context';
@@ -171,7 +171,7 @@ function Item({ entry: e }: { entry: Entry }) {
             {changes.length > 0 && <ChangeTable changes={changes} />}
             {e.drift && (
               <>
-                <ShapeDiff before={e.drift.before} after={e.drift.after} />
+                <DriftDetails drift={e.drift} />
                 {e.drift.state === 'pending' && (
                   <Link to="/connections/$id/schema" params={{ id: c.id }}>
                     Decide

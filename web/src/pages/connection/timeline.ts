@@ -52,7 +52,7 @@ export function syncEntry(s: Schemas['Sync']): Entry {
 }
 
 const driftKinds: Record<string, string> = {
-  stream_added: 'New stream', stream_removed: 'Stream is gone', column_added: 'New column', column_removed: 'Column is gone', type_widened: 'Wider type', nullable: 'Column may be empty now', key_changed: 'Other primary key',
+  stream_added: 'New stream', stream_removed: 'Stream is gone', column_added: 'New column', column_removed: 'Column is gone', type_widened: 'Wider type', nullable: 'Column may be empty now', key_changed: 'Other primary key', schema_change_blocked: 'Blocked change',
 };
 
 export const driftWords = (d: Pick<Schemas['Drift'], 'kind' | 'column' | 'stream'>): string => {
