@@ -122,7 +122,7 @@ func incidents(t *testing.T, c *client, connection string) string {
 	for _, e := range events["items"].([]any) {
 		kinds[e.(map[string]any)["kind"]] = true
 	}
-	for _, kind := range []string{"opened", "filed", "severity", "assigned", "due", "acknowledged", "noted", "title"} {
+	for _, kind := range []string{"opened", "filed", "severity", "assigned", "due", "acknowledged", "commented", "title"} {
 		if !kinds[kind] {
 			t.Errorf("the timeline has no %s: %v", kind, kinds)
 		}

@@ -93,7 +93,7 @@ func (s *server) viewIncidentConnection(p *store.IncidentConnection) IncidentCon
 type IncidentEvent struct {
 	ID           int64      `json:"id" example:"1207" doc:"Grows with time."`
 	At           time.Time  `json:"at" example:"2026-11-21T14:00:00Z" doc:"When."`
-	Kind         string     `json:"kind" example:"joined" doc:"opened, joined, left, shared, severity, title, acknowledged, assigned, due, noted (a person's comment), filed, commented (in the tickets), reminded, escalated, merged, split, resolved, closed, reopened, ticket_reopened, reviewed, and others in time."`
+	Kind         string     `json:"kind" example:"joined" doc:"opened, joined, left, shared, severity, title, acknowledged, assigned, due, noted (a person's comment before it has tickets), filed, commented (in the tickets, too), reminded, escalated, merged, split, resolved, closed, reopened, ticket_reopened, reviewed, and others in time."`
 	ActorID      string     `json:"actor_id,omitempty" example:"usr_01hx5k2m8q4z7w9c3v6b" doc:"Who did it; missing: the health tracker."`
 	ActorName    string     `json:"actor_name,omitempty" example:"Ana" doc:"Their name."`
 	ConnectionID string     `json:"connection_id,omitempty" example:"con_01hx5k2m8q4z7w9c3v6b" doc:"The connection that it is about."`
