@@ -75,6 +75,35 @@ func lists(x *fixture) map[string]func(p store.Page) ([]shown, string, error) {
 			}
 			return all, next, err
 		},
+		"incidents": func(p store.Page) (all []shown, next string, err error) {
+			items, next, err := x.ListIncidents(x.ctx, store.IncidentFilter{}, p)
+			for _, v := range items {
+				all = append(all, shown{v.ID, map[string]string{"number": fmt.Sprintf("%020d", v.Number), "severity": v.Severity, "first_seen": at(v.FirstSeen), "last_seen": at(v.LastSeen),
+					"connections": fmt.Sprintf("%020d", v.Connections)}})
+			}
+			return all, next, err
+		},
+		"alerts": func(p store.Page) (all []shown, next string, err error) {
+			items, next, err := x.ListAlerts(x.ctx, store.AlertFilter{}, p)
+			for _, v := range items {
+				all = append(all, shown{v.ID, map[string]string{"since": at(v.Since)}})
+			}
+			return all, next, err
+		},
+		"deliveries": func(p store.Page) (all []shown, next string, err error) {
+			items, next, err := x.ListDeliveries(x.ctx, store.DeliveryFilter{}, p)
+			for _, v := range items {
+				all = append(all, shown{fmt.Sprintf("%020d", v.Seq), map[string]string{"created": fmt.Sprintf("%020d", v.Seq)}})
+			}
+			return all, next, err
+		},
+		"rules": func(p store.Page) (all []shown, next string, err error) {
+			items, next, err := x.ListRules(x.ctx, store.DocumentFilter{}, p)
+			for _, v := range items {
+				all = append(all, shown{v.ID, map[string]string{"name": strings.ToLower(v.Name), "created": v.ID}})
+			}
+			return all, next, err
+		},
 		"drift": func(p store.Page) (all []shown, next string, err error) {
 			items, next, err := x.ListDrift(x.ctx, store.DriftFilter{}, p)
 			for _, v := range items {
@@ -107,6 +136,11 @@ func populate(x *fixture) {
 		}
 		x.must(x.CreateConnection(x.ctx, c))
 		x.must(x.RecordDrift(x.ctx, &store.DriftEvent{ConnectionID: c.ID, Stream: sluice.TableName{Name: "s"}, Kind: "column_added", State: store.DriftPending}))
+		incident := &store.Incident{Severity: fmt.Sprint("sev", 1+i%4), FirstSeen: x.Now(), LastSeen: x.Now().Add(time.Duration(-i%3) * time.Hour), Connections: i % 5}
+		x.must(x.CreateIncident(x.ctx, incident))
+		x.must(x.SaveAlerts(x.ctx, &store.Alert{Since: x.Now(), State: store.AlertResolved}))
+		x.post(&store.Delivery{Key: fmt.Sprint(i)})
+		x.must(x.CreateRule(x.ctx, &store.AlertRule{Name: fmt.Sprintf("%c rule %d", "aBcD"[i%4], i)}))
 		if i%2 == 0 {
 			x.run(c.ID, store.Succeeded)
 			x.queue(c.ID)
@@ -129,7 +163,7 @@ func TestEveryRowOnAPageOnce(t *testing.T) {
 			}
 			slices.Sort(sorts[name])
 		}
-		names := []string{"audit", "connections", "drift", "sources", "streams", "syncs", "users"}
+		names := []string{"alerts", "audit", "connections", "deliveries", "drift", "incidents", "rules", "sources", "streams", "syncs", "users"}
 		rapid.Check(t, func(r *rapid.T) {
 			name := rapid.SampledFrom(names).Draw(r, "list")
 			field := rapid.SampledFrom(sorts[name]).Draw(r, "sort")
