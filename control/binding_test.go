@@ -1,12 +1,49 @@
 package control_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/control"
 	"github.com/sluicehq/sluice/store"
 )
+
+// TestWhatIsCancelledInTheQueueIsTold: by its own wish, by a plan that makes room,
+// and with its connection.
+func TestWhatIsCancelledInTheQueueIsTold(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	con := f.loaded()
+	ended := func() (n int) {
+		t.Helper()
+		events := must[[]store.Event](t)(f.store.EventsAfter(f.ctx, 0, store.EventFilter{ConnectionID: con.ID, Types: []string{"sync.ended"}}, 100))
+		for _, e := range events {
+			if e.SyncID == "" || !strings.Contains(string(e.Data), `"outcome":"cancelled"`) {
+				t.Errorf("%+v", e)
+			}
+		}
+		return len(events)
+	}
+	y := must[*control.Start](t)(f.SyncNow(f.ctx, who, con.ID, false)).Sync
+	must[*store.Sync](t)(f.CancelSync(f.ctx, who, y.ID))
+	must[*store.Sync](t)(f.CancelSync(f.ctx, who, y.ID)) // it has ended
+	if n := ended(); n != 1 {
+		t.Errorf("%d ended", n)
+	}
+	must[*control.Start](t)(f.SyncNow(f.ctx, who, con.ID, false))
+	p := must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, nil))
+	must[*control.Executed](t)(f.ExecutePlan(f.ctx, who, p.ID))
+	if n := ended(); n != 2 {
+		t.Errorf("%d ended", n)
+	}
+	if err := f.DeleteConnection(f.ctx, who, con.ID, 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := ended(); n != 3 {
+		t.Errorf("%d ended", n)
+	}
+}
 
 // TestASecretStaysWithItsPlace: who may change a source must not get its secret
 // by pointing the source at a machine of theirs.

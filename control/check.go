@@ -243,9 +243,7 @@ func (c *Control) tryBroken(ctx context.Context, kind, id string) error {
 	if kind == config.KindDestination {
 		using = store.ConnectionFilter{Setup: store.Broken, DestinationID: id}
 	}
-	err := store.Each(func(p store.Page) ([]store.ConnectionRow, string, error) {
-		return c.store.ListConnections(ctx, using, p)
-	}, func(row *store.ConnectionRow) error {
+	err := c.eachConnection(ctx, using, func(row *store.ConnectionRow) error {
 		if row.Paused || row.Schedule.Kind == store.Manual {
 			return nil
 		}

@@ -82,22 +82,12 @@ func (c *Control) keepStreams(ctx context.Context, sourceID string, streams []sl
 	if len(before) == 0 || len(changes) == 0 {
 		return found, nil // a first discovery is no drift
 	}
-	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		rows, next, err := c.store.ListConnections(ctx, store.ConnectionFilter{SourceID: sourceID}, page)
-		if err != nil {
-			return found, err
-		}
-		for i := range rows {
-			n, err := c.tell(ctx, rows[i].ID, changes)
-			if err != nil {
-				return found, err
-			}
-			found.Drifts += n
-		}
-		if page.Cursor = next; next == "" {
-			return found, nil
-		}
-	}
+	err = c.eachConnection(ctx, store.ConnectionFilter{SourceID: sourceID}, func(r *store.ConnectionRow) error {
+		n, err := c.tell(ctx, r.ID, changes)
+		found.Drifts += n
+		return err
+	})
+	return found, err
 }
 
 // streamChange is how what a source offers of one stream changed; nil: nothing.

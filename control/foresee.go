@@ -328,27 +328,19 @@ func (c *Control) foreseeDelete(ctx context.Context, v *vista, p *prospect) erro
 
 // notShared refuses to drop a table that another connection loads.
 func (c *Control) notShared(ctx context.Context, v *vista, own map[sluice.TableName]sluice.TableName) error {
-	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		rows, next, err := c.store.ListConnections(ctx, store.ConnectionFilter{DestinationID: v.con.DestinationID}, page)
+	return c.eachConnection(ctx, store.ConnectionFilter{DestinationID: v.con.DestinationID}, func(r *store.ConnectionRow) error {
+		if r.ID == v.con.ID || !strings.EqualFold(r.Schema, v.con.Schema) {
+			return nil
+		}
+		stats, err := c.store.Stats(ctx, r.ID)
 		if err != nil {
 			return err
 		}
-		for i := range rows {
-			if rows[i].ID == v.con.ID || !strings.EqualFold(rows[i].Schema, v.con.Schema) {
-				continue
-			}
-			stats, err := c.store.Stats(ctx, rows[i].ID)
-			if err != nil {
-				return err
-			}
-			for _, s := range stats {
-				if _, shared := own[s.Table]; shared {
-					return fail(CodeInUse, "plan", "delete the connection without its data", "table %s is loaded by connection %q too", s.Table, rows[i].Name)
-				}
+		for _, s := range stats {
+			if _, shared := own[s.Table]; shared {
+				return fail(CodeInUse, "plan", "delete the connection without its data", "table %s is loaded by connection %q too", s.Table, r.Name)
 			}
 		}
-		if page.Cursor = next; next == "" {
-			return nil
-		}
-	}
+		return nil
+	})
 }

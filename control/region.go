@@ -42,25 +42,22 @@ func (c *Control) regionMoves(ctx context.Context, have endpoint, region string)
 	if have.kind == config.KindDestination {
 		using = store.ConnectionFilter{DestinationID: have.id}
 	}
-	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		rows, next, err := c.store.ListConnections(ctx, using, page)
+	return c.eachConnection(ctx, using, func(r *store.ConnectionRow) error {
+		other, err := c.otherRegion(ctx, have.kind, &r.Connection)
 		if err != nil {
 			return err
 		}
-		for _, r := range rows {
-			other, err := c.otherRegion(ctx, have.kind, &r.Connection)
-			if err != nil {
-				return err
-			}
-			if err := c.o.Policy.mayJoin(region, other); err != nil {
-				return fail(CodeRegionForbidden, "change the region", "move or delete the connection first; the policy of this installation forbids connections between regions",
-					"connection %q would join regions %s and %s", r.Name, region, other)
-			}
+		if err := c.o.Policy.mayJoin(region, other); err != nil {
+			return fail(CodeRegionForbidden, "change the region", "move or delete the connection first; the policy of this installation forbids connections between regions",
+				"connection %q would join regions %s and %s", r.Name, region, other)
 		}
-		if page.Cursor = next; next == "" {
-			return nil
-		}
-	}
+		return nil
+	})
+}
+
+// eachConnection calls do for all connections that the filter lets through.
+func (c *Control) eachConnection(ctx context.Context, f store.ConnectionFilter, do func(*store.ConnectionRow) error) error {
+	return store.Each(func(p store.Page) ([]store.ConnectionRow, string, error) { return c.store.ListConnections(ctx, f, p) }, do)
 }
 
 // otherRegion returns the region of the other end of a connection.

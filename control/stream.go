@@ -19,18 +19,14 @@ type catalogue map[string]*sluice.Stream
 // offered returns what a source offered when it was last discovered.
 func (c *Control) offered(ctx context.Context, sourceID string) (catalogue, error) {
 	all := catalogue{}
-	for page := (store.Page{Limit: store.MaxLimit}); ; {
-		items, next, err := c.store.Catalogue(ctx, sourceID, "", page)
-		if err != nil {
-			return nil, err
-		}
-		for i := range items {
-			all[items[i].Stream.Name.String()] = &items[i].Stream
-		}
-		if page.Cursor = next; next == "" {
-			return all, nil
-		}
-	}
+	err := store.Each(func(p store.Page) ([]store.CatalogueEntry, string, error) {
+		return c.store.Catalogue(ctx, sourceID, "", p)
+	},
+		func(e *store.CatalogueEntry) error {
+			all[e.Stream.Name.String()] = &e.Stream
+			return nil
+		})
+	return all, err
 }
 
 func (k catalogue) names() []string {
