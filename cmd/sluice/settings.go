@@ -109,6 +109,10 @@ func (s *settings) keepFlags(a *app, cmd *cobra.Command) {
 		{"states", "former states of streams; the current ones stay", &s.keep.States},
 		{"events", "events", &s.keep.Events},
 		{"audit", "the audit log", &s.keep.Audit},
+		{"health", "the history of connections' health", &s.keep.Health},
+		{"incidents", "incidents since their end, with timelines, reviews and tickets", &s.keep.Incidents},
+		{"alerts", "alerts and silences since their end", &s.keep.Alerts},
+		{"deliveries", "the log of deliveries", &s.keep.Deliveries},
 	} {
 		variable := "KEEP_" + strings.ToUpper(k.name)
 		span := interval{k.field}
