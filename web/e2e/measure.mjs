@@ -1,6 +1,5 @@
 // Prints how fast the interface is with many connections: npm run measure.
 // CONNECTIONS (10000) says how many. The figures of the requirements are beside.
-import { join } from 'node:path';
 import { closeBrowser, seed, shot, signIn, startPlatform, startShop, widths } from './kit.mjs';
 
 const wanted = Number(process.env.CONNECTIONS ?? 10_000);
