@@ -18,9 +18,9 @@ const (
 	Still    = "firing"   // was told before, and fires on
 )
 
-// MaxItems bounds the alerts that a notification lists of each kind; the counts are
-// those of all.
-const MaxItems = 100
+// MaxItems bounds the alerts that a notification lists of each kind, so that a broken
+// rule does not fill the memory; the counts are those of all.
+const MaxItems = 5_000
 
 // A Notification is one message to one channel.
 type Notification struct {

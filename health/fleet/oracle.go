@@ -13,7 +13,6 @@ const (
 	reopenIn    = 7 * day          // after its closing
 	filedSlack  = 30 * time.Minute // for filing, from when it is due
 	closedSlack = 7 * time.Hour    // for closing: damping of flapping may hold it for six hours
-	alertSlack  = time.Hour        // for alerts
 )
 
 // expectation is what should become of a cause.

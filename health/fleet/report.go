@@ -73,7 +73,8 @@ type Flaps struct {
 	Changes     int `json:"changes"` // of health that the tracker told
 }
 
-// Alerts compares the alerts of the rules on shares and regions with the truth.
+// Alerts compares the alerts of the rules on shares, regions and connections that are
+// down with the truth.
 type Alerts struct {
 	Sent        int `json:"sent"` // notifications
 	Repeats     int `json:"repeats"`
@@ -263,9 +264,15 @@ func (r *Report) alerts(w *world, d *driver) {
 			}
 		}
 	}
-	for rule, bursts := range map[string][]burst{shareRule: shareBursts(w), regionRule: regionBursts(w)} {
-		mine := slices.DeleteFunc(slices.Clone(heard), func(t told) bool { return t.rule != rule || t.channel != "pager" })
-		r.compare(rule, bursts, mine, w.s.end)
+	for _, c := range []check{
+		{shareRule, "pager", 45 * time.Minute, time.Hour, shareBursts(w)},
+		{regionRule, "pager", 45 * time.Minute, time.Hour, regionBursts(w)},
+		{downRule, "mail", 3 * time.Hour, 3 * time.Hour, downBursts(w)}, // told each hour at most
+	} {
+		mine := slices.DeleteFunc(slices.Clone(heard), func(t told) bool {
+			return t.rule != c.rule || t.channel != c.channel || !slices.ContainsFunc(c.bursts, func(b burst) bool { return b.subject == t.subject }) && c.rule == downRule && quiet(w, t.subject)
+		})
+		r.compare(&c, mine, w.s.end)
 	}
 	slices.Sort(r.Faults)
 }
@@ -277,6 +284,31 @@ func regionBursts(w *world) (all []burst) {
 		}
 	}
 	return all
+}
+
+// downBursts returns when each connection is down, those left out of which nothing is
+// told at times.
+func downBursts(w *world) (all []burst) {
+	for _, r := range w.states {
+		if r.team == quietTeam {
+			continue
+		}
+		for _, b := range boutsOf(r.i, r.marks) {
+			down, to := b.from.Add(downAfter), b.to
+			if to.IsZero() {
+				to = w.s.end
+			}
+			if down.Before(to) {
+				all = append(all, burst{r.id, down, to})
+			}
+		}
+	}
+	return all
+}
+
+// quiet reports whether a connection is of the team with the maintenance window.
+func quiet(w *world, id string) bool {
+	return slices.ContainsFunc(w.s.conns, func(c *conn) bool { return c.id == id && c.team == quietTeam })
 }
 
 func hear(heard []told, n *alert.Notification, i *alert.Item) []told {
@@ -294,14 +326,20 @@ func hear(heard []told, n *alert.Notification, i *alert.Item) []told {
 	return heard
 }
 
-// surely is for how long a rule must hold by the truth to be told for sure.
-const surely = 45 * time.Minute
+// check is how what was told of a rule compares with the truth.
+type check struct {
+	rule, channel string
+	surely        time.Duration // for how long it must hold to be told for sure
+	slack         time.Duration // until it is told, from its beginning and its end
+	bursts        []burst
+}
 
 // compare holds what was told to when the rule should have held. Bursts that
-// are closer to each other than an hour may be told as one.
-func (r *Report) compare(rule string, bursts []burst, heard []told, end time.Time) {
+// are closer to each other than the slack may be told as one.
+func (r *Report) compare(c *check, heard []told, end time.Time) {
+	rule, bursts := c.rule, c.bursts
 	near := func(t told, b burst) bool {
-		return t.subject == b.subject && !t.from.Before(b.from) && t.from.Before(b.to.Add(alertSlack))
+		return t.subject == b.subject && !t.from.Before(b.from) && t.from.Before(b.to.Add(c.slack))
 	}
 	for _, b := range bursts {
 		n := 0
@@ -310,7 +348,7 @@ func (r *Report) compare(rule string, bursts []burst, heard []told, end time.Tim
 				n++
 			}
 		}
-		if b.to.Sub(b.from) < surely {
+		if b.to.Sub(b.from) < c.surely {
 			continue
 		}
 		r.Alerts.Expected++
@@ -329,7 +367,7 @@ func (r *Report) compare(rule string, bursts []burst, heard []told, end time.Tim
 		case at < 0:
 			r.Alerts.FalseAlarms++
 			r.fault("an alert of rule %s for %s at %s, for nothing", rule, t.subject, t.from.Format(time.DateTime))
-		case t.to.IsZero() && bursts[at].to.Add(2*alertSlack).Before(end):
+		case t.to.IsZero() && bursts[at].to.Add(2*c.slack).Before(end):
 			r.Alerts.Unresolved++
 			r.fault("the alert of rule %s for %s was never told to be over", rule, t.subject)
 		}

@@ -29,15 +29,14 @@ var kinds = []Kind{Credential, Outage, Breaking, Full, Leak, Flapping, PausedKin
 
 // trouble is one thing that goes wrong.
 type trouble struct {
-	id     int
-	kind   Kind
-	from   time.Time
-	to     time.Time    // when it is put right
-	again  [2]time.Time // comes back for that time; zero: it does not
-	place  string       // connector, source, destination or region
-	hits   []int        // connections
-	style  int          // which of several kinds of failures
-	noises []int        // of Noise: nil
+	id    int
+	kind  Kind
+	from  time.Time
+	to    time.Time    // when it is put right
+	again [2]time.Time // comes back for that time; zero: it does not
+	place string       // connector, source, destination or region
+	hits  []int        // connections
+	style int          // which of several kinds of failures
 }
 
 // conn is a connection of the script.

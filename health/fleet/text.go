@@ -37,7 +37,7 @@ func (r *Report) WriteText(to io.Writer) error {
 		grouped(int64(r.Grouping.Failures)), 100*r.Grouping.Precision, 100*r.Grouping.Recall)
 	line("flapping    %d connections turned %d times; their health was told to change %d times", r.Flapping.Connections, r.Flapping.Turns, r.Flapping.Changes)
 	a := &r.Alerts
-	line("alerts      %s notifications, %d of them repeated; of %d alarms about shares and regions %d missed, %d doubled, %d false, %d never over; %d told in a maintenance window",
+	line("alerts      %s notifications, %d of them repeated; of %d alarms about shares, regions and connections that are down %d missed, %d doubled, %d false, %d never over; %d told in a maintenance window",
 		grouped(int64(a.Sent)), a.Repeats, a.Expected, a.Missed, a.Doubled, a.FalseAlarms, a.Unresolved, a.Silenced)
 	d := &r.Downtime
 	line("downtime    %s minutes failing or late by the truth, %s told: %s unseen, %s extra, most of them between the failures of what flaps",

@@ -214,8 +214,12 @@ func (a *alerts) postAlerts(ctx context.Context, tx *store.Store, k *keeping) er
 
 // alertMessage is a notification for channels.
 func (a *alerts) alertMessage(ctx context.Context, n *alert.Notification, t *health.Tracker) (Message, error) {
+	shown := map[string]int{}
 	for i := range n.Items {
-		n.Items[i].Text = a.guarded(ctx, n.Items[i].Text, n.Items[i].Subject, t)
+		if item := &n.Items[i]; shown[item.What] < maxListed {
+			shown[item.What]++
+			item.Text = a.guarded(ctx, item.Text, item.Subject, t)
+		}
 	}
 	m := Message{Key: "alert/" + n.ID, Thread: n.Group, State: channel.Firing, Severity: n.Severity, At: n.At, Title: outward.OneLine(n.Headline()), Body: a.alertBody(n, t), Link: a.page("alerts")}
 	if n.Resolved {
