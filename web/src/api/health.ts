@@ -77,3 +77,51 @@ export type ReportQuery = NonNullable<paths['/api/v1/health/report']['get']['par
 
 export const reportQuery = (query: ReportQuery) =>
   queryOptions({ queryKey: keys.list('stats', { report: true, ...query }), queryFn: ({ signal }) => body(api.GET('/api/v1/health/report', { params: { query }, signal })), staleTime: 60_000 });
+
+/** All runbooks: what they are about, without their texts. */
+export const runbooksQuery = queryOptions({
+  queryKey: keys.list('runbooks'),
+  queryFn: async ({ signal }) => {
+    const all: Schemas['RunbookHead'][] = [];
+    for (let cursor = ''; ; ) {
+      const got = await body(api.GET('/api/v1/runbooks', { params: { query: { limit: 500, ...page(cursor) } }, signal }));
+      all.push(...got.items);
+      if (!got.next) return all;
+      cursor = got.next;
+    }
+  },
+  staleTime: 5 * 60_000,
+});
+
+export const runbookQuery = (runbook: string) =>
+  queryOptions({ queryKey: keys.one('runbooks', runbook), queryFn: ({ signal }) => body(api.GET('/api/v1/runbooks/{runbook}', { params: { path: { runbook } }, signal })), staleTime: 5 * 60_000 });
+
+export type AlertsQuery = NonNullable<paths['/api/v1/alerts']['get']['parameters']['query']>;
+
+export const alertsQuery = (query: Omit<AlertsQuery, 'cursor'> = {}) =>
+  infiniteQueryOptions({
+    queryKey: keys.list('alerts', query),
+    queryFn: ({ pageParam, signal }) => body(api.GET('/api/v1/alerts', { params: { query: { limit: 100, ...query, ...page(pageParam) } }, signal })),
+    initialPageParam: '',
+    getNextPageParam: nextPage,
+  });
+
+/** All rules of alerts. */
+export const alertRulesQuery = queryOptions({
+  queryKey: keys.list('alerts', { rules: true }),
+  queryFn: async ({ signal }) => (await body(api.GET('/api/v1/alert-rules', { params: { query: { limit: 500 } }, signal }))).items,
+});
+
+export const alertRoutesQuery = queryOptions({ queryKey: keys.list('alerts', { routes: true }), queryFn: ({ signal }) => bodyAndTag(api.GET('/api/v1/alert-routes', { signal })) });
+
+/** All channels, for choices. */
+export const channelsQuery = queryOptions({
+  queryKey: keys.list('channels', { all: true }),
+  queryFn: async ({ signal }) => (await body(api.GET('/api/v1/channels', { params: { query: { limit: 500 } }, signal }))).items,
+});
+
+export const silencesQuery = (ended: boolean) =>
+  queryOptions({
+    queryKey: keys.list('silences', { ended }),
+    queryFn: async ({ signal }) => (await body(api.GET('/api/v1/silences', { params: { query: { limit: 200, ended } }, signal }))).items,
+  });

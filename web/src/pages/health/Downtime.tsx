@@ -12,7 +12,7 @@ import { duration, percent, plural } from '../../ui/format';
 import { useUrl } from '../../ui/useUrl';
 import { Choice } from './Choice';
 import classes from './Downtime.module.css';
-import { fromLocal, toLocal } from './incidents';
+import { fromLocal, toLocal } from './causes';
 import { periodOf, periods } from './periods';
 
 type Group = Schemas['HealthGroup'];
@@ -37,7 +37,7 @@ export function Page() {
           </>
         )}
         <span className="grow" />
-        <CopyAs call={{ method: 'GET', path: `/api/v1/health/report?${new URLSearchParams(params as Record<string, string>).toString()}` }} />
+        <CopyAs call={{ method: 'GET', path: `/api/v1/health/report?${new URLSearchParams(Object.entries(params)).toString()}` }} />
       </div>
       <Load query={query}>{(report) => <Table report={report} />}</Load>
     </>

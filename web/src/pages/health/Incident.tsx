@@ -14,7 +14,7 @@ import { IncidentTickets } from './IncidentTickets';
 import { Timeline } from './IncidentTimeline';
 import { Due, Severity } from './Incidents';
 import classes from './Incidents.module.css';
-import { reach, states } from './incidents';
+import { reach, states } from './causes';
 
 export function Page() {
   const { id } = useParams({ from: '/shell/health/incidents/$id' });

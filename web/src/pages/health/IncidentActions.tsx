@@ -8,7 +8,7 @@ import { IconChevronDown } from '../../ui/icons';
 import { CopyAs } from '../../ui/CopyAs';
 import classes from './Incidents.module.css';
 import { useIncidentChange } from './incidentChanges';
-import { fromLocal, severities, toLocal } from './incidents';
+import { fromLocal, severities, toLocal } from './causes';
 
 type Open = 'change' | 'resolve' | 'merge' | null;
 

@@ -11,7 +11,7 @@ import { date } from '../../ui/format';
 import { IconPlus, IconTrash } from '../../ui/icons';
 import classes from './Incidents.module.css';
 import { useIncidentChange } from './incidentChanges';
-import { fromLocal, toLocal } from './incidents';
+import { fromLocal, toLocal } from './causes';
 
 /** The review after the fact: what happened, why, and what is done so that it does not come again. */
 export function Review({ incident: i }: { incident: Incident }) {
@@ -89,7 +89,7 @@ function ReviewForm({ incident: i, was, etag, onDone }: { incident: Incident; wa
   const [texts, setTexts] = useState({ happened: was?.happened ?? '', cause: was?.cause ?? '', impact: was?.impact ?? '', lessons: was?.lessons ?? '' });
   const [actions, setActions] = useState<Action[]>(() => (was?.actions ?? []).map(({ what, owner, due_at, done_at }, key) => ({ key, what, ...(owner ? { owner } : {}), ...(due_at ? { due_at } : {}), ...(done_at ? { done_at } : {}) })));
   const put = (key: number, change: Partial<Record<keyof Action, string | undefined>>) => setActions((before) => before.map((a) => (a.key === key ? (Object.fromEntries(Object.entries({ ...a, ...change }).filter(([, v]) => v !== undefined)) as Action) : a)));
-  const spec: Schemas['ReviewSpec'] = { ...texts, actions: actions.filter((a) => a.what.trim() !== '').map(({ key: _, ...a }) => a) };
+  const spec: Schemas['ReviewSpec'] = { ...texts, actions: actions.filter((a) => a.what.trim() !== '').map((a) => ({ ...a, key: undefined })) };
   const save = useIncidentChange(
     () => body(api.PUT('/api/v1/incidents/{incident}/review', { params: { path: { incident: i.id }, header: etag ? { 'If-Match': etag } : {} }, body: spec })),
     'The review is kept',

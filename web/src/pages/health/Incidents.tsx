@@ -12,7 +12,7 @@ import { IconHealth } from '../../ui/icons';
 import { useUrl } from '../../ui/useUrl';
 import { Choice } from './Choice';
 import classes from './Incidents.module.css';
-import { dueness, reach, severities, states, worstFirst } from './incidents';
+import { dueness, reach, severities, states, worstFirst } from './causes';
 
 /** Causes of trouble, the worst first: what is under way unless the address says otherwise. */
 export function Page() {

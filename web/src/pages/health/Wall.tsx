@@ -14,7 +14,7 @@ import { IconHealth } from '../../ui/icons';
 import { WallSettings } from './WallSettings';
 import classes from './Wall.module.css';
 import { useIncidentChange } from './incidentChanges';
-import { severities } from './incidents';
+import { severities } from './causes';
 
 /** All connections that fail, the worst first, with shared causes on top: the page of what is mailed twice a day. */
 export function Page() {
@@ -154,7 +154,7 @@ function Preview() {
           <iframe className={classes.mail} sandbox="" srcDoc={m.html} title="The message as HTML" />
           <details>
             <summary>As plain text</summary>
-            <pre className={classes.plain} tabIndex={0}>
+            <pre className={classes.plain} role="region" aria-label="The message as plain text" tabIndex={0}>
               {m.plain}
             </pre>
           </details>

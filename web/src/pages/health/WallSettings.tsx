@@ -2,18 +2,12 @@ import { Button, Checkbox, MultiSelect, TagsInput, TextInput } from '@mantine/co
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
-import { wallSettingsQuery } from '../../api/health';
-import { keys } from '../../api/keys';
+import { channelsQuery, wallSettingsQuery } from '../../api/health';
 import { useMay } from '../../api/me';
 import { CopyAs } from '../../ui/CopyAs';
 import { Facts } from '../../ui/PageFrame';
 import { Load } from '../../ui/States';
 import { useIncidentChange } from './incidentChanges';
-
-const channelsQuery = {
-  queryKey: keys.list('channels', { all: true }),
-  queryFn: async ({ signal }: { signal: AbortSignal }) => (await body(api.GET('/api/v1/channels', { params: { query: { limit: 500 } }, signal }))).items,
-};
 
 /** When the digest is sent, to which channels, and whether it is left out when nothing fails. */
 export function WallSettings() {

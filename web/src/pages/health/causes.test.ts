@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Incident } from '../../api/health';
-import { dueness, fromLocal, reach, toLocal, worstFirst } from './incidents';
+import { dueness, fromLocal, reach, toLocal, worstFirst } from './causes';
 import { periodOf } from './periods';
 
 const incident = (more: Partial<Incident>): Incident => ({ severity: 'sev3', connections: 1, number: 1, scope: 'source', connector: 'github', state: 'open', ...more }) as Incident;

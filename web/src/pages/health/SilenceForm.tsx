@@ -1,0 +1,79 @@
+import { Button, Checkbox, Modal, MultiSelect, Select, TagsInput, TextInput } from '@mantine/core';
+import { useQueryClient } from '@tanstack/react-query';
+import { useState } from 'react';
+import { api, body, type Schemas } from '../../api/client';
+import { CopyAs } from '../../ui/CopyAs';
+import { useIncidentChange } from './incidentChanges';
+import { fromLocal, toLocal } from './causes';
+
+const labels = ['connection', 'team', 'connector', 'region', 'severity', 'rule', 'kind', 'destination', 'subject'];
+const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
+
+/** Keeps alerts quiet for a while. It has an end and a reason, always. */
+export function SilenceForm({ onClose }: { onClose: () => void }) {
+  const client = useQueryClient();
+  const [reason, setReason] = useState('');
+  const [label, setLabel] = useState('connection');
+  const [values, setValues] = useState<string[]>([]);
+  const [from, setFrom] = useState('');
+  const [to, setTo] = useState(() => toLocal(new Date(Date.now() + 2 * 3_600_000).toISOString()));
+  const [weekly, setWeekly] = useState<Schemas['WeeklySpec'] | undefined>();
+  const starts = fromLocal(from);
+  const ends = fromLocal(to);
+  const spec: Schemas['SilenceSpec'] = {
+    reason: reason.trim(),
+    match: [{ label, is: values }],
+    kind: weekly ? 'maintenance' : 'silence',
+    ...(starts ? { starts_at: starts } : {}),
+    ...(ends ? { ends_at: ends } : {}),
+    ...(weekly ? { weekly } : {}),
+  };
+  const save = useIncidentChange(
+    () => body(api.POST('/api/v1/silences', { body: spec })),
+    'The silence is set',
+    () => {
+      void client.invalidateQueries({ queryKey: ['silences'] });
+      onClose();
+    },
+  );
+  return (
+    <Modal opened onClose={onClose} title="New silence" size="lg">
+      <form
+        className="stack"
+        onSubmit={(e) => {
+          e.preventDefault();
+          save.mutate();
+        }}
+      >
+        <TextInput label="Reason" description="For those who wonder why it is quiet." value={reason} onChange={(e) => setReason(e.currentTarget.value)} required data-autofocus />
+        <div className="row" style={{ alignItems: 'flex-start' }}>
+          <Select label="Alerts whose" data={labels} value={label} onChange={(v) => v && setLabel(v)} allowDeselect={false} w={160} />
+          <TagsInput className="grow" label="Is one of" description="Names; * stands for any text." value={values} onChange={setValues} required />
+        </div>
+        <div className="row" style={{ alignItems: 'flex-start' }}>
+          <TextInput className="grow" type="datetime-local" label="From" description="Empty: now." value={from} onChange={(e) => setFrom(e.currentTarget.value)} />
+          <TextInput className="grow" type="datetime-local" label="Until" description={weekly ? 'Empty: until somebody ends it.' : 'In your time zone.'} value={to} onChange={(e) => setTo(e.currentTarget.value)} required={!weekly} />
+        </div>
+        <Checkbox
+          label="Only in hours that come back (a maintenance window)"
+          checked={weekly !== undefined}
+          onChange={(e) => setWeekly(e.currentTarget.checked ? { days: ['sun'], from: '02:00', to: '05:00', zone: Intl.DateTimeFormat().resolvedOptions().timeZone } : undefined)}
+        />
+        {weekly && (
+          <div className="row wrap" style={{ alignItems: 'flex-start' }}>
+            <MultiSelect className="grow" label="Days" data={days} value={weekly.days ?? []} onChange={(v) => setWeekly({ ...weekly, days: v })} />
+            <TextInput w={90} label="From" value={weekly.from} onChange={(e) => setWeekly({ ...weekly, from: e.currentTarget.value })} />
+            <TextInput w={90} label="To" value={weekly.to} onChange={(e) => setWeekly({ ...weekly, to: e.currentTarget.value })} />
+            <TextInput w={160} label="Time zone" value={weekly.zone ?? ''} onChange={(e) => setWeekly({ ...weekly, zone: e.currentTarget.value })} />
+          </div>
+        )}
+        <div className="row">
+          <Button type="submit" loading={save.isPending} disabled={reason.trim() === '' || values.length === 0}>
+            Set the silence
+          </Button>
+          <CopyAs call={{ method: 'POST', path: '/api/v1/silences', body: spec }} />
+        </div>
+      </form>
+    </Modal>
+  );
+}
