@@ -100,8 +100,7 @@ function Settings({ schema, names, at = '' }: { schema: JsonSchema; names: strin
       {fieldsInOrder(schema)
         .filter(([name]) => names.includes(name))
         .map(([name, f]) => (
-          <Fragment key={name}>
-            <div className={classes.setting} id={at + name}>
+            <div key={name} className={classes.setting} id={at + name}>
               <dt>
                 <span className={classes.title}>{f.title ?? name}</span>
                 <code className="dim">{at + name}</code>
@@ -129,11 +128,10 @@ function Settings({ schema, names, at = '' }: { schema: JsonSchema; names: strin
                     Such as <code>{text(f.examples![0])}</code>
                   </p>
                 )}
+                {f.items?.properties && <p className="dim">Each has: {Object.keys(f.items.properties).join(', ')}.</p>}
+                {f.properties && <Settings schema={f} names={Object.keys(f.properties)} at={`${at}${name}.`} />}
               </dd>
             </div>
-            {f.properties && <Settings schema={f} names={Object.keys(f.properties)} at={`${at}${name}.`} />}
-            {f.items?.properties && <p className={classes.nested}>Each has the settings that stand above for one: {Object.keys(f.items.properties).join(', ')}.</p>}
-          </Fragment>
         ))}
     </dl>
   );
