@@ -102,7 +102,8 @@ function Results({ total, results }: { total: number; results: readonly BulkResu
         {failed.length > 0 ? `; ${failed.length} refused or failed.` : results.length === total ? '; none failed.' : '.'}
       </p>
       <Meter share={results.length / total} label="Done" tone={failed.length > 0 ? 'degraded' : 'healthy'} />
-      <ul className={classes.results} role="region" aria-label="Result of each" tabIndex={0}>
+      <div className={classes.resultsFrame} role="region" aria-label="Result of each" tabIndex={0}>
+        <ul className={classes.results}>
         {ordered.slice(0, 500).map((r) => (
           <li key={r.id} data-failed={r.error ? true : undefined}>
             {r.error ? <IconClose size={14} aria-hidden /> : <IconCheck size={14} aria-hidden />}
@@ -118,7 +119,8 @@ function Results({ total, results }: { total: number; results: readonly BulkResu
             </span>
           </li>
         ))}
-      </ul>
+        </ul>
+      </div>
     </div>
   );
 }

@@ -1,5 +1,4 @@
 import type { FleetRow } from '../../api/fleet';
-import { parseDuration } from '../../ui/format';
 import { healthOf, statusOf, statusWord, type Health } from '../../ui/status';
 import { listOf, type Url } from '../../ui/useUrl';
 
@@ -33,8 +32,7 @@ export const rowHealth = (row: FleetRow): Health => healthOf(axes(row));
 /** What wants attention first is first. */
 const severity = ['down', 'needs_action', 'degraded', 'rescheduled', 'queued', 'syncing', 'new', 'healthy', 'paused'];
 
-/** Milliseconds: longest interval of a schedule that counts; cron and manual have none. */
-export const periodOf = (row: FleetRow): number => (row.schedule.every ? parseDuration(row.schedule.every) : Number.NaN);
+const rank = new Map(severity.map((s, i) => [s, i]));
 
 const instant = (at: string | undefined, missing: number): number => (at ? Date.parse(at) : missing);
 
