@@ -266,8 +266,20 @@ func TestWhatIsNotShared(t *testing.T) {
 	if n := len(w.under()); n != 33 {
 		t.Errorf("%d incidents: one a day is no common cause", n)
 	}
+	two := w.connect("erp", 10)
+	for n, id := range two { // of three sources
+		s := subject(id, "erp")
+		s.Source = "src_" + string(rune('a'+n/4))
+		w.observe(health.Fact{Kind: health.Seen, Subject: s})
+	}
+	w.fail(refused, two[8])
+	w.pass(25 * time.Hour)
+	w.fail(refused, two[:8]...)
+	if n := len(w.under()); n != 36 {
+		t.Errorf("%d incidents: two sources are not three, however many connections they have", n)
+	}
 	w.fail(refused, ids[9])
-	if n := len(w.under()); n != 34 {
+	if n := len(w.under()); n != 37 {
 		t.Errorf("%d incidents: the first nine were hit long before", n)
 	}
 }

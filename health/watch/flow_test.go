@@ -168,6 +168,25 @@ func TestABacklogIsReadBeforeTimePasses(t *testing.T) {
 	})
 }
 
+// A person's decision lets no time pass before what has happened in it is read.
+func TestADecisionDoesNotOvertakeABacklog(t *testing.T) {
+	dialects(t, func(t *testing.T, w *world) {
+		c := w.connect(1)[0]
+		w.fail(c)
+		w.settle()
+		w.advance(47 * time.Hour)
+		w.ok(c)
+		w.advance(30 * 24 * time.Hour)
+		if _, err := w.decide(store.Decision{Kind: store.Acknowledge, IncidentID: w.incidents()[0].ID, ActorID: "usr_ann"}); err != nil {
+			t.Fatal(err)
+		}
+		w.settle()
+		if h := w.health(c); h.Health != store.Healthy || len(w.tickets()) != 0 {
+			t.Errorf("%+v, %d tickets", h, len(w.tickets()))
+		}
+	})
+}
+
 func TestWhatIsNoFailure(t *testing.T) {
 	dialects(t, func(t *testing.T, w *world) {
 		c := w.connect(1)[0]

@@ -128,13 +128,17 @@ func (w *world) remove(cs []*store.Connection) {
 	w.pass(8 * 24 * time.Hour)
 }
 
-// survive settles; when the service is killed, another one goes on.
+// survive settles; when the service is killed, another one goes on, and where it
+// only could not keep what it had worked out, which is so for each other step, itself.
 func (w *world) survive(f *fuse) {
 	w.t.Helper()
 	for range 100 {
 		more, err := w.service.Look(w.t.Context())
 		if errors.Is(err, errKilled) {
-			f.dead, f.n = false, -1
+			again := f.n%2 == 0
+			if f.dead, f.n = false, -1; again {
+				continue
+			}
 			c := w.config
 			c.Name, c.Step = "the next", f.at
 			w.service = watch.New(c)
