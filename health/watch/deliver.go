@@ -46,7 +46,7 @@ type DelivererConfig struct {
 	Name  string // of this process, unique among those that share the store
 	Links Links
 
-	Workers int           // deliveries at once; default 8
+	Workers int           // deliveries at once, and a quarter of them to one target; default 16
 	Poll    time.Duration // between looks; default 1 s
 	// What has failed for so long is given up, visibly; defaults: 72 h for tickets,
 	// 24 h for messages, which nobody wants to hear the day after.
@@ -72,7 +72,7 @@ func (c *DelivererConfig) setDefaults() {
 		c.Pace = paces
 	}
 	if c.Workers == 0 {
-		c.Workers = 8
+		c.Workers = 16
 	}
 	if c.Poll == 0 {
 		c.Poll = time.Second
@@ -107,12 +107,13 @@ type Deliverer struct {
 	paused map[string]time.Time // until when a target wants nothing; by the store's clock
 	turns  map[string]time.Time // the latest turn that was given away, by target
 	given  map[string]time.Time // turns that are to come, by delivery
+	gates  map[string]*gate     // by target
 }
 
 // NewDeliverer returns a Deliverer that is ready to Run once.
 func NewDeliverer(c DelivererConfig) *Deliverer {
 	c.setDefaults()
-	return &Deliverer{DelivererConfig: c, kick: make(chan struct{}, 1), paused: map[string]time.Time{}, turns: map[string]time.Time{}, given: map[string]time.Time{}}
+	return &Deliverer{DelivererConfig: c, kick: make(chan struct{}, 1), paused: map[string]time.Time{}, turns: map[string]time.Time{}, given: map[string]time.Time{}, gates: map[string]*gate{}}
 }
 
 // Kick makes the deliverer look now.
@@ -229,6 +230,11 @@ func (d *Deliverer) attempt(ctx context.Context, row *store.Delivery) (r result)
 	if until := d.pausedUntil(row.Target); !until.IsZero() {
 		return d.later(row, until.Add(jitter(time.Second)))
 	}
+	g := d.gate(row.Target)
+	if wait := g.enter(); wait > 0 {
+		return d.later(row, d.Store.Now().Add(wait))
+	}
+	defer g.leave()
 	defer func() {
 		if p := recover(); p != nil {
 			d.Log.Error("a delivery panicked", "delivery", row.ID, "panic", p, "stack", string(debug.Stack()))
@@ -245,54 +251,6 @@ func (d *Deliverer) attempt(ctx context.Context, row *store.Delivery) (r result)
 func (d *Deliverer) later(row *store.Delivery, until time.Time) result {
 	return result{end: store.DeliveryEnd{State: store.DeliveryWaiting, NextAt: until, Error: row.LastError, Answer: row.Answer}}
 }
-
-func (d *Deliverer) pausedUntil(target string) time.Time {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	until := d.paused[target]
-	if !until.After(d.Store.Now()) {
-		delete(d.paused, target)
-		return time.Time{}
-	}
-	return until
-}
-
-func (d *Deliverer) pause(target string, until time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if until.After(d.paused[target]) {
-		d.paused[target] = until
-	}
-}
-
-// turn returns when a delivery to a target of that kind has its turn; zero: now. So
-// a crowd of deliveries to one target keeps no worker from those to others.
-func (d *Deliverer) turn(row *store.Delivery, kind string) time.Time {
-	gap, now := d.Pace[kind], d.Store.Now()
-	if gap == 0 {
-		return time.Time{}
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	at, had := d.given[row.ID]
-	if !had {
-		if at = d.turns[row.Target].Add(gap); at.Before(now) {
-			at = now
-		}
-		d.turns[row.Target] = at
-	}
-	if !at.After(now) {
-		delete(d.given, row.ID)
-		return time.Time{}
-	}
-	d.given[row.ID] = at
-	if len(d.given) > maxTurns { // of deliveries that others have made since
-		clear(d.given)
-	}
-	return at
-}
-
-const maxTurns = 20_000
 
 // dropped is the result of what nobody wants any more.
 func dropped(code, hint, format string, args ...any) result {

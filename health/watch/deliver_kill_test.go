@@ -104,6 +104,7 @@ func (p *postOffice) killDeliverer(url string, n int) bool {
 		if due.IsZero() {
 			break
 		}
+		<-time.After(time.Millisecond)
 	}
 	p.must(cmd.Process.Kill())
 	_ = cmd.Wait() // it was killed
