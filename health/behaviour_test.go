@@ -25,6 +25,9 @@ func TestStates(t *testing.T) {
 	w.wantHealth(id, health.Degraded)
 	w.pass(100 * time.Hour)
 	w.wantHealth(id, health.Degraded) // late, but it does not fail
+	w.observe(health.Fact{Kind: health.OnTime, Connection: id})
+	w.wantHealth(id, health.Healthy)
+	w.observe(health.Fact{Kind: health.Delayed, Connection: id})
 	w.ok(id)
 	w.wantHealth(id, health.Healthy)
 	w.pass(7 * time.Hour)

@@ -17,6 +17,7 @@ const (
 	Succeeded  Kind = "succeeded"  // a sync; with a Failure where a stream of it waits for a person
 	Failed     Kind = "failed"     // a sync, with its Failure
 	Delayed    Kind = "delayed"    // the data is older than the freshness objective allows
+	OnTime     Kind = "on_time"    // it is not late any more, since its objective was changed
 	Paused     Kind = "paused"     // by a person
 	Resumed    Kind = "resumed"    // by a person
 	SetupBad   Kind = "setup_bad"  // a check of Endpoint failed

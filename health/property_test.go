@@ -40,7 +40,7 @@ func drawStep(t *rapid.T, n int, incidents []health.Incident) step {
 	if len(incidents) > 0 && rapid.IntRange(0, 9).Draw(t, "by hand") == 0 {
 		return drawAct(t, incidents)
 	}
-	switch rapid.SampledFrom([]string{"ok", "ok", "ok", "fail", "fail", "fail", "fail", "many", "recover", "pause", "resume", "remove", "seen", "delayed", "bad", "good", "partial"}).Draw(t, "step") {
+	switch rapid.SampledFrom([]string{"ok", "ok", "ok", "fail", "fail", "fail", "fail", "many", "recover", "pause", "resume", "remove", "seen", "delayed", "on time", "bad", "good", "partial"}).Draw(t, "step") {
 	case "ok":
 		return fact(health.Fact{Kind: health.Succeeded, Connection: id})
 	case "fail":
@@ -70,6 +70,8 @@ func drawStep(t *rapid.T, n int, incidents []health.Incident) step {
 		return fact(health.Fact{Kind: health.Seen, Subject: fleetSubject(id)})
 	case "delayed":
 		return fact(health.Fact{Kind: health.Delayed, Connection: id})
+	case "on time":
+		return fact(health.Fact{Kind: health.OnTime, Connection: id})
 	case "bad":
 		return fact(health.Fact{Kind: health.SetupBad, Endpoint: "src_" + id, Reason: "refused"})
 	}

@@ -306,6 +306,11 @@ func (t *Tracker) Observe(f Fact) []Effect {
 			c.DelayedSince = at
 			t.look(c, at)
 		}
+	case OnTime:
+		if !c.DelayedSince.IsZero() {
+			c.DelayedSince = time.Time{}
+			t.look(c, at)
+		}
 	case Paused, Resumed:
 		s := c.Subject
 		s.Paused = f.Kind == Paused

@@ -14,7 +14,7 @@ import (
 )
 
 // told are the events that are of concern.
-var told = store.EventFilter{Types: []string{"sync.ended", "connection.delayed", "connection.create", "connection.update", "connection.pause", "connection.resume",
+var told = store.EventFilter{Types: []string{"sync.ended", "connection.delayed", "connection.on_schedule", "connection.create", "connection.update", "connection.pause", "connection.resume",
 	"connection.delete", "source.update", "destination.update", "source.delete", "destination.delete", "source.checked", "destination.checked"}}
 
 // takeEvents tells the tracker of the next events, and of the time, once there
@@ -56,6 +56,9 @@ func (w *world) takeEvent(ctx context.Context, tx *store.Store, e *store.Event) 
 		return w.ended(ctx, tx, f, e)
 	case e.Type == "connection.delayed":
 		f.Kind = health.Delayed
+		w.observe(f)
+	case e.Type == "connection.on_schedule":
+		f.Kind = health.OnTime
 		w.observe(f)
 	case kind == "connection":
 		return w.seenAgain(ctx, tx, f)

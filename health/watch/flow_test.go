@@ -241,6 +241,11 @@ func TestConnectionsComeChangeAndGo(t *testing.T) {
 		if h := w.health(cs[0]); h.Health != store.Degraded {
 			t.Errorf("late: %+v", h)
 		}
+		w.event("connection.on_schedule", cs[0], "", nil)
+		w.settle()
+		if h := w.health(cs[0]); h.Health == store.Degraded {
+			t.Errorf("no longer late: %+v", h)
+		}
 		w.check(w.store.DeleteConnection(t.Context(), cs[1].ID, 0))
 		w.event("connection.delete", cs[1], "", map[string]string{"id": cs[1].ID})
 		w.settle()
