@@ -60,6 +60,8 @@ type endpoint struct {
 	team      string
 	labels    map[string]string
 	host      string
+	version   int64
+	setup     store.SetupState
 }
 
 // view is an endpoint for the audit log.

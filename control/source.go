@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/sluicehq/sluice"
@@ -15,7 +14,7 @@ import (
 func ofSource(s *store.Source) (endpoint, error) {
 	tree, err := decodeObject(s.Config)
 	return endpoint{kind: config.KindSource, id: s.ID, name: s.Name, connector: s.Connector, config: tree, secrets: s.Secrets,
-		region: s.Region, team: s.Team, labels: s.Labels, host: s.Host}, err
+		region: s.Region, team: s.Team, labels: s.Labels, host: s.Host, version: s.Version, setup: s.Setup}, err
 }
 
 func (d *draft) toSource(s *store.Source) {
@@ -23,95 +22,36 @@ func (d *draft) toSource(s *store.Source) {
 	s.Region, s.Team, s.Labels, s.Host = d.region, d.team, d.labels, d.host
 }
 
+var sources = keeper[store.Source]{kind: config.KindSource, prefix: store.SourceID, of: ofSource, to: (*draft).toSource,
+	fresh: func(id, by string) *store.Source {
+		return &store.Source{ID: id, Setup: store.Incomplete, CreatedBy: by}
+	},
+	get: (*store.Store).Source, create: (*store.Store).CreateSource, update: (*store.Store).UpdateSource, remove: (*store.Store).DeleteSource,
+	using: func(id string) store.ConnectionFilter { return store.ConnectionFilter{SourceID: id} }}
+
 // CreateSource checks want and keeps it. Nothing is reached yet: see CheckSource.
 func (c *Control) CreateSource(ctx context.Context, who Actor, want EndpointSpec) (*store.Source, error) {
-	s := &store.Source{ID: store.NewID(store.SourceID, c.store.Now()), Setup: store.Incomplete, CreatedBy: who.ID}
-	d, err := c.created(ctx, config.KindSource, s.ID, want)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.checkRegion(d.region); err != nil {
-		return nil, err
-	}
-	d.toSource(s)
-	made := *s
-	err = c.store.Transact(ctx, func(tx *store.Store) error {
-		made = *s
-		if err := tx.CreateSource(ctx, &made); err != nil {
-			return err
-		}
-		return c.record(ctx, tx, who, change{action: "source.create", kind: config.KindSource, id: s.ID, name: s.Name, after: d.view(d.replaced...)})
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &made, nil
+	return createAs(ctx, c, sources, who, want)
 }
 
 // PatchSource changes a source by a JSON merge patch (RFC 7386) on its spec. A
 // secret that the patch leaves out stays, one that it sets is replaced, null
-// removes it. version is that which the caller has seen, 0 for whatever it is;
-// another one is store.ErrConflict. A patch that changes nothing leaves the
-// version. Where the configuration changes, the source is checked again soon.
+// removes it; where the source leads elsewhere by it, secrets must be given again.
+// version is that which the caller has seen, 0 for whatever it is; another one is
+// store.ErrConflict. A patch that changes nothing leaves the version. Where the
+// configuration changes, the source is checked again soon.
 func (c *Control) PatchSource(ctx context.Context, who Actor, id string, version int64, patch json.RawMessage) (*store.Source, error) {
-	s, err := c.store.Source(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	if version != 0 && version != s.Version {
-		return nil, fmt.Errorf("change source %s: %w", id, store.ErrConflict)
-	}
-	have, err := ofSource(s)
-	if err != nil {
-		return nil, err
-	}
-	d, changed, err := c.patched(ctx, have, patch)
-	if err != nil || !changed {
-		return s, err
-	}
-	if err := c.regionMoves(ctx, have, d.region); err != nil {
-		return nil, err
-	}
-	d.toSource(s)
-	anew, made := d.reconfigures(have), *s
-	err = c.store.Transact(ctx, func(tx *store.Store) error {
-		made = *s // f may run again
-		if err := tx.UpdateSource(ctx, &made); err != nil {
-			return err
-		}
-		return c.record(ctx, tx, who, change{action: "source.update", kind: config.KindSource, id: s.ID, name: s.Name, before: have.view(), after: d.view(d.replaced...)})
-	})
-	if err != nil {
-		return nil, err
-	}
-	if anew {
-		c.checkAgain(ctx, who, config.KindSource, s.ID, s.Setup)
-	}
-	return &made, nil
+	return patchAs(ctx, c, sources, who, id, version, patch)
+}
+
+// DeleteSource deletes a source that no connection uses.
+func (c *Control) DeleteSource(ctx context.Context, who Actor, id string, version int64) error {
+	return deleteAs(ctx, c, sources, who, id, version)
 }
 
 // reconfigures reports whether d opens otherwise than have did.
 func (d *draft) reconfigures(have endpoint) bool {
 	return len(d.replaced) > 0 || len(d.secrets) != len(have.secrets) || string(encode(d.config)) != string(encode(have.config))
-}
-
-// DeleteSource deletes a source that no connection uses.
-func (c *Control) DeleteSource(ctx context.Context, who Actor, id string, version int64) error {
-	s, err := c.store.Source(ctx, id)
-	if err != nil {
-		return err
-	}
-	have, err := ofSource(s)
-	if err != nil {
-		return err
-	}
-	err = c.store.Transact(ctx, func(tx *store.Store) error {
-		if err := tx.DeleteSource(ctx, id, version); err != nil {
-			return err
-		}
-		return c.record(ctx, tx, who, change{action: "source.delete", kind: config.KindSource, id: s.ID, name: s.Name, before: have.view()})
-	})
-	return c.named(ctx, err, have, store.ConnectionFilter{SourceID: id})
 }
 
 // named puts the names of the connections that use an endpoint into the error
