@@ -30,7 +30,7 @@ export function Page() {
     <PageFrame
       title="Connections"
       fill
-      summary={rows && rows.length > 0 && <Summary rows={rows} />}
+      summary={rows && rows.length > 0 && plural(rows.length, 'connection')}
       actions={
         <>
           <Button variant="subtle" color="gray" leftSection={<IconCopy size={14} />} onClick={() => copyText(location.href, 'A link to this view')}>
@@ -70,12 +70,11 @@ export function Page() {
 }
 
 /** How many are how; each number filters by it. */
-function Summary({ rows }: { rows: readonly FleetRow[] }) {
+function Tally({ rows }: { rows: readonly FleetRow[] }) {
   const [url, set] = useUrl();
   const counts = useMemo(() => tally(rows), [rows]);
   return (
     <div className={classes.tally} role="group" aria-label="By status">
-      <span className="dim">{plural(rows.length, 'connection')}</span>
       {counts.map(({ status, count }) => (
         <button key={status} type="button" aria-pressed={url.status === status} onClick={() => set({ status: url.status === status ? undefined : status })}>
           <HealthBadge status={status} word={`${count} ${statusWord(status).word.toLowerCase()}`} />
@@ -122,6 +121,8 @@ function List({ rows }: { rows: readonly FleetRow[] }) {
   );
   return (
     <>
+      <Tally rows={rows} />
+      <div className={classes.filters}>
       <Filters search={{ label: 'Search names, sources, labels, error codes' }} filters={filters}>
         {visible.length < rows.length && (
           <span className={classes.found} role="status">
@@ -129,6 +130,7 @@ function List({ rows }: { rows: readonly FleetRow[] }) {
           </span>
         )}
       </Filters>
+      </div>
       <Bulk items={items} mayEdit={may(me, 'edit') || Object.values(me.grants ?? {}).includes('admin')} onClear={() => select(new Set())} />
       <DataTable
         label="Connections"

@@ -36,11 +36,24 @@ const rank = new Map(severity.map((s, i) => [s, i]));
 
 const instant = (at: string | undefined, missing: number): number => (at ? Date.parse(at) : missing);
 
-const byName = new Intl.Collator('en', { numeric: true, sensitivity: 'base' }).compare;
+const sortKeys = new Map<string, string>();
+
+/** A text that sorts as people sort names: whatever the case, numbers as numbers. A collator takes ten times as long. */
+function sortKey(name: string): string {
+  let key = sortKeys.get(name);
+  if (key === undefined) {
+    if (sortKeys.size > 50_000) sortKeys.clear();
+    key = name.toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, '0'));
+    sortKeys.set(name, key);
+  }
+  return key;
+}
+
+const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
 const orders: Record<string, (a: FleetRow, b: FleetRow) => number> = {
-  name: (a, b) => byName(a.name, b.name),
-  status: (a, b) => severity.indexOf(rowStatus(a)) - severity.indexOf(rowStatus(b)),
+  name: (a, b) => byText(sortKey(a.name), sortKey(b.name)),
+  status: (a, b) => (rank.get(rowStatus(a)) ?? 0) - (rank.get(rowStatus(b)) ?? 0),
   fresh: (a, b) => instant(a.last_success_at, 0) - instant(b.last_success_at, 0),
   last: (a, b) => instant(a.last_sync?.ended_at, 0) - instant(b.last_sync?.ended_at, 0),
   next: (a, b) => instant(a.next_run_at, Infinity) - instant(b.next_run_at, Infinity) || 0,
