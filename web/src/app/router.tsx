@@ -81,6 +81,7 @@ const healthTabs = [
   ofHealth('runbooks', () => import('../pages/health/Runbooks')),
   ofHealth('runbooks/$id', () => import('../pages/health/Runbook')),
   ofHealth('downtime', () => import('../pages/health/Downtime')),
+  ofHealth('policy', () => import('../pages/health/Policy')),
 ] as const;
 
 const people = inShell('/people', () => import('../pages/people/Layout'));

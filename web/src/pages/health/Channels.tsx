@@ -1,3 +1,13 @@
+import { Deliveries } from './Deliveries';
+import { Ends } from './Ends';
+
+/** The ways to people, the ways to ticket systems, and the log of all that was sent. */
 export function Page() {
-  return <h2>Channels</h2>;
+  return (
+    <>
+      <Ends side="channels" />
+      <Ends side="trackers" />
+      <Deliveries />
+    </>
+  );
 }

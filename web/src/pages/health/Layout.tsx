@@ -12,11 +12,12 @@ export function Page() {
           <Link to="/health/tickets">Tickets</Link>
           <Link to="/health/wall">Wall</Link>
           <Link to="/health/alerts">Alerts</Link>
-          <Link to="/health/channels">Channels</Link>
+          <Link to="/health/channels">Channels and trackers</Link>
           <Link to="/health/silences">Silences</Link>
           <Link to="/health/rota">Rota</Link>
           <Link to="/health/runbooks">Runbooks</Link>
           <Link to="/health/downtime">Downtime</Link>
+          <Link to="/health/policy">Policy</Link>
         </LinkTabs>
       }
     >
