@@ -30,18 +30,19 @@ type MatchSpec struct {
 	Destinations []string          `json:"destinations,omitempty" doc:"One of the destinations of these ids."`
 	Regions      []string          `json:"regions,omitempty" doc:"One of these regions." example:"[\"eu\"]"`
 	Severities   []string          `json:"severities,omitempty" doc:"One of these severities: sev1 to sev4." example:"[\"sev1\",\"sev2\"]"`
+	Rules        []string          `json:"rules,omitempty" doc:"One of the alert rules of these ids; for channels." example:"[\"rul_01hx5k2m8q4z7w9c3v6b\"]"`
 	Labels       map[string]string `json:"labels,omitempty" doc:"All of these labels." example:"{\"env\":\"prod\"}"`
 }
 
 func (m MatchSpec) match() store.Match {
 	return store.Match{Teams: m.Teams, Connectors: m.Connectors, Connections: m.Connections, Destinations: m.Destinations, Regions: m.Regions,
-		Severities: m.Severities, Labels: m.Labels}
+		Severities: m.Severities, Rules: m.Rules, Labels: m.Labels}
 }
 
 // MatchOf returns m in the words of users.
 func MatchOf(m store.Match) MatchSpec {
 	return MatchSpec{Teams: m.Teams, Connectors: m.Connectors, Connections: m.Connections, Destinations: m.Destinations, Regions: m.Regions,
-		Severities: m.Severities, Labels: m.Labels}
+		Severities: m.Severities, Rules: m.Rules, Labels: m.Labels}
 }
 
 var severities = []string{"sev1", "sev2", "sev3", "sev4"}
@@ -60,7 +61,7 @@ type LinkSpec struct {
 	Kind    string          `json:"kind" required:"true" doc:"What it is: one of the kinds that are offered." example:"webhook"`
 	Enabled *bool           `json:"enabled,omitempty" default:"true" doc:"Whether anything is sent to it." example:"true"`
 	Config  json.RawMessage `json:"config,omitempty" doc:"Configuration, as the kind's JSON Schema says. Secrets are stored encrypted and never shown again; ${env:NAME} and ${file:PATH} are looked up when something is sent."`
-	Match   MatchSpec       `json:"match,omitempty" doc:"The incidents that it gets; left out: all. Channels get what rules and routes say."`
+	Match   MatchSpec       `json:"match,omitempty" doc:"Of a tracker: the incidents that it gets. Of a channel: the incidents of whose reminders and escalations it is told, and, while no routes are set, the alerts that rules without channels send. Left out: all."`
 }
 
 // link is a tracker or a channel.
@@ -173,7 +174,7 @@ func patched(have any, patch json.RawMessage, into any, op string) (changed bool
 	return string(encode(before)) != string(after), nil
 }
 
-// checked reads want, a pointer to a spec, as its fields' tags say.
+// checkedSpec checks want, a pointer to a spec, as its fields' tags say.
 func checkedSpec[T any](want *T, op string) error { return decodeSpec(encode(want), new(T)).err(op) }
 
 // linkForm is the form of a kind of tracker or channel.

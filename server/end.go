@@ -32,7 +32,7 @@ type End struct {
 	Enabled   bool              `json:"enabled" example:"true" doc:"Whether anything is sent to it."`
 	Config    JSONObject        `json:"config" example:"{\"url\":\"https://hooks.example/sluice\"}" doc:"The configuration without its secrets; the kind's schema says what its fields mean."`
 	Secrets   []SecretField     `json:"secrets" doc:"The secrets that are set."`
-	Match     control.MatchSpec `json:"match" doc:"The incidents that it gets."`
+	Match     control.MatchSpec `json:"match" doc:"The incidents, and of a channel the alerts, that it gets."`
 	CreatedBy string            `json:"created_by" example:"usr_01hx5k2m8q4z7w9c3v6b" doc:"Who made it."`
 	CreatedAt time.Time         `json:"created_at" example:"2026-11-20T09:00:00Z" doc:"When it was made."`
 	UpdatedAt time.Time         `json:"updated_at" example:"2026-11-21T13:00:00Z" doc:"When it was last changed."`
@@ -182,7 +182,7 @@ func channelRoutes(s *server, api huma.API) {
 	register(s, api, route{id: "list-channels", method: http.MethodGet, path: root, tag: tag, summary: "List channels",
 		doc: "Lists the channels, by name unless asked for otherwise."}, s.listChannels)
 	register(s, api, route{id: "create-channel", method: http.MethodPost, path: root, tag: tag, summary: "Create a channel", status: http.StatusCreated, answers: []int{409},
-		doc: "Keeps a new channel. Nothing goes to it until a rule, a route or the wall names it."}, s.createChannel)
+		doc: "Keeps a new channel. Alerts go to it by the rules that name it, by the routes or, while there are none, by its match; reminders and escalations by its match; the wall where its settings name it."}, s.createChannel)
 	register(s, api, route{id: "get-channel", method: http.MethodGet, path: one, tag: tag, summary: "Get a channel",
 		doc: "Answers one channel, without its secrets."}, s.getChannel)
 	register(s, api, route{id: "update-channel", method: http.MethodPatch, path: one, tag: tag, summary: "Change a channel",

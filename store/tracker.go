@@ -29,7 +29,7 @@ type Channel struct {
 	Enabled   bool
 	Config    json.RawMessage   // without its secrets
 	Secrets   map[string]string // as in Source
-	Match     Match             // the alerts that it gets of rules that name no channels
+	Match     Match             // the incidents that it hears of, and, while there are no routes, the alerts of rules that name no channels
 	CreatedBy string
 	Version   int64
 	CreatedAt time.Time
