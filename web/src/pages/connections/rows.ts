@@ -51,8 +51,11 @@ function sortKey(name: string): string {
 
 const byText = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 
+/** By their names, as people sort. */
+export const byName = (a: FleetRow, b: FleetRow): number => byText(sortKey(a.name), sortKey(b.name));
+
 const orders: Record<string, (a: FleetRow, b: FleetRow) => number> = {
-  name: (a, b) => byText(sortKey(a.name), sortKey(b.name)),
+  name: byName,
   status: (a, b) => (rank.get(rowStatus(a)) ?? 0) - (rank.get(rowStatus(b)) ?? 0),
   fresh: (a, b) => instant(a.last_success_at, 0) - instant(b.last_success_at, 0),
   last: (a, b) => instant(a.last_sync?.ended_at, 0) - instant(b.last_sync?.ended_at, 0),

@@ -7,7 +7,7 @@ import { StatusDot } from '../../ui/StatusDot';
 import { statusWord, type Tone } from '../../ui/status';
 import { useUrl } from '../../ui/useUrl';
 import { rowStatus } from '../connections/rows';
-import { groupings, groupRows, isRunning, labelKeys, type Group } from './board';
+import { groupings, groupRows, isRunning, labelKeys, sameGroups, type Group } from './board';
 import classes from './Flight.module.css';
 
 /** The side of a cell: so large that all fit, so small that thousands do. */
@@ -71,7 +71,8 @@ export function FleetMap({ rows, scale = 1 }: { rows: readonly FleetRow[]; scale
   const by = url.group ?? 'team';
   const [width, setWidth] = useState(0);
   const frame = useRef<HTMLDivElement>(null);
-  const groups = useMemo(() => groupRows(rows, by), [rows, by]);
+  const before = useRef<Group[]>([]);
+  const groups = useMemo(() => (before.current = sameGroups(before.current, groupRows(rows, by))), [rows, by]);
   useEffect(() => {
     const element = frame.current;
     if (!element) return;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { FleetRow } from '../../api/fleet';
-import { causes, groupRows, labelKeys, late, running, tally, waits } from './board';
+import { causes, groupRows, labelKeys, late, running, sameGroups, tally, waits } from './board';
 
 let n = 0;
 function row(more: Partial<FleetRow>): FleetRow {
@@ -14,6 +14,18 @@ function row(more: Partial<FleetRow>): FleetRow {
 const failing = (code: string, state: 'degraded' | 'down' | 'needs_action', since: string, more: Partial<FleetRow> = {}): FleetRow =>
   row({ failures_in_row: 2, failure: { class: 'transient', code, message: 'it failed' }, health: { state, since }, ...more });
 const sync = (state: 'queued' | 'running' | 'retrying', at: string) => ({ id: `syn_${++n}`, kind: 'incremental' as const, queued_at: at, due_at: at, started_at: at, state, trigger: 'schedule' as const });
+
+describe('groups', () => {
+  it('stay the same objects while their rows do', () => {
+    const [a, b, c] = [row({ team: 'x' }), row({ team: 'y' }), row({ team: 'y' })];
+    const before = groupRows([a, b, c], 'team');
+    const changed = { ...c, sync_state: 'queued' as const };
+    const after = sameGroups(before, groupRows([a, b, changed], 'team'));
+    expect(after[0]).toBe(before[0]);
+    expect(after[1]).not.toBe(before[1]);
+    expect(after[1]!.rows).toContain(changed);
+  });
+});
 
 describe('the board', () => {
   it('counts every connection in one status, and what it does apart', () => {

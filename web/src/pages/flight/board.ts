@@ -1,6 +1,6 @@
 import type { FleetRow } from '../../api/fleet';
 import { sentence } from '../../ui/States';
-import { rowStatus } from '../connections/rows';
+import { byName, rowStatus } from '../connections/rows';
 
 /** What shows of a fleet at a glance. */
 export interface Tally {
@@ -131,6 +131,15 @@ export interface Group {
   rows: FleetRow[];
 }
 
+/** The groups, those that are as before being the very ones of before: only others are drawn anew. */
+export function sameGroups(before: readonly Group[], now: readonly Group[]): Group[] {
+  const old = new Map(before.map((g) => [g.name, g]));
+  return now.map((g) => {
+    const was = old.get(g.name);
+    return was && was.rows.length === g.rows.length && was.rows.every((r, i) => r === g.rows[i]) ? was : g;
+  });
+}
+
 /** What the map can be grouped by; further ones are keys of labels. */
 export const groupings = ['team', 'connector', 'region', 'destination', 'source'] as const;
 
@@ -161,7 +170,7 @@ export function groupRows(rows: readonly FleetRow[], by: string): Group[] {
     else found.set(name, [r]);
   }
   const compare = new Intl.Collator('en', { numeric: true }).compare;
-  return [...found].map(([name, list]) => ({ name, rows: list.sort((a, b) => compare(a.name, b.name)) })).sort((a, b) => Number(a.name === '') - Number(b.name === '') || compare(a.name, b.name));
+  return [...found].map(([name, list]) => ({ name, rows: list.sort(byName) })).sort((a, b) => Number(a.name === '') - Number(b.name === '') || compare(a.name, b.name));
 }
 
 /** Keys of labels that the rows have, the most frequent first. */
