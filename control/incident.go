@@ -48,16 +48,18 @@ func (c *Control) Decide(ctx context.Context, who Actor, id string, version int6
 		if version != 0 && version != before.Version {
 			return fmt.Errorf("%s %s: %w", op, id, store.ErrConflict)
 		}
-		after = before
 		for _, d := range decisions {
-			if after, err = c.o.Tracking.Decide(ctx, tx, d); err != nil {
+			next, err := c.o.Tracking.Decide(ctx, tx, d)
+			if err != nil {
 				return undecidable(op, before, err)
 			}
 			if err := c.record(ctx, tx, who, change{action: "incident." + string(d.Kind), kind: kindIncident, id: id, name: incidentName(before),
-				before: incidentView(before), after: decided(d, after)}); err != nil {
+				before: incidentView(before), after: decided(d, next)}); err != nil {
 				return err
 			}
+			before = next
 		}
+		after = before
 		return nil
 	})
 	if err != nil {
