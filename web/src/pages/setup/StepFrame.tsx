@@ -16,6 +16,8 @@ interface Props {
   /** Further actions, before the button that leads on. */
   more?: ReactNode;
   onNext?: () => void;
+  /** Whether the fields are there already; the first of them gets the focus when they are. */
+  ready?: boolean;
   children: ReactNode;
 }
 
@@ -23,12 +25,15 @@ interface Props {
  * A step: what it is about, its fields, and the way back and on. Enter in a field
  * leads on. The first field gets the focus, so that hands can stay on the keys.
  */
-export function StepFrame({ title, lead, back, next, busy, disabled, more, onNext, children }: Props) {
+export function StepFrame({ title, lead, back, next, busy, disabled, more, onNext, ready = true, children }: Props) {
   const frame = useRef<HTMLFormElement>(null);
   useEffect(() => {
+    // Who has gone elsewhere in the meantime stays there.
+    const there = document.activeElement;
+    if (there && there !== document.body && !['H2', 'MAIN'].includes(there.tagName) && frame.current?.contains(there)) return;
     const first = frame.current?.querySelector<HTMLElement>('[data-first], input:not([type=hidden]):not([disabled]):not([tabindex="-1"]), textarea:not([disabled])');
     (first ?? frame.current?.querySelector<HTMLElement>('h2'))?.focus({ preventScroll: true });
-  }, [title]);
+  }, [title, ready]);
   return (
     <form
       ref={frame}

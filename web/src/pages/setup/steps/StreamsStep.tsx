@@ -32,6 +32,7 @@ export function StreamsStep() {
       next={streams && streams.length > 0 ? 'Continue' : undefined}
       disabled={selected.size === 0 && !choice.all}
       onNext={next}
+      ready={streams !== undefined}
       more={
         <Button variant="default" leftSection={<IconRefresh size={14} />} onClick={again}>
           Discover again
