@@ -60,7 +60,7 @@ function Form({ was, etag }: { was: Spec; etag: string }) {
         <Section title="Down" summary="Then its incident gets a ticket">
           <div className="row wrap" style={{ alignItems: 'flex-start' }}>
             <TextInput w={220} label="After it has failed for" placeholder="48h" value={spec.down?.after ?? ''} onChange={(e) => down({ after: e.currentTarget.value })} />
-            <NumberInput w={220} label="Or so often in a row" placeholder="no limit" min={1} value={spec.down?.failures ?? ''} onChange={(v) => down({ ...(typeof v === 'number' ? { failures: v } : { failures: undefined as never }) })} />
+            <NumberInput w={220} label="Or so often in a row" placeholder="no limit" min={1} value={spec.down?.failures ?? ''} onChange={(v) => down({ ...(typeof v === 'number' ? { failures: v } : { failures: undefined }) })} />
           </div>
           <Others spec={spec} />
         </Section>

@@ -123,7 +123,7 @@ function LayerFields({ layer: l, people, onChange, onRemove }: { layer: Layer; p
       <legend>Layer {l.name}</legend>
       <div className={classes.fields}>
         <TextInput label="Name" value={l.name} onChange={(e) => put({ name: e.currentTarget.value })} required />
-        <Select label="A turn lasts" data={[{ value: 'daily', label: 'A day' }, { value: 'weekly', label: 'A week' }]} value={l.turn ?? 'weekly'} onChange={(v) => put({ turn: (v ?? 'weekly') as NonNullable<Layer['turn']> })} allowDeselect={false} />
+        <Select label="A turn lasts" data={[{ value: 'daily', label: 'A day' }, { value: 'weekly', label: 'A week' }]} value={l.turn ?? 'weekly'} onChange={(v) => put({ turn: (v ?? 'weekly') })} allowDeselect={false} />
         <NumberInput label="Times" min={1} value={l.every ?? 1} onChange={(v) => put({ every: typeof v === 'number' ? v : 1 })} />
         <TextInput label="Hand-over" description="mon 09:00, or 09:00" value={l.handover ?? ''} onChange={(e) => put({ handover: e.currentTarget.value })} />
         <TextInput label="First turn" type="date" value={l.start} onChange={(e) => put({ start: e.currentTarget.value })} required />
@@ -146,7 +146,8 @@ function LayerFields({ layer: l, people, onChange, onRemove }: { layer: Layer; p
 }
 
 function withoutHours(l: Layer): Layer {
-  const { hours: _hours, ...rest } = l;
+  const rest = { ...l };
+  delete rest.hours;
   return rest;
 }
 

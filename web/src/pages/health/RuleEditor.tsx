@@ -8,7 +8,11 @@ import { useIncidentChange } from './incidentChanges';
 import { severities } from './causes';
 import { cleanRule, ruleKinds, type Rule, type RuleSpec } from './rules';
 
-const specOf = ({ id: _id, created_at: _at, created_by: _by, updated_at: _on, ...spec }: Rule): RuleSpec => spec;
+/** What people set of a rule. */
+const specOf = (r: Rule): RuleSpec => {
+  const made = new Set(['id', 'created_at', 'created_by', 'updated_at']);
+  return Object.fromEntries(Object.entries(r).filter(([k]) => !made.has(k))) as RuleSpec;
+};
 
 /** Makes a rule, or changes one. Which settings there are follows its kind. */
 export function RuleEditor({ was, onClose }: { was: Rule | undefined; onClose: () => void }) {
@@ -16,7 +20,7 @@ export function RuleEditor({ was, onClose }: { was: Rule | undefined; onClose: (
   const channels = useQuery(channelsQuery);
   const [spec, setSpec] = useState<RuleSpec>(was ? specOf(was) : { name: '', kind: 'connection_health', states: ['down'], enabled: true });
   const kind = ruleKinds[spec.kind];
-  const set = (change: { [K in keyof RuleSpec]?: RuleSpec[K] | undefined }) => setSpec({ ...spec, ...change } as RuleSpec);
+  const set = (change: { [K in keyof RuleSpec]?: RuleSpec[K] | undefined }) => setSpec({ ...spec, ...change });
   const has = (field: string) => (kind.needs as string[]).includes(field) || (kind.may as string[]).includes(field);
   const needs = (field: string) => (kind.needs as string[]).includes(field);
   const clean = cleanRule(spec);
