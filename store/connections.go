@@ -236,10 +236,9 @@ func (x *txn) updateConnection(ctx context.Context, c, before *Connection, now i
 			return err
 		}
 	}
-	if c.Schedule != before.Schedule || c.Freshness != before.Freshness {
-		if _, err := x.exec(ctx, "UPDATE connection_status SET unaimed = true WHERE connection_id = ?", c.ID); err != nil {
-			return err
-		}
+	if _, err := x.exec(ctx, "UPDATE connection_status SET unaimed = (unaimed OR ?), rev = rev + 1 WHERE connection_id = ?",
+		c.Schedule != before.Schedule || c.Freshness != before.Freshness, c.ID); err != nil {
+		return err
 	}
 	if c.Schedule != before.Schedule || c.Paused != before.Paused || !reflect.DeepEqual(c.Windows, before.Windows) {
 		return x.replan(ctx, c.ID, c.Paused, planned(c))

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"encoding/json"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -57,7 +59,7 @@ func (q FleetQuery) where(d dialect, column string) (w where) {
 	return w
 }
 
-const fleetColumns = "c.id, c.name, c.source_id, c.destination_id, c.labels, c.team, c.schedule, c.objective, c.paused, c.version + t.rev, " +
+const fleetColumns = "c.id, c.name, c.source_id, c.destination_id, c.labels, c.team, c.schedule, c.objective, c.paused, t.rev, " +
 	"t.setup, t.state, t.rescheduled_for, t.next_run_at, t.last_sync_id, t.last_outcome, t.last_success_at, t.last_failure, " +
 	"t.freshness, t.delayed_at, t.waiting, t.failures, t.ended_sync_id, t.ended_at, t.ended_rows, t.ended_took"
 
@@ -84,9 +86,10 @@ type FleetRev struct {
 // FleetRevs returns the Rev of all connections that q lets through, in the order
 // in which they were made.
 func (s *Store) FleetRevs(ctx context.Context, q FleetQuery) ([]FleetRev, error) {
-	w := q.where(s.dialect, "c.id")
+	w := q.where(s.dialect, "connection_id")
 	items, err := all(ctx, s.reader(), func(row scanner, r *FleetRev) error { return row(&r.ID, &r.Rev) },
-		"SELECT c.id, c.version + t.rev FROM "+connectionTables+w.sql()+" ORDER BY c.id", w.args...)
+		"SELECT connection_id, rev FROM connection_status"+w.sql(), w.args...)
+	slices.SortFunc(items, func(a, b FleetRev) int { return strings.Compare(a.ID, b.ID) }) // faster than by the index
 	return items, failed("list the fleet", err)
 }
 
