@@ -1,4 +1,4 @@
-import { Button, createTheme, Drawer, defaultVariantColorsResolver, Input, Modal, Tooltip, type MantineColorsTuple, type VariantColorsResolver } from '@mantine/core';
+import { Button, createTheme, Drawer, defaultVariantColorsResolver, Input, Modal, Notification, Tooltip, type MantineColorsTuple, type VariantColorsResolver } from '@mantine/core';
 
 const teal: MantineColorsTuple = ['#e3f6f8', '#cdecf0', '#a3dbe2', '#76c8d3', '#4cb7c6', '#2fa5b6', '#178fa1', '#0a7c8e', '#0a6f80', '#085a68'];
 
@@ -44,6 +44,7 @@ export const theme = createTheme({
     Input: Input.extend({ defaultProps: { size: 'xs' } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 250, withArrow: false, events: { hover: true, focus: true, touch: true } } }),
     Modal: Modal.extend({ defaultProps: { centered: true, overlayProps: { color: 'var(--veil)', backgroundOpacity: 1 }, closeButtonProps: { 'aria-label': 'Close' }, attributes: { header: notBanner } } }),
+    Notification: Notification.extend({ defaultProps: { closeButtonProps: { 'aria-label': 'Dismiss' } } }),
     Drawer: Drawer.extend({ defaultProps: { attributes: { header: notBanner } } }),
   },
 });
