@@ -269,6 +269,9 @@ func TestDriftPolicy(t *testing.T) {
 		code := ""
 		if last != nil {
 			code = sluice.AsError(last).Code
+			if hint := sluice.AsError(last).Hint; !strings.Contains(hint, "approve the change") {
+				t.Errorf("the hint does not tell the remedy: %s", hint)
+			}
 		}
 		if code != want || rowsOf(dest) == 2 != (want == "") || len(events) > 0 != (want == "") {
 			t.Errorf("%s: %v, %d rows, %d events", policy, last, rowsOf(dest), len(events))
