@@ -1,8 +1,9 @@
 import { Button } from '@mantine/core';
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
-import { useMemo } from 'react';
+import { useCallback, useMemo } from 'react';
 import { useMay } from '../../api/me';
+import { useEvents } from '../../app/live';
 import { ErrorCard } from '../../ui/ErrorCard';
 import { Filters } from '../../ui/Filters';
 import { Section } from '../../ui/PageFrame';
@@ -58,6 +59,16 @@ function useLanes(id: string) {
   const drift = useInfiniteQuery(driftQuery(id));
   const events = useInfiniteQuery(happenedQuery(id));
   const audit = useInfiniteQuery(auditQuery(id, mayAudit));
+  const client = useQueryClient();
+  // What somebody did is in the audit log, too; no event is about that itself.
+  useEvents(
+    useCallback(
+      (happened) => {
+        if (mayAudit && happened.some((e) => e.connection_id === id && /^(connection|plan|drift)\./.test(e.type))) void client.invalidateQueries({ queryKey: auditQuery(id, true).queryKey });
+      },
+      [client, id, mayAudit],
+    ),
+  );
   const all = [syncs, drift, events, ...(mayAudit ? [audit] : [])];
   const lanes = useMemo(() => {
     const lane = (entries: (Entry | null)[] | undefined, more: boolean): Lane => ({ entries: (entries ?? []).filter((e) => e !== null), more });
