@@ -38,11 +38,11 @@ func open(t *testing.T, d channel.Definition, config json.RawMessage) channel.Ch
 }
 
 // attempt tries until it succeeds, and returns how often an outcome was uncertain.
-func attempt(t *testing.T, c channel.Channel, n channel.Notification, secrets ...string) (uncertain int) {
+func attempt(t *testing.T, c channel.Channel, told channel.Notification, secrets ...string) (uncertain int) {
 	t.Helper()
-	for range 50 {
-		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
-		_, err := c.Send(ctx, n)
+	for n := range 50 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+n)*300*time.Millisecond)
+		_, err := c.Send(ctx, told)
 		cancel()
 		if err == nil {
 			return uncertain
