@@ -79,7 +79,7 @@ func life(t *testing.T, s System) {
 	}
 	s.want(t, "inc_1", true, 0)
 	s.Settled()
-	again, _, err := tracker.File(ctx, s.Filer, draft("inc_1"))
+	again, _, err := tracker.File(ctx, s.Filer, longDraft("inc_1"))
 	if err != nil || again.ID != ticket.ID || !again.Open {
 		t.Fatalf("filed again: %+v, %v, want %s", again, err, ticket.ID)
 	}
