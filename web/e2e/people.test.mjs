@@ -41,7 +41,7 @@ test('someone is invited, sets a password, gets a role and a grant, and is locke
   await page.getByRole('link', { name: new RegExp('onerror') }).click();
   await page.getByRole('heading', { name: markup }).waitFor();
   assert.deepEqual(await harmless(page), { ran: false, images: 0 });
-  await page.getByLabel('Role', { exact: true }).click();
+  await page.getByRole('combobox', { name: 'Role', exact: true }).click();
   await page.getByRole('option', { name: 'Operator' }).click();
   await page.getByRole('button', { name: 'Save' }).click();
   const user = async () => (await platform.api('GET', '/api/v1/users?search=ana')).items[0];
@@ -72,7 +72,7 @@ test('a token is shown once, works, shows its use and is revoked', async () => {
   const token = await dialog.getByLabel('Token').inputValue();
   assert.equal((await platform.api('GET', '/api/v1/auth/me', undefined, { token })).role, 'operator');
   await dialog.getByRole('button', { name: 'I have kept it' }).click();
-  await page.getByRole('cell', { name: /nightly job/ }).waitFor();
+  await page.getByRole('cell', { name: /^nightly job/ }).waitFor();
   assert.ok(!(await page.content()).includes(token));
   await everyLook(page, 'tokens');
   await page.getByRole('button', { name: 'Revoke nightly job' }).click();
