@@ -49,7 +49,9 @@ export function patchOf(s: ConnectionStream, draft: Draft): Record<string, unkno
 
 const labels: Record<keyof Choice, string> = { selected: 'synced', mode: 'read', write: 'write', primary_key: 'primary key', cursor: 'cursor', exclude: 'left out', hash: 'hashed', nested: 'nested data', table: 'table' };
 
-const textOf = (value: Choice[keyof Choice]): string => (typeof value === 'boolean' ? (value ? 'yes' : 'no') : Array.isArray(value) ? value.join(', ') || 'automatic' : modeWords[value] ?? (value || 'automatic'));
+/** What is chosen, in words; no column is left out or hashed where none is named. */
+const textOf = (key: keyof Choice, value: Choice[keyof Choice]): string =>
+  (typeof value === 'boolean' ? (value ? 'yes' : 'no') : Array.isArray(value) ? value.join(', ') || (key === 'primary_key' ? 'automatic' : 'none') : modeWords[value] ?? (value || 'automatic'));
 
 export const modeWords: Record<string, string> = { full_refresh: 'full refresh', incremental: 'incremental', cdc: 'change log', append: 'append', merge: 'merge', soft_delete: 'mark deletes', history: 'history', replace: 'replace', json: 'one JSON column', tables: 'tables of their own' };
 
@@ -60,7 +62,7 @@ export function changesOf(streams: readonly ConnectionStream[], drafts: Readonly
     const s = byName.get(name);
     if (!s) return [];
     const now = choiceOf(s);
-    return (Object.keys(draft) as (keyof Choice)[]).map((k) => ({ field: `${name}: ${labels[k]}`, before: textOf(now[k]), after: textOf(draft[k]!) }));
+    return (Object.keys(draft) as (keyof Choice)[]).map((k) => ({ field: `${name}: ${labels[k]}`, before: textOf(k, now[k]), after: textOf(k, draft[k]!) }));
   });
 }
 
@@ -72,7 +74,7 @@ export function conflictsOf(seen: ReadonlyMap<string, Choice>, streams: readonly
     const s = byName.get(name);
     if (!was || !s) return [];
     const now = choiceOf(s);
-    return (Object.keys(draft) as (keyof Choice)[]).filter((k) => !same(was[k], now[k])).map((k) => ({ field: `${name}: ${labels[k]}`, before: textOf(now[k]), after: textOf(draft[k]!) }));
+    return (Object.keys(draft) as (keyof Choice)[]).filter((k) => !same(was[k], now[k])).map((k) => ({ field: `${name}: ${labels[k]}`, before: textOf(k, now[k]), after: textOf(k, draft[k]!) }));
   });
 }
 
