@@ -142,7 +142,11 @@ function Ways({ row, choice }: { row: TreeRow & { kind: 'stream' }; choice: Choi
       </span>
       <span role="gridcell" className={classes.way} title={writes[way.write].means}>
         {writes[way.write].word}
-        {set && <span className={classes.changed}>changed</span>}
+        {set && (
+          <span className={classes.changed} title="Changed by you">
+            <span className="sr">, changed by you</span>
+          </span>
+        )}
       </span>
       <span role="gridcell" className={classes.rows}>
         {row.stream.row_count > 0 ? `~${short(row.stream.row_count)}` : '–'}
