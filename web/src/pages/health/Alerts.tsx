@@ -13,7 +13,9 @@ import { TimeAgo } from '../../ui/Time';
 import { plural } from '../../ui/format';
 import { IconPlus } from '../../ui/icons';
 import { AlertRoutes } from './AlertRoutes';
+import { NameButton } from './NameButton';
 import { RuleEditor } from './RuleEditor';
+import classes from './Health.module.css';
 import { severities } from './causes';
 import { ruleKinds, ruleSummary, type Rule } from './rules';
 
@@ -58,7 +60,19 @@ function Alerts({ label, rows, onEnd }: { label: string; rows: readonly Alert[];
     { key: 'told', head: 'Last told', width: '140px', cell: (a) => (a.silenced_by ? <Link to="/health/silences">silenced</Link> : <TimeAgo at={a.notified_at} otherwise="nobody yet" />), from: 640 },
     { key: 'team', head: 'Team', width: 'minmax(80px, 1fr)', cell: (a) => a.team ?? <span className="faint">none</span>, from: 960 },
   ];
-  return <DataTable label={label} rows={rows} rowKey={(a) => a.id} columns={columns} maxHeight={360} onEnd={onEnd} />;
+  return <DataTable label={label} rows={rows} rowKey={(a) => a.id} columns={columns} maxHeight={360} onEnd={onEnd} narrow={(a) => <Narrow alert={a} />} narrowHeight={60} />;
+}
+
+function Narrow({ alert: a }: { alert: Alert }) {
+  return (
+    <div className={classes.two}>
+      <About alert={a} />
+      <span className={classes.below}>
+        {a.severity && <HealthBadge status={a.severity} word={severities[a.severity].word} tone={severities[a.severity].tone} />}
+        <span>since</span> <TimeAgo at={a.since} />
+      </span>
+    </div>
+  );
 }
 
 function About({ alert: a }: { alert: Alert }) {
@@ -82,7 +96,7 @@ function Rules() {
   const may = useMay('edit');
   const [open, setOpen] = useState<Rule | 'new' | null>(null);
   const columns: Column<Rule>[] = [
-    { key: 'name', head: 'Rule', width: 'minmax(160px, 2fr)', cell: (r) => (may ? <button type="button" className="asLink cut" onClick={() => setOpen(r)}>{r.name}</button> : <span className="cut">{r.name}</span>) },
+    { key: 'name', head: 'Rule', width: 'minmax(160px, 2fr)', cell: (r) => <NameButton name={r.name} onOpen={may ? () => setOpen(r) : undefined} /> },
     { key: 'kind', head: 'Fires when', width: 'minmax(180px, 3fr)', cell: (r) => <span className="cut">{[ruleKinds[r.kind].title, ruleSummary(r)].filter(Boolean).join(': ')}</span>, from: 480 },
     { key: 'severity', head: 'Severity', width: '120px', cell: (r) => (r.severity ? (severities[r.severity as keyof typeof severities]?.word ?? r.severity) : <span className="dim">by itself</span>), from: 760 },
     { key: 'on', head: 'State', width: '90px', cell: (r) => <HealthBadge status={r.enabled === false ? 'paused' : 'healthy'} word={r.enabled === false ? 'Off' : 'On'} soft /> },

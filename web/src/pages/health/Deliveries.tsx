@@ -12,6 +12,7 @@ import { TimeAgo } from '../../ui/Time';
 import type { Tone } from '../../ui/status';
 import { useUrl } from '../../ui/useUrl';
 import { Choice } from './Choice';
+import classes from './Health.module.css';
 import { useIncidentChange } from './incidentChanges';
 
 type Delivery = Schemas['Delivery'];
@@ -38,7 +39,7 @@ export function Deliveries() {
     { key: 'made', head: 'Made', width: '110px', cell: (d) => <TimeAgo at={d.created_at} />, from: 620 },
     { key: 'tries', head: 'Tries', width: '60px', align: 'right', cell: (d) => d.attempts, from: 760 },
     { key: 'error', head: 'Last error', width: 'minmax(160px, 2fr)', cell: (d) => <span className="cut" title={d.last_error?.message}>{d.last_error ? d.last_error.message : <span className="faint">none</span>}</span>, from: 860 },
-    ...(may ? [{ key: 'again', head: <span className="sr">Try again</span>, width: '100px', cell: (d: Delivery) => (d.state === 'failed' || (d.state === 'waiting' && d.attempts > 0) ? <Again delivery={d} /> : null) }] : []),
+    ...(may ? [{ key: 'again', head: <span className="sr">Try again</span>, width: '100px', cell: (d: Delivery) => <MaybeAgain delivery={d} /> }] : []),
   ];
   return (
     <Section title="Deliveries" actions={<Choice name="state" label="State" otherwise="Any state" options={Object.entries(states).map(([value, s]) => ({ value, label: s.word }))} />} flush>
@@ -50,6 +51,21 @@ export function Deliveries() {
             rowKey={(d) => d.id}
             columns={columns}
             maxHeight={420}
+            narrow={(d) => (
+              <div className={classes.two}>
+                <span className="row">
+                  <HealthBadge status={d.state} word={states[d.state].word} tone={states[d.state].tone} soft />
+                  <What delivery={d} />
+                  <span className="grow" />
+                  {may && <MaybeAgain delivery={d} />}
+                </span>
+                <span className={classes.below}>
+                  <TimeAgo at={d.created_at} />
+                  <span className="cut">{d.last_error ? d.last_error.message : `to ${name(d.target)}`}</span>
+                </span>
+              </div>
+            )}
+            narrowHeight={60}
             onEnd={() => query.hasNextPage && !query.isFetchingNextPage && void query.fetchNextPage()}
             empty={<EmptyState title={url.state ? 'None is like this' : 'Nothing was sent yet'}>{url.state ? undefined : 'Alerts, tickets and walls that go out are logged here, with what the other side answered.'}</EmptyState>}
           />
@@ -67,6 +83,11 @@ function What({ delivery: d }: { delivery: Delivery }) {
       {text}
     </Link>
   );
+}
+
+/** What was given up, or waits for its next attempt, can be tried at once. */
+function MaybeAgain({ delivery: d }: { delivery: Delivery }) {
+  return d.state === 'failed' || (d.state === 'waiting' && d.attempts > 0) ? <Again delivery={d} /> : null;
 }
 
 function Again({ delivery: d }: { delivery: Delivery }) {

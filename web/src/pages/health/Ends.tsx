@@ -13,6 +13,7 @@ import { TimeAgo } from '../../ui/Time';
 import { duration } from '../../ui/format';
 import { IconCheck, IconPlus } from '../../ui/icons';
 import { EndEditor } from './EndEditor';
+import { NameButton } from './NameButton';
 import classes from './Incidents.module.css';
 import { useIncidentChange } from './incidentChanges';
 
@@ -32,7 +33,7 @@ export function Ends({ side }: { side: Side }) {
   const t = texts[side];
   const title = (kind: string) => kinds.data?.find((k) => k.name === kind)?.title ?? kind;
   const columns: Column<End>[] = [
-    { key: 'name', head: 'Name', width: 'minmax(140px, 2fr)', cell: (e) => (may ? <button type="button" className="asLink cut" onClick={() => setOpen(e)}>{e.name}</button> : <span className="cut">{e.name}</span>) },
+    { key: 'name', head: 'Name', width: 'minmax(140px, 2fr)', cell: (e) => <NameButton name={e.name} onOpen={may ? () => setOpen(e) : undefined} /> },
     { key: 'kind', head: 'Kind', width: 'minmax(100px, 1fr)', cell: (e) => title(e.kind), from: 420 },
     { key: 'on', head: 'State', width: '90px', cell: (e) => <HealthBadge status={e.enabled ? 'healthy' : 'paused'} word={e.enabled ? 'On' : 'Off'} soft /> },
     { key: 'changed', head: 'Changed', width: '120px', cell: (e) => <TimeAgo at={e.updated_at} />, from: 760 },
@@ -67,7 +68,7 @@ function Test({ side, end, onResult }: { side: Side; end: End; onResult: (result
     () => void client.invalidateQueries({ queryKey: ['channels'] }),
   );
   return (
-    <Button variant="default" size="compact-sm" loading={run.isPending} onClick={() => run.mutate()} aria-label={`Send a test to ${end.name}`}>
+    <Button variant="default" size="compact-xs" h={26} loading={run.isPending} onClick={() => run.mutate()} aria-label={`Send a test to ${end.name}`}>
       Send test
     </Button>
   );

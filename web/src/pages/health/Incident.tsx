@@ -47,6 +47,7 @@ function Detail({ incident: i }: { incident: Incident }) {
       )}
       <Section title="The cause" summary={reach(i)}>
         {i.sample ? <ErrorCard failure={{ ...i.sample, ...(i.runbook ? { runbook: i.runbook } : {}) }} /> : <p className="dim">No failure was kept as an example.</p>}
+        <div style={{ height: 16 }} />
         <Facts
           items={[
             ['First seen', <Time key="f" at={i.first_seen} copy />],

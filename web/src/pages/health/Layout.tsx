@@ -1,8 +1,13 @@
-import { Link, Outlet } from '@tanstack/react-router';
+import { Link, Outlet, useRouterState } from '@tanstack/react-router';
+import { useEffect } from 'react';
 import { LinkTabs } from '../../ui/LinkTabs';
 import { PageFrame } from '../../ui/PageFrame';
+import classes from './Health.module.css';
 
 export function Page() {
+  const at = useRouterState({ select: (s) => s.location.pathname });
+  // In a narrow window the tabs go beyond it: the current one is to be seen.
+  useEffect(() => document.querySelector('[aria-label="Health"] [aria-current="page"]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [at]);
   return (
     <PageFrame
       title="Health"
@@ -21,7 +26,9 @@ export function Page() {
         </LinkTabs>
       }
     >
-      <Outlet />
+      <div className={classes.pages}>
+        <Outlet />
+      </div>
     </PageFrame>
   );
 }

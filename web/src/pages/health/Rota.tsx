@@ -56,6 +56,8 @@ export function Page() {
 
 function OnCall() {
   const query = useQuery(onCallQuery);
+  const rotas = useQuery(rotasQuery);
+  const name = (rota: string, id: string) => rotas.data?.find((r) => r.id === rota)?.plan.people.find((p) => p.id === id)?.name || id;
   return (
     <Section title="On call">
       <Load query={query} lines={2}>
@@ -72,10 +74,10 @@ function OnCall() {
                       <dt>
                         {r.rota} · {s.level}
                       </dt>
-                      <dd className={classes.who}>{s.person ?? 'Nobody'}</dd>
+                      <dd className={classes.who}>{s.person ? name(r.rota_id, s.person) : 'Nobody'}</dd>
                       <dd className="dim">
                         until <Time at={s.to} otherwise="further notice" />
-                        {next?.person ? `, then ${next.person}` : ''}
+                        {next?.person ? `, then ${name(r.rota_id, next.person)}` : ''}
                       </dd>
                     </dl>
                   );
@@ -104,13 +106,13 @@ function Shifts({ rota }: { rota: Rota }) {
   return (
     <>
       <div className={classes.bar}>
-        <Button variant="default" size="compact-sm" onClick={() => go(week - weeks)}>
+        <Button variant="default" size="compact-xs" h={26} onClick={() => go(week - weeks)}>
           Earlier
         </Button>
-        <Button variant="default" size="compact-sm" onClick={() => go(0)} disabled={week === 0}>
+        <Button variant="default" size="compact-xs" h={26} onClick={() => go(0)} disabled={week === 0}>
           This week
         </Button>
-        <Button variant="default" size="compact-sm" onClick={() => go(week + weeks)}>
+        <Button variant="default" size="compact-xs" h={26} onClick={() => go(week + weeks)}>
           Later
         </Button>
         {rota.enabled === false && <span className="dim">Switched off: incidents are not assigned by it.</span>}

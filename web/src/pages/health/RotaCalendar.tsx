@@ -3,7 +3,7 @@ import { time } from '../../ui/format';
 import classes from './Rota.module.css';
 import { hueOf, lanesOf } from './shifts';
 
-const dayName = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short' });
+const dayName = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric' });
 
 interface Props {
   shifts: Schemas['Shifts'];
@@ -38,7 +38,7 @@ export function RotaCalendar({ shifts, days, end, people, now }: Props) {
               {lane.bars.map((b) => {
                 const what = `${b.gap ? 'Nobody' : name(b.shift.person)}, ${b.shift.from ? time(b.shift.from) : 'always'} to ${b.shift.to ? time(b.shift.to) : 'further notice'}${b.shift.why ? ` (${whys[b.shift.why] ?? b.shift.why})` : ''}`;
                 return (
-                  <li key={b.left} className={classes.shift} data-gap={b.gap || undefined} data-hue={hueOf(b.shift.person ?? '')} style={{ left: `${b.left * 100}%`, width: `calc(${b.width * 100}% - 2px)` }} title={what}>
+                  <li key={b.left} className={classes.shift} data-gap={b.gap || undefined} data-hue={hueOf(b.shift.person ?? '', people)} style={{ left: `${b.left * 100}%`, width: `calc(${b.width * 100}% - 2px)` }} title={what}>
                     <span aria-hidden>{b.gap ? 'Nobody' : name(b.shift.person)}</span>
                     <span className="sr">{what}</span>
                   </li>

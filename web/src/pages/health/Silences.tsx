@@ -47,11 +47,18 @@ export function Page() {
       </Section>
       <Section title="Over" flush>
         <Load query={over} lines={2}>
-          {(rows) => (rows.length === 0 ? <p className="dim">None has ended yet.</p> : <Table label="Silences that are over" rows={rows} may={false} />)}
+          {(rows) => <Over rows={rows} />}
         </Load>
       </Section>
     </>
   );
+}
+
+/** The API gives those that have ended along with the others. */
+function Over({ rows }: { rows: readonly Silence[] }) {
+  const now = useNow(10_000);
+  const over = rows.filter((s) => whenOf(s, now) === 'over');
+  return over.length === 0 ? <p className="dim">None has ended yet.</p> : <Table label="Silences that are over" rows={over} may={false} />;
 }
 
 function Table({ label, rows, may, empty }: { label: string; rows: readonly Silence[]; may: boolean; empty?: React.ReactNode }) {

@@ -7,7 +7,7 @@ import { Load } from '../../ui/States';
 import { Time } from '../../ui/Time';
 import type { Schemas } from '../../api/client';
 import classes from './Incidents.module.css';
-import { State } from './TicketTable';
+import { State, Tracker, outsideOf } from './TicketTable';
 import { IconExternal } from '../../ui/icons';
 
 export function Page() {
@@ -17,6 +17,7 @@ export function Page() {
 }
 
 function Detail({ ticket: t }: { ticket: Schemas['Ticket'] }) {
+  const outside = outsideOf(t);
   const incident = useQuery(incidentQuery(t.incident_id));
   return (
     <>
@@ -24,8 +25,8 @@ function Detail({ ticket: t }: { ticket: Schemas['Ticket'] }) {
         <Link to="/health/tickets">Tickets</Link>
         <h2 className={classes.title}>{t.key ?? (t.tracker_id === 'internal' ? 'Ticket kept here' : 'Ticket that is not created yet')}</h2>
         <State ticket={t} />
-        {t.url && /^https?:\/\//.test(t.url) && (
-          <a href={t.url} target="_blank" rel="noreferrer noopener" className="row">
+        {outside && (
+          <a href={outside} target="_blank" rel="noreferrer noopener" className="row">
             Where it was filed <IconExternal size={14} aria-hidden />
           </a>
         )}
@@ -40,8 +41,8 @@ function Detail({ ticket: t }: { ticket: Schemas['Ticket'] }) {
                 {incident.data ? `#${incident.data.value.number} ${incident.data.value.title}` : t.incident_id}
               </Link>,
             ],
-            ['Tracker', t.tracker_id === 'internal' ? 'Kept here' : <code key="t">{t.tracker_id}</code>],
-            ['Due to be filed', <Time key="c" at={t.created_at} copy />],
+            ['Tracker', <Tracker key="t" ticket={t} />],
+            ['Filed', <Time key="c" at={t.created_at} copy />],
             ['Created there', <Time key="o" at={t.opened_at} otherwise="not yet" />],
             ['Last comment', <Time key="m" at={t.commented_at} otherwise="none" />],
             ['Closed', <Time key="x" at={t.closed_at} otherwise="not yet" />],

@@ -22,4 +22,8 @@ it('begins weeks on Monday', () => {
 
 it('counts days by the calendar', () => expect(daysFrom(new Date(2026, 2, 28), 3).map((d) => [d.getDate(), d.getHours()])).toEqual([[28, 0], [29, 0], [30, 0]]));
 
-it('gives a person the same hue each time', () => expect(hueOf('ana@example.com')).toBe(hueOf('ana@example.com')));
+it('gives neighbours of the plan different hues', () => {
+  const people = [{ id: 'ana@example.com' }, { id: 'ben@example.com' }];
+  expect(hueOf('ana@example.com', people)).not.toBe(hueOf('ben@example.com', people));
+  expect(hueOf('gone@example.com', people)).toBe(0);
+});

@@ -45,11 +45,9 @@ export function daysFrom(first: Date, count: number): Date[] {
   return Array.from({ length: count }, (_, i) => new Date(first.getFullYear(), first.getMonth(), first.getDate() + i));
 }
 
-/** A number for each person, 0 to 5, by which their bars are told apart; their names are on them, too. */
-export function hueOf(person: string): number {
-  let h = 0;
-  for (const c of person) h = (h * 31 + c.charCodeAt(0)) >>> 0;
-  return h % 6;
+/** A number for each person, 0 to 5, by which their bars are told apart; their names are on them, too. Neighbours in the plan have different ones. */
+export function hueOf(person: string, people: readonly { id: string }[]): number {
+  return Math.max(0, people.findIndex((p) => p.id === person)) % 6;
 }
 
 /** A plan to begin with: two people who take turns by the week. */
@@ -58,5 +56,5 @@ export const firstPlan = (zone: string, today: string): Schemas['RotaPlan'] => (
     { id: 'first@example.com', name: 'First person', zone },
     { id: 'second@example.com', name: 'Second person', zone },
   ],
-  levels: [{ name: 'on call', full_cover: true, layers: [{ name: 'weekly', zone, people: ['first@example.com', 'second@example.com'], start: today, handover: 'mon 09:00', turn: 'weekly' }] }],
+  levels: [{ name: 'on call', full_cover: true, layers: [{ name: 'weekly', zone, people: ['first@example.com', 'second@example.com'], start: today, handover: '09:00', turn: 'weekly' }] }],
 });
