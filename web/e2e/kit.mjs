@@ -181,6 +181,11 @@ export async function openPage(platform, { size = widths.desk, theme = 'light', 
   return page;
 }
 
+/** Waits until a page is there: its heading, and not the one of its loading. */
+export async function settled(page) {
+  await page.getByRole('heading', { level: 1 }).filter({ hasNotText: /^Loading$/ }).first().waitFor();
+}
+
 const sessions = new Map();
 
 /** A page on which someone of that role is signed in. The first one signs in by hand. */
@@ -199,7 +204,7 @@ export async function signIn(platform, { role = 'owner', at = '/', ...how } = {}
     await page.waitForURL((u) => !u.pathname.startsWith('/sign-in'));
     sessions.set(key, await page.context().cookies());
   }
-  await page.getByRole('heading', { level: 1 }).first().waitFor();
+  await settled(page);
   return page;
 }
 

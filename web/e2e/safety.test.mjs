@@ -2,7 +2,7 @@
 // others; and what the policy forbids stays forbidden.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { closeBrowser, ended, openPage, shot, signIn, startPlatform, startShop } from './kit.mjs';
+import { closeBrowser, ended, openPage, settled, shot, signIn, startPlatform, startShop } from './kit.mjs';
 
 const planted = (n) => `<img src=x onerror="window.planted=(window.planted||0)+1" class="planted-${n}"><script>window.planted=99</script>`;
 let shop, platform, connection;
@@ -34,7 +34,7 @@ test('markup that is planted everywhere is shown as text, and does nothing', asy
   let seen = 0;
   for (const at of addresses) {
     await page.goto(at);
-    await page.getByRole('heading', { level: 1 }).first().waitFor();
+    await settled(page);
     await page.waitForLoadState('load');
     await page.waitForTimeout(300);
     const found = await page.evaluate(() => ({ ran: window.planted ?? 0, made: document.querySelectorAll('[class^="planted-"], main i, main b > b').length, shown: document.body.innerText.includes('onerror') }));
@@ -44,6 +44,8 @@ test('markup that is planted everywhere is shown as text, and does nothing', asy
   }
   assert.ok(seen >= 4, `the planted texts were shown on ${seen} pages only: is this test looking?`);
   assert.deepEqual(page.faults().filter((f) => /^error|request to|policy/i.test(f)), []);
+  await page.goto('/connections');
+  await settled(page);
   await page.keyboard.press('Control+k');
   await page.getByRole('combobox', { name: /Search pages/ }).fill('onerror');
   await page.getByRole('option').first().waitFor();
@@ -104,6 +106,7 @@ test('the palette goes to pages, connections and actions by keys alone', async (
   await field.fill('conn');
   await page.keyboard.press('Enter');
   await page.waitForURL('**/connections');
+  await settled(page);
   await page.keyboard.press('Control+k');
   await field.fill('pause c');
   await page.getByRole('option', { name: /^Pause c/ }).waitFor();
