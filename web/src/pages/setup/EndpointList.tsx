@@ -61,7 +61,7 @@ export function EndpointList({ side }: { side: Role }) {
     <PageFrame
       title={title}
       summary={query.data && all.length > 0 ? [plural(all.length, side), broken > 0 ? `${broken} broken` : '', unchecked > 0 ? `${unchecked} not checked` : ''].filter(Boolean).join(', ') : undefined}
-      actions={add}
+      actions={all.length > 0 && add}
       fill
     >
       <Load query={query}>
