@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { check, closeBrowser, ended, signIn, sleep, startPlatform, startShop, until, widths } from './kit.mjs';
+import { check, closeBrowser, ended, signIn, sleep, startPlatform, startShop, until } from './kit.mjs';
 
 let platform, shop, slow;
 /** A connection that works, one that takes its time, one whose key is wrong, and one whose columns change. */
@@ -285,18 +285,4 @@ test('a connection that is not there is said to be so', async () => {
   await page.getByText('This is not there').waitFor();
   await check(page, 'connection-missing');
   await page.done();
-});
-
-test('every tab looks right, light and dark, wide and narrow', async () => {
-  const wait = { timeline: 'What happened', charts: 'Rows a day', streams: 'orders', schema: 'Shapes now', 'state?stream=orders': 'History of orders', syncs: 'Outcome', logs: 'the sync begins', settings: 'Danger zone' };
-  for (const [label, size, theme] of [['desk', widths.desk, 'light'], ['wide', widths.wide, 'dark'], ['phone', widths.phone, 'dark']]) {
-    const page = await open(c.good, 'timeline', { size, theme });
-    for (const [tab, words] of Object.entries(wait)) {
-      await page.goto(`/connections/${c.good.id}/${tab}`);
-      await page.getByText(words).first().waitFor({ state: 'attached' });
-      await sleep(500);
-      await check(page, `connection-${tab.replace(/\?.*/, '')}-${label}-${theme}`);
-    }
-    await page.done();
-  }
 });
