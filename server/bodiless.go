@@ -46,7 +46,7 @@ func unexpected(op *huma.Operation, body []byte) *Problem {
 	if len(body) == 0 || json.Unmarshal(body, &fields) == nil && len(fields) == 0 {
 		return nil
 	}
-	p := problem(http.StatusUnprocessableEntity, humaCode(http.StatusUnprocessableEntity), "the operation takes no body", "send none; what the operation takes goes into its path and query, as /api/docs says")
+	p := problem(http.StatusUnprocessableEntity, "invalid_request", "the operation takes no body", "send none; what the operation takes goes into its path and query, as /api/docs says")
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		e := FieldError{Location: "body." + name, Message: "unexpected property"}
 		if slices.ContainsFunc(op.Parameters, func(q *huma.Param) bool { return q.In == "query" && q.Name == name }) {

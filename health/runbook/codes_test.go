@@ -55,7 +55,7 @@ var errorTypes = []string{"Error", "Failure", "Problem", "jsonError"}
 
 // testFolders are the folders whose errors no user meets, and this one.
 var testFolders = []string{"health/runbook", "bench", "internal/memsource", "internal/chaos", "internal/pgtest", "internal/realbinary", "internal/roundtrip",
-	"internal/testdeps", "connectors/connectortest", "connectors/github/githubtest", "health/outward/outwardtest", "health/tracker/trackertest", "health/alert/channel/channeltest", "destinations/destinationtest"}
+	"internal/testdeps", "connectors/connectortest", "connectors/github/githubtest", "health/outward/outwardtest", "health/tracker/trackertest", "health/alert/channel/channeltest", "health/fleet", "destinations/destinationtest"}
 
 // findCodes returns every code that the sources below root give, with the first
 // place that gives it, and the places whose code it cannot tell.
