@@ -383,7 +383,7 @@ export interface paths {
         put?: never;
         /**
          * Create a channel
-         * @description Keeps a new channel. Nothing goes to it until a rule, a route or the wall names it.
+         * @description Keeps a new channel. Alerts go to it by the rules that name it, by the routes or, while there are none, by its match; reminders and escalations by its match; the wall where its settings name it.
          */
         post: operations["create-channel"];
         delete?: never;
@@ -4093,7 +4093,7 @@ export interface components {
              * @example webhook
              */
             kind: string;
-            /** @description The incidents that it gets. */
+            /** @description The incidents, and of a channel the alerts, that it gets. */
             match: components["schemas"]["MatchSpec"];
             /**
              * @description Unique among objects of the kind, whatever the case of its letters.
@@ -5445,7 +5445,7 @@ export interface components {
              */
             id: number;
             /**
-             * @description opened, joined, left, shared, severity, acknowledged, assigned, due, filed, commented, reminded, escalated, merged, split, resolved, closed, reopened, reviewed, and others in time.
+             * @description opened, joined, left, shared, severity, title, acknowledged, assigned, due, noted (a person's comment before it has tickets), filed, commented (in the tickets, too), reminded, escalated, merged, split, resolved, closed, reopened, ticket_reopened, reviewed, and others in time.
              * @example joined
              */
             kind: string;
@@ -5528,7 +5528,7 @@ export interface components {
              * @example webhook
              */
             kind?: string | null;
-            /** @description The incidents that it gets; left out: all. Channels get what rules and routes say. */
+            /** @description Of a tracker: the incidents that it gets. Of a channel: the incidents of whose reminders and escalations it is told, and, while no routes are set, the alerts that rules without channels send. Left out: all. */
             match?: components["schemas"]["MatchSpec"] | null;
             /**
              * @description Unique among objects of the kind, whatever the case of its letters.
@@ -5552,7 +5552,7 @@ export interface components {
              * @example webhook
              */
             kind: string;
-            /** @description The incidents that it gets; left out: all. Channels get what rules and routes say. */
+            /** @description Of a tracker: the incidents that it gets. Of a channel: the incidents of whose reminders and escalations it is told, and, while no routes are set, the alerts that rules without channels send. Left out: all. */
             match?: components["schemas"]["MatchSpec"];
             /**
              * @description Unique among objects of the kind, whatever the case of its letters.
@@ -5666,6 +5666,13 @@ export interface components {
              *     ]
              */
             regions?: string[];
+            /**
+             * @description One of the alert rules of these ids; for channels.
+             * @example [
+             *       "rul_01hx5k2m8q4z7w9c3v6b"
+             *     ]
+             */
+            rules?: string[];
             /**
              * @description One of these severities: sev1 to sev4.
              * @example [
