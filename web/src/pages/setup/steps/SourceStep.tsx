@@ -1,5 +1,5 @@
 import { TextInput, UnstyledButton } from '@mantine/core';
-import { useQuery } from '@tanstack/react-query';
+import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { Load, EmptyState } from '../../../ui/States';
 import { HealthBadge } from '../../../ui/StatusDot';
@@ -20,6 +20,7 @@ const shown = 9;
 /** Where the data come from: a source that is there, or a connector for a new one. */
 export function SourceStep() {
   const [url, set] = useUrl();
+  const client = useQueryClient();
   const kinds = useQuery(kindsQuery('source'));
   const sources = useQuery(endpointsQuery('source'));
   const { set: keep } = useDraft();
@@ -31,16 +32,18 @@ export function SourceStep() {
     set({ ...url, step: 'check', connector: k.name, source: undefined, op: undefined }, { push: true });
   };
   const pickSource = (s: Endpoint) => set({ ...url, step: s.setup_state === 'connected' ? 'discover' : 'check', connector: undefined, source: s.id, op: undefined }, { push: true });
+  // Whoever types faster than the lists come waits for them.
+  const takeFirst = async () => {
+    const kind = (await client.ensureQueryData(kindsQuery('source'))).find((k) => !k.untrusted && fits(k.title, k.name));
+    if (kind) return pickKind(kind);
+    const source = (await client.ensureQueryData(endpointsQuery('source'))).find((s) => fits(s.name));
+    if (source) pickSource(source);
+  };
   return (
     <StepFrame
       title="Where does the data come from?"
       lead="Choose a connector for a new source, or a source that is already there."
-      onNext={() => {
-        const kind = kinds.data?.find((k) => !k.untrusted && fits(k.title, k.name));
-        const source = sources.data?.find((s) => fits(s.name));
-        if (kind) pickKind(kind);
-        else if (source) pickSource(source);
-      }}
+      onNext={() => void takeFirst()}
     >
       <TextInput aria-label="Search connectors and sources" placeholder="Search connectors and sources; Enter takes the first" size="sm" type="search" leftSection={<IconSearch size={15} />} value={text} onChange={(e) => setText(e.currentTarget.value)} className={classes.search} />
       <Load query={kinds}>
