@@ -7,7 +7,9 @@ import classes from './Health.module.css';
 export function Page() {
   const at = useRouterState({ select: (s) => s.location.pathname });
   // In a narrow window the tabs go beyond it: the current one is to be seen.
-  useEffect(() => document.querySelector('[aria-label="Health"] [aria-current="page"]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' }), [at]);
+  useEffect(() => {
+    document.querySelector('[aria-label="Health"] [aria-current="page"]')?.scrollIntoView({ block: 'nearest', inline: 'nearest' });
+  }, [at]);
   return (
     <PageFrame
       title="Health"

@@ -11,18 +11,19 @@ interface Props {
   end: Date;
   people: readonly Schemas['RotaPerson'][];
   now: number;
+  label?: string;
 }
 
 const whys: Record<string, string> = { turn: 'their turn', substitute: 'for somebody who is off', override: 'set by hand', cover: 'nobody else is there' };
 
 /** Shifts as bars over days, a lane for each level of the escalation. */
-export function RotaCalendar({ shifts, days, end, people, now }: Props) {
+export function RotaCalendar({ shifts, days, end, people, now, label = 'Calendar of shifts' }: Props) {
   const from = days[0]!.getTime();
   const to = end.getTime();
   const lanes = lanesOf(shifts.shifts, shifts.gaps ?? [], from, to);
   const name = (id: string | undefined) => people.find((p) => p.id === id)?.name || id || 'Nobody';
   return (
-    <div className={classes.frame} role="region" aria-label="Calendar of shifts" tabIndex={0}>
+    <div className={classes.frame} role="region" aria-label={label} tabIndex={0}>
       <div className={classes.calendar}>
         <div className={classes.days} aria-hidden>
           {days.map((d) => (

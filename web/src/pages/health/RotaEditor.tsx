@@ -17,14 +17,15 @@ type Plan = Schemas['RotaPlan'];
 type Layer = Schemas['RotaLayer'];
 
 const zoneHere = Intl.DateTimeFormat().resolvedOptions().timeZone;
-const today = () => toLocal(new Date().toISOString()).slice(0, 10);
+const dayOf = (at: Date) => toLocal(at.toISOString()).slice(0, 10);
+const today = () => dayOf(new Date());
 
 /** Makes a rota or changes one; the calendar below shows at once what comes of it. */
 export function RotaEditor({ was, onClose }: { was: Schemas['Rota'] | undefined; onClose: () => void }) {
   const client = useQueryClient();
   const [name, setName] = useState(was?.name ?? '');
   const [enabled, setEnabled] = useState(was?.enabled ?? true);
-  const [plan, setPlan] = useState<Plan>(was?.plan ?? firstPlan(zoneHere, today()));
+  const [plan, setPlan] = useState<Plan>(was?.plan ?? firstPlan(zoneHere, dayOf(monday(new Date()))));
   const set = (change: Partial<Plan>) => setPlan({ ...plan, ...change });
   const people = plan.people.map((p) => ({ value: p.id, label: p.name ? `${p.name} (${p.id})` : p.id }));
   const spec: Schemas['RotaSpec'] = { name: name.trim(), enabled, plan };
@@ -125,7 +126,7 @@ function LayerFields({ layer: l, people, onChange, onRemove }: { layer: Layer; p
         <TextInput label="Name" value={l.name} onChange={(e) => put({ name: e.currentTarget.value })} required />
         <Select label="A turn lasts" data={[{ value: 'daily', label: 'A day' }, { value: 'weekly', label: 'A week' }]} value={l.turn ?? 'weekly'} onChange={(v) => put({ turn: (v ?? 'weekly') })} allowDeselect={false} />
         <NumberInput label="Times" min={1} value={l.every ?? 1} onChange={(v) => put({ every: typeof v === 'number' ? v : 1 })} />
-        <TextInput label="Hand-over" placeholder="09:00" description={l.turn === 'daily' ? 'Each turn begins at this time.' : 'On the weekday of the first turn.'} value={l.handover ?? ''} onChange={(e) => put({ handover: e.currentTarget.value })} />
+        <TextInput label="Hand-over" placeholder="09:00" description={l.turn === 'daily' ? 'Each turn begins at this time.' : 'On the weekday of the first turn.'} inputWrapperOrder={['label', 'input', 'description']} value={l.handover ?? ''} onChange={(e) => put({ handover: e.currentTarget.value })} />
         <TextInput label="First turn" type="date" value={l.start} onChange={(e) => put({ start: e.currentTarget.value })} required />
         <TextInput label="Time zone" value={l.zone} onChange={(e) => put({ zone: e.currentTarget.value })} required />
       </div>
@@ -211,7 +212,7 @@ function Preview({ plan }: { plan: Plan }) {
   if (!query.data) return <LoadingState lines={2} />;
   return (
     <>
-      <RotaCalendar shifts={query.data} days={days} end={end} people={plan.people} now={now} />
+      <RotaCalendar shifts={query.data} days={days} end={end} people={plan.people} now={now} label="What comes of it" />
       {(query.data.gaps?.length ?? 0) > 0 && <p className="dim">In the dashed times nobody is on call.</p>}
     </>
   );
@@ -220,7 +221,7 @@ function Preview({ plan }: { plan: Plan }) {
 function Add({ what, onAdd }: { what: string; onAdd: () => void }) {
   return (
     <div>
-      <Button variant="default" size="compact-sm" leftSection={<IconPlus size={13} />} onClick={onAdd}>
+      <Button variant="default" size="compact-xs" h={26} leftSection={<IconPlus size={13} />} onClick={onAdd}>
         {what}
       </Button>
     </div>
