@@ -62,7 +62,7 @@ func (p *prepared) prepare(ctx context.Context) {
 	p.wants = nil
 	p.mu.Unlock()
 	for _, query := range wants {
-		s, err := p.db.PrepareContext(ctx, query)
+		s, err := p.db.PrepareContext(ctx, query) //nolint:sqlclosecheck // kept: see close
 		p.mu.Lock()
 		if err == nil {
 			p.ready[query] = s
@@ -93,7 +93,7 @@ type preparedReads struct {
 
 // QueryContext implements handle.
 func (r preparedReads) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	if s := r.cache.find(query); s != nil {
+	if s := r.cache.find(query); s != nil { //nolint:sqlclosecheck // the cache's
 		return s.QueryContext(ctx, args...)
 	}
 	r.cache.prepare(ctx)
@@ -131,7 +131,7 @@ func (t *preparedTx) find(ctx context.Context, query string) *sql.Stmt {
 
 // ExecContext implements handle.
 func (t *preparedTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	if s := t.find(ctx, query); s != nil {
+	if s := t.find(ctx, query); s != nil { //nolint:sqlclosecheck // ends with the transaction
 		return s.ExecContext(ctx, args...)
 	}
 	return t.Tx.ExecContext(ctx, query, args...)
@@ -139,7 +139,7 @@ func (t *preparedTx) ExecContext(ctx context.Context, query string, args ...any)
 
 // query is QueryContext; done is to be called when the rows are closed.
 func (t *preparedTx) query(ctx context.Context, query string, args ...any) (rows *sql.Rows, done func(), err error) {
-	s := t.find(ctx, query)
+	s := t.find(ctx, query) //nolint:sqlclosecheck // ends with the transaction
 	if s == nil {
 		rows, err = t.QueryContext(ctx, query, args...)
 		return rows, func() {}, err

@@ -23,7 +23,7 @@ func TestSimulateFleet(t *testing.T) {
 	if code := run(append(args, "--json"), a); code != exitDone {
 		t.Fatal(code)
 	}
-	if err := json.Unmarshal([]byte(out.String()), &r); err != nil || r.Connections != 300 || r.Tickets.Filed == 0 {
+	if err := json.Unmarshal(out.Bytes(), &r); err != nil || r.Connections != 300 || r.Tickets.Filed == 0 {
 		t.Errorf("%v: %s", err, out)
 	}
 	a, _, errOut = testApp()
