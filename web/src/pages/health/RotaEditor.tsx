@@ -126,8 +126,8 @@ function LayerFields({ layer: l, people, onChange, onRemove }: { layer: Layer; p
         <TextInput label="Name" value={l.name} onChange={(e) => put({ name: e.currentTarget.value })} required />
         <Select label="A turn lasts" data={[{ value: 'daily', label: 'A day' }, { value: 'weekly', label: 'A week' }]} value={l.turn ?? 'weekly'} onChange={(v) => put({ turn: (v ?? 'weekly') })} allowDeselect={false} />
         <NumberInput label="Times" min={1} value={l.every ?? 1} onChange={(v) => put({ every: typeof v === 'number' ? v : 1 })} />
-        <TextInput label="Hand-over" placeholder="09:00" description={l.turn === 'daily' ? 'Each turn begins at this time.' : 'On the weekday of the first turn.'} inputWrapperOrder={['label', 'input', 'description']} value={l.handover ?? ''} onChange={(e) => put({ handover: e.currentTarget.value })} />
-        <TextInput label="First turn" type="date" value={l.start} onChange={(e) => put({ start: e.currentTarget.value })} required />
+        <TextInput label="Hand-over at" placeholder="09:00" value={l.handover ?? ''} onChange={(e) => put({ handover: e.currentTarget.value })} />
+        <TextInput label={l.turn === 'daily' ? 'First turn' : 'First hand-over day'} type="date" value={l.start} onChange={(e) => put({ start: e.currentTarget.value })} required />
         <TextInput label="Time zone" value={l.zone} onChange={(e) => put({ zone: e.currentTarget.value })} required />
       </div>
       <MultiSelect label="People, in the order of their turns" data={people.filter((p) => p.value !== '')} value={l.people} onChange={(v) => put({ people: v })} />

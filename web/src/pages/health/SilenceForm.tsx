@@ -48,11 +48,11 @@ export function SilenceForm({ onClose }: { onClose: () => void }) {
         <TextInput label="Reason" description="For those who wonder why it is quiet." value={reason} onChange={(e) => setReason(e.currentTarget.value)} required data-autofocus />
         <div className="row" style={{ alignItems: 'flex-start' }}>
           <Select label="Alerts whose" data={labels} value={label} onChange={(v) => v && setLabel(v)} allowDeselect={false} w={160} />
-          <TagsInput className="grow" label="Is one of" description="Names; * stands for any text." value={values} onChange={setValues} required />
+          <TagsInput className="grow" label="Is one of" inputWrapperOrder={['label', 'input', 'description']} description="Names; * stands for any text." value={values} onChange={setValues} required />
         </div>
         <div className="row" style={{ alignItems: 'flex-start' }}>
-          <TextInput className="grow" type="datetime-local" label="From" description="Empty: now." value={from} onChange={(e) => setFrom(e.currentTarget.value)} />
-          <TextInput className="grow" type="datetime-local" label="Until" description={weekly ? 'Empty: until somebody ends it.' : 'In your time zone.'} value={to} onChange={(e) => setTo(e.currentTarget.value)} required={!weekly} />
+          <TextInput className="grow" type="datetime-local" label="From" inputWrapperOrder={['label', 'input', 'description']} description="Empty: now." value={from} onChange={(e) => setFrom(e.currentTarget.value)} />
+          <TextInput className="grow" type="datetime-local" label="Until" inputWrapperOrder={['label', 'input', 'description']} description={weekly ? 'Empty: until somebody ends it.' : 'In your time zone.'} value={to} onChange={(e) => setTo(e.currentTarget.value)} required={!weekly} />
         </div>
         <Checkbox
           label="Only in hours that come back (a maintenance window)"

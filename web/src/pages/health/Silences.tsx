@@ -56,13 +56,13 @@ export function Page() {
 
 /** The API gives those that have ended along with the others. */
 function Over({ rows }: { rows: readonly Silence[] }) {
-  const now = useNow(10_000);
+  const now = useNow(1_000);
   const over = rows.filter((s) => whenOf(s, now) === 'over');
   return over.length === 0 ? <p className="dim">None has ended yet.</p> : <Table label="Silences that are over" rows={over} may={false} />;
 }
 
 function Table({ label, rows, may, empty }: { label: string; rows: readonly Silence[]; may: boolean; empty?: React.ReactNode }) {
-  const now = useNow(10_000);
+  const now = useNow(1_000);
   const columns: Column<Silence>[] = [
     { key: 'state', head: 'State', width: '110px', cell: (s) => <Stand when={whenOf(s, now)} /> },
     { key: 'reason', head: 'Reason', width: 'minmax(160px, 2fr)', cell: (s) => <span className="cut" title={s.reason}>{s.reason}</span> },
