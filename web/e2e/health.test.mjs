@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import { after, before, test } from 'node:test';
+import { check, closeBrowser, signIn, startPlatform, startShop, until } from './kit.mjs';
+import { everyLook, harmless, markup } from './looks.mjs';
+
+let platform, shop, received, hook, incident, connections;
+const secret = 'whsec_c2x1aWNlIHRlc3RzIHNpZ24gd2l0aCB0aGlzIGtleQ==';
+const got = [];
+
+before(async () => {
+  received = createServer((request, answer) => {
+    let text = '';
+    request.on('data', (piece) => (text += piece));
+    request.on('end', () => {
+      got.push(text);
+      answer.end('{}');
+    });
+  });
+  await new Promise((done) => received.listen(0, '127.0.0.1', done));
+  hook = `http://127.0.0.1:${received.address().port}/`;
+  [platform, shop] = await Promise.all([startPlatform(), startShop({ events: 20, scale: 0.1 })]);
+  const { api, dir } = platform;
+  // The first failure takes a connection down, and files a ticket.
+  await api('PUT', '/api/v1/health/policy', { down: { failures: 1 } });
+  for (const [name, key] of [['shop', 'demo'], [`wrong ${markup}`, 'wrong']]) await api('POST', '/api/v1/sources', { name, connector: 'shop', config: { base_url: shop.url, api_key: key } });
+  await api('POST', '/api/v1/destinations', { name: 'warehouse', connector: 'duckdb', config: { path: `${dir}/w.duckdb` } });
+  await api('POST', '/api/v1/trackers', { name: `track ${markup}`, kind: 'webhook', config: { url: hook, secret } });
+  await api('POST', '/api/v1/alert-rules', { name: `rule ${markup}`, kind: 'connection_health', states: ['down', 'needs_action'], severity: 'sev3' });
+  connections = [];
+  for (const [name, source] of [[`orders ${markup}`, `wrong ${markup}`], ['orders too', `wrong ${markup}`], ['fine', 'shop']]) {
+    const c = await api('POST', '/api/v1/connections', { name, source, destination: 'warehouse', team: 'sales', schedule: { manual: true } });
+    connections.push(c);
+    await api('POST', `/api/v1/connections/${c.id}/sync`, {});
+  }
+  incident = await until('both failures are one incident', async () => (await api('GET', '/api/v1/incidents')).items.find((i) => i.connections === 2), 60_000);
+  await until('it is filed in the tracker', async () => (await api('GET', '/api/v1/tickets')).items.find((t) => t.tracker_id !== 'internal' && t.state === 'open'), 60_000);
+});
+after(async () => {
+  await closeBrowser();
+  await platform?.stop();
+  await shop?.stop();
+  received?.close();
+});
+
+/** The texts of sources are texts, wherever they stand. */
+const plain = async (page) => assert.deepEqual(await harmless(page), { ran: false, images: 0 });
+
+test('an incident is found, acknowledged, commented, assigned, reviewed', async () => {
+  const { api } = platform;
+  const page = await signIn(platform, { at: '/health' });
+  await page.waitForURL(/\/health\/incidents$/);
+  await page.getByRole('grid', { name: 'Incidents' }).getByText('One source of shop: 2 connections').waitFor();
+  await plain(page);
+  await everyLook(page, 'incidents');
+  await page.getByLabel('Search causes').fill('nothing is like this');
+  await page.getByText('No incident is like this').waitFor();
+  await page.getByLabel('Search causes').fill('');
+  await page.getByRole('grid').getByRole('link').first().click();
+  await page.waitForURL(new RegExp(`/health/incidents/${incident.number}$`));
+  await page.getByText('shop_http_401', { exact: true }).first().waitFor();
+  await page.getByRole('link', { name: 'orders too' }).waitFor();
+  await plain(page);
+  await everyLook(page, 'incident');
+
+  const now = () => api('GET', `/api/v1/incidents/${incident.number}`);
+  await page.getByRole('button', { name: 'Acknowledge' }).click();
+  await page.getByRole('button', { name: 'Acknowledge' }).waitFor({ state: 'detached' });
+  assert.equal((await now()).state, 'acknowledged');
+  await page.getByLabel('Comment').fill(`A new key is asked for ${markup}`);
+  await page.getByRole('button', { name: 'Add the comment' }).click();
+  await page.getByRole('listitem').filter({ hasText: 'A new key is asked for' }).waitFor();
+  await until('the comment reaches the tracker', () => got.some((text) => text.includes('ticket.comment') && text.includes('A new key is asked for')));
+
+  await page.getByRole('button', { name: 'Change', exact: true }).first().click();
+  await page.getByRole('menuitem', { name: /Assignee/ }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByLabel('Assignee').fill('ann@example.com');
+  await check(page, 'incident-change');
+  await dialog.getByRole('button', { name: 'Save' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal((await now()).assignee, 'ann@example.com');
+
+  await page.getByRole('button', { name: 'Write a review' }).click();
+  await page.getByLabel('What happened').fill('The key was revoked.');
+  await page.getByRole('button', { name: 'Add an item' }).click();
+  await page.getByRole('textbox', { name: 'What', exact: true }).fill(`Warn before keys end ${markup}`);
+  await check(page, 'incident-review');
+  await page.getByRole('button', { name: 'Keep the review' }).click();
+  await page.getByRole('listitem').filter({ hasText: 'Warn before keys end' }).first().waitFor();
+  assert.equal((await api('GET', `/api/v1/incidents/${incident.number}/review`)).actions.length, 1);
+  await plain(page);
+  await page.done();
+});
+
+test('tickets lead to where they were filed; a runbook says what to do', async () => {
+  const page = await signIn(platform, { at: '/health/tickets' });
+  await page.getByRole('grid', { name: 'Tickets' }).getByText(`track ${markup}`).first().waitFor();
+  await plain(page);
+  await everyLook(page, 'tickets');
+  await page.getByRole('grid').getByRole('link', { name: /^#/ }).first().click();
+  await page.waitForURL(/\/health\/tickets\/tkt_/);
+  await page.getByRole('link', { name: new RegExp(`^#${incident.number} `) }).waitFor();
+  await everyLook(page, 'ticket', { sizes: ['desk', 'phone'] });
+  await page.goto('/health/runbooks');
+  await page.getByLabel('Search runbooks and codes').fill('http_401');
+  await page.waitForURL(/q=http_401/);
+  await page.getByRole('link', { name: 'The API refuses the credentials' }).waitFor();
+  await everyLook(page, 'runbooks', { sizes: ['desk', 'phone'] });
+  await page.getByRole('link', { name: 'The API refuses the credentials' }).click();
+  await page.getByRole('heading', { name: 'What to do' }).waitFor();
+  await everyLook(page, 'runbook');
+  await page.done();
+});
+
+test('the wall shows what fails, the digest its message, downtime and policy their numbers', async () => {
+  const page = await signIn(platform, { at: '/health/wall' });
+  await page.getByText('of 3 connections not healthy').waitFor();
+  await plain(page);
+  await everyLook(page, 'wall');
+  await page.getByRole('button', { name: 'Preview' }).click();
+  await page.getByRole('region', { name: 'The message as plain text' }).getByText(/orders too/).waitFor();
+  await plain(page);
+  await check(page, 'wall-preview');
+  assert.deepEqual(page.faults(), []);
+  await page.goto('/health/downtime');
+  await page.getByRole('grid').getByText('orders too').waitFor();
+  await plain(page);
+  await everyLook(page, 'downtime');
+  await page.goto('/health/downtime?by=connector&period=7d');
+  await page.getByRole('columnheader', { name: 'Connector' }).waitFor();
+  await page.goto('/health/policy');
+  await page.getByLabel('Or so often in a row').waitFor();
+  await everyLook(page, 'policy');
+  await page.getByLabel('A ticket is due after').fill('14d');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('The policy holds from now on').waitFor();
+  assert.match((await platform.api('GET', '/api/v1/health/policy')).due, /^(14d|336h)/);
+  await page.done();
+});
+
+test('a channel is set up and tried, a rule tells it, a silence keeps it quiet', async () => {
+  const { api } = platform;
+  const page = await signIn(platform, { at: '/health/channels' });
+  await page.getByRole('grid', { name: 'Trackers' }).waitFor();
+  await page.getByRole('button', { name: 'New channel' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Name', exact: true }).fill(`hook ${markup}`);
+  await dialog.getByLabel('Kind', { exact: true }).click();
+  await page.getByRole('option', { name: 'Webhook' }).click();
+  await dialog.getByLabel(/URL/i).first().fill(hook);
+  await dialog.getByLabel(/secret/i).first().fill(secret);
+  await check(page, 'channel-new');
+  await dialog.getByRole('button', { name: 'Set the channel up' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: `Send a test to hook ${markup}` }).click();
+  await page.getByText(/took the test in/).waitFor();
+  assert.ok(got.some((text) => /test/.test(text)), 'the receiver has the test');
+  await plain(page);
+  await everyLook(page, 'channels');
+
+  await page.goto('/health/alerts');
+  await page.getByRole('grid', { name: 'Alerts that fire' }).getByText(/orders too/).waitFor();
+  await everyLook(page, 'alerts');
+  await page.getByRole('button', { name: 'New rule' }).click();
+  await dialog.getByRole('textbox', { name: 'Name', exact: true }).fill('many wait');
+  await dialog.getByLabel('Fires when', { exact: true }).click();
+  await page.getByRole('option', { name: 'Many syncs wait' }).click();
+  await dialog.getByLabel('Waiting syncs').fill('50');
+  await check(page, 'rule-new');
+  await dialog.getByRole('button', { name: 'Make the rule' }).click();
+  await page.getByRole('button', { name: 'many wait' }).waitFor();
+  assert.equal((await api('GET', '/api/v1/alert-rules')).items.find((r) => r.name === 'many wait').above, 50);
+
+  await page.goto('/health/silences');
+  await page.getByText('Nothing is silenced').waitFor();
+  await page.getByRole('button', { name: 'New silence' }).click();
+  await dialog.getByLabel('Reason').fill(`works ${markup}`);
+  await dialog.getByLabel('Is one of').fill('orders*');
+  await dialog.getByLabel('Is one of').press('Enter');
+  await check(page, 'silence-new');
+  await dialog.getByRole('button', { name: 'Set the silence' }).click();
+  const row = page.getByRole('grid', { name: 'Silences', exact: true }).getByText(`works ${markup}`);
+  await row.waitFor();
+  await page.getByText('None has ended yet.').waitFor();
+  await plain(page);
+  await everyLook(page, 'silences');
+  await page.getByRole('button', { name: /^End the silence/ }).click();
+  await page.getByText('Nothing is silenced').waitFor();
+  await page.done();
+});
+
+test('a rota is made from what is proposed, and says who is on call', async () => {
+  const page = await signIn(platform, { at: '/health/rota' });
+  await page.getByText('No rota yet').waitFor();
+  await page.getByRole('button', { name: 'New rota' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByRole('textbox', { name: 'Name', exact: true }).first().fill(`data team ${markup}`);
+  await dialog.getByRole('region', { name: 'What comes of it' }).waitFor();
+  await check(page, 'rota-new');
+  await dialog.getByRole('button', { name: 'Make the rota' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await page.getByRole('region', { name: 'Calendar of shifts' }).getByText('First person').first().waitFor();
+  await plain(page);
+  await everyLook(page, 'rota');
+  await page.getByRole('button', { name: 'Later' }).click();
+  await page.waitForURL(/week=2/);
+  await page.done();
+});
+
+test('a viewer sees all of it, and no action', async () => {
+  const page = await signIn(platform, { role: 'viewer', at: `/health/incidents/${incident.number}` });
+  await page.getByText('shop_http_401', { exact: true }).first().waitFor();
+  const actions = /^(Acknowledge|Change|Add the comment|Write a review|New |Send|End |Save|Try again|Set |Split|Delete)/;
+  const none = async (at) => assert.deepEqual(await page.getByRole('main').getByRole('button', { name: actions }).allTextContents(), [], at);
+  await none('incident');
+  await check(page, 'incident-viewer');
+  for (const at of ['wall', 'alerts', 'channels', 'silences', 'rota', 'policy']) {
+    await page.goto(`/health/${at}`);
+    await page.getByRole('heading', { level: 2 }).or(page.getByRole('alert')).first().waitFor();
+    await none(at);
+    assert.deepEqual(page.faults(), [], at);
+  }
+  await page.done();
+});
