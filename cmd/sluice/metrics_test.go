@@ -15,7 +15,7 @@ func TestMetricsExist(t *testing.T) {
 	made := regexp.MustCompile(`(?:Name: |NewDesc\()"(sluice_[a-z_]+)"`)
 	used := regexp.MustCompile(`sluice_[a-z_]+`)
 	var names []string
-	for _, file := range []string{"../../scheduler/metrics.go", "../../server/metrics.go"} {
+	for _, file := range []string{"../../scheduler/metrics.go", "../../server/metrics.go", "../../health/watch/metrics.go", "../../health/watch/deliver_metrics.go"} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
