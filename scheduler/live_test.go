@@ -282,7 +282,7 @@ func TestARunWithoutItsStoreEndsItself(t *testing.T) {
 	l := newLive(t, "sqlite:"+t.TempDir()+"/sluice.db")
 	c := l.connect("shop", 0, byHand)
 	src := l.slow(c, true)
-	_, stop := l.work(scheduler.WorkerConfig{Lease: 600 * time.Millisecond, Heartbeat: time.Hour, Progress: time.Hour})
+	_, stop := l.work(scheduler.WorkerConfig{Lease: 3 * time.Second, Heartbeat: time.Hour, Progress: time.Hour}) // long enough that the leader is stopped before it ends
 	l.enqueue(c)
 	<-src.reading
 	l.stop()
