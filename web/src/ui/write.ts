@@ -37,7 +37,7 @@ function node(value: unknown, depth: number): string {
       entries
         .map(([k, v]) => {
           const text = node(v, depth + 1);
-          return `${indent}${scalar(k)}:${text.startsWith('\n') ? '' : ' '}${text}`;
+          return `${indent}${plain(k, otherKeys)}:${text.startsWith('\n') ? '' : ' '}${text}`;
         })
         .join('\n')
     );
@@ -46,9 +46,15 @@ function node(value: unknown, depth: number): string {
 }
 
 const plainText = /^[A-Za-z_/][\w ./@+-]*$/;
-const special = /^(true|false|yes|no|on|off|null|y|n|~)$/i;
+/** What a reader may take for something else than a text: as a value by YAML 1.1, too; as a key by YAML 1.2, which is how `sluice apply` reads. */
+const otherValues = /^(true|false|yes|no|on|off|null|y|n|~)$/i;
+const otherKeys = /^(true|false|null|~)$/i;
 
 function scalar(value: unknown): string {
-  if (typeof value !== 'string') return JSON.stringify(value ?? null);
-  return plainText.test(value) && !special.test(value) && !value.endsWith(' ') ? value : JSON.stringify(value);
+  return typeof value === 'string' ? plain(value, otherValues) : JSON.stringify(value ?? null);
+}
+
+/** A text as it is, or in quotes where it would be read as something else. */
+function plain(text: string, others: RegExp): string {
+  return plainText.test(text) && !others.test(text) && !text.endsWith(' ') ? text : JSON.stringify(text);
 }
