@@ -222,15 +222,9 @@ func (s *server) putRoutes(ctx context.Context, in *struct {
 	IfMatch
 	Body control.RoutesSpec `example:"{\"routes\":[{\"name\":\"all\",\"channels\":[],\"group_by\":[\"team\"]}]}"`
 }) (*Tagged[control.RoutesSpec], error) {
-	version, err := in.version()
-	if err != nil {
-		return nil, err
-	}
-	spec, version, err := s.Control.PutRoutes(ctx, actorOf(ctx), version, in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return tagged(spec, version, IfNoneMatch{})
+	return replaced(in.IfMatch, func(version int64) (control.RoutesSpec, int64, error) {
+		return s.Control.PutRoutes(ctx, actorOf(ctx), version, in.Body)
+	})
 }
 
 func (s *server) listSilences(ctx context.Context, in *struct {

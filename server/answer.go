@@ -16,6 +16,20 @@ func tagged[T any](view T, version int64, held IfNoneMatch) (*Tagged[T], error) 
 	return &Tagged[T]{ETag: tag, Body: view}, nil
 }
 
+// replaced makes the answer of a setting that put keeps in the place of the
+// version that the client holds.
+func replaced[S any](m IfMatch, put func(version int64) (S, int64, error)) (*Tagged[S], error) {
+	version, err := m.version()
+	if err != nil {
+		return nil, err
+	}
+	spec, version, err := put(version)
+	if err != nil {
+		return nil, err
+	}
+	return tagged(spec, version, IfNoneMatch{})
+}
+
 func created[T any](view T, version int64, location string) *Created[T] {
 	return &Created[T]{ETag: etag(version, view), Location: location, Body: view}
 }

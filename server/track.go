@@ -275,13 +275,7 @@ func (s *server) putHealthPolicy(ctx context.Context, in *struct {
 	IfMatch
 	Body control.HealthPolicySpec `example:"{\"down\":{\"after\":\"48h\",\"failures\":20},\"connectors\":{\"shop\":{\"after\":\"24h\"}},\"severities\":{\"sev1\":{\"after\":\"4h\"}},\"due\":\"14d\"}"`
 }) (*Tagged[control.HealthPolicySpec], error) {
-	version, err := in.version()
-	if err != nil {
-		return nil, err
-	}
-	spec, version, err := s.Control.PutHealthPolicy(ctx, actorOf(ctx), version, in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return tagged(spec, version, IfNoneMatch{})
+	return replaced(in.IfMatch, func(version int64) (control.HealthPolicySpec, int64, error) {
+		return s.Control.PutHealthPolicy(ctx, actorOf(ctx), version, in.Body)
+	})
 }

@@ -161,15 +161,9 @@ func (s *server) putWallSettings(ctx context.Context, in *struct {
 	IfMatch
 	Body control.WallSpec `example:"{\"zone\":\"Europe/Berlin\",\"times\":[\"08:00\",\"16:00\"],\"quiet\":true,\"channels\":[]}"`
 }) (*Tagged[control.WallSpec], error) {
-	version, err := in.version()
-	if err != nil {
-		return nil, err
-	}
-	spec, version, err := s.Control.PutWallSettings(ctx, actorOf(ctx), version, in.Body)
-	if err != nil {
-		return nil, err
-	}
-	return tagged(spec, version, IfNoneMatch{})
+	return replaced(in.IfMatch, func(version int64) (control.WallSpec, int64, error) {
+		return s.Control.PutWallSettings(ctx, actorOf(ctx), version, in.Body)
+	})
 }
 
 // Sent says how many deliveries were made.

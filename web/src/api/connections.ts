@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { api, body, type Schemas } from './client';
 import { keys } from './keys';
+import { nextPage } from './pages';
 import type { paths } from './schema';
 
 export type Connection = Schemas['Connection'];
@@ -13,7 +14,7 @@ export const connectionsQuery = (query: Omit<ConnectionsQuery, 'cursor'> = {}) =
     queryKey: keys.list('connections', query),
     queryFn: ({ pageParam, signal }) => body(api.GET('/api/v1/connections', { params: { query: { limit: 500, ...query, ...(pageParam ? { cursor: pageParam } : {}) } }, signal })),
     initialPageParam: '',
-    getNextPageParam: (last) => last.next ?? undefined,
+    getNextPageParam: nextPage,
   });
 
 export const connectionQuery = (id: string) =>

@@ -1,12 +1,12 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { api, body, bodyAndTag, type Schemas } from './client';
 import { keys } from './keys';
+import { nextPage } from './pages';
 import type { paths } from './schema';
 
 export type Incident = Schemas['Incident'];
 export type IncidentsQuery = NonNullable<paths['/api/v1/incidents']['get']['parameters']['query']>;
 
-const nextPage = (last: { next?: string }) => last.next ?? undefined;
 const page = (cursor: string) => (cursor ? { cursor } : {});
 
 /** How many connections and incidents are how. */
@@ -113,12 +113,6 @@ export const alertRulesQuery = queryOptions({
 });
 
 export const alertRoutesQuery = queryOptions({ queryKey: keys.list('alerts', { routes: true }), queryFn: ({ signal }) => bodyAndTag(api.GET('/api/v1/alert-routes', { signal })) });
-
-/** All channels, for choices. */
-export const channelsQuery = queryOptions({
-  queryKey: keys.list('channels', { all: true }),
-  queryFn: async ({ signal }) => (await body(api.GET('/api/v1/channels', { params: { query: { limit: 500 } }, signal }))).items,
-});
 
 export const silencesQuery = (ended: boolean) =>
   queryOptions({

@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { api, body, bodyAndTag, type Schemas } from './client';
 import { keys } from './keys';
+import { nextPage } from './pages';
 import type { paths } from './schema';
 
 /** What leaves the house goes to channels (messages) or trackers (tickets): both are set up alike. */
@@ -44,7 +45,7 @@ export const deliveriesQuery = (query: Omit<DeliveriesQuery, 'cursor'> = {}) =>
     queryKey: keys.list('channels', { deliveries: true, ...query }),
     queryFn: ({ pageParam, signal }) => body(api.GET('/api/v1/deliveries', { params: { query: { limit: 100, ...query, ...(pageParam ? { cursor: pageParam } : {}) } }, signal })),
     initialPageParam: '',
-    getNextPageParam: (last) => last.next ?? undefined,
+    getNextPageParam: nextPage,
   });
 
 export const policyQuery = queryOptions({ queryKey: keys.list('settings', { healthPolicy: true }), queryFn: ({ signal }) => bodyAndTag(api.GET('/api/v1/health/policy', { signal })) });

@@ -3,6 +3,7 @@ import { useInfiniteQuery, useQueryClient } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useCallback, useMemo } from 'react';
 import { useMay } from '../../api/me';
+import { readMore } from '../../api/pages';
 import { useEvents } from '../../app/live';
 import { ErrorCard } from '../../ui/ErrorCard';
 import { Filters } from '../../ui/Filters';
@@ -87,7 +88,7 @@ function useLanes(id: string) {
     error: all.find((q) => q.error)?.error,
     refetch: () => all.forEach((q) => void q.refetch()),
     reading: all.some((q) => q.isFetchingNextPage),
-    readMore: () => all.forEach((q) => q.hasNextPage && !q.isFetchingNextPage && void q.fetchNextPage()),
+    readMore: () => all.forEach(readMore),
   };
 }
 

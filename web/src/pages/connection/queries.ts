@@ -1,13 +1,12 @@
 import { infiniteQueryOptions, queryOptions } from '@tanstack/react-query';
 import { api, body, bodyAndTag, type Schemas } from '../../api/client';
 import { keys } from '../../api/keys';
+import { nextPage } from '../../api/pages';
 import type { paths } from '../../api/schema';
 
 /** A connection with the tag that a change of it brings: see If-Match. */
 export const taggedQuery = (connection: string) =>
   queryOptions({ queryKey: keys.one('connections', connection, 'tagged'), queryFn: ({ signal }) => bodyAndTag(api.GET('/api/v1/connections/{connection}', { params: { path: { connection } }, signal })) });
-
-const nextPage = (last: { next?: string }) => last.next ?? undefined;
 
 type SyncsQuery = NonNullable<paths['/api/v1/syncs']['get']['parameters']['query']>;
 

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import type { Schemas } from '../../api/client';
-import { alertRoutesQuery, channelsQuery } from '../../api/health';
+import { alertRoutesQuery } from '../../api/health';
+import { endsQuery } from '../../api/outward';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { Section } from '../../ui/PageFrame';
 import { Load } from '../../ui/States';
@@ -11,7 +12,7 @@ type Route = Schemas['RouteSpec'];
 /** Who is told of what: the first route that takes an alert counts. */
 export function AlertRoutes() {
   const query = useQuery(alertRoutesQuery);
-  const channels = useQuery(channelsQuery);
+  const channels = useQuery(endsQuery('channels'));
   const name = (id: string) => channels.data?.find((c) => c.id === id)?.name ?? id;
   const columns: Column<Route>[] = [
     { key: 'name', head: 'Route', width: 'minmax(120px, 1fr)', cell: (r) => <span className="cut">{r.name}</span> },

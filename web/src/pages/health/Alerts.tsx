@@ -5,6 +5,7 @@ import { useState } from 'react';
 import type { Schemas } from '../../api/client';
 import { alertRulesQuery, alertsQuery } from '../../api/health';
 import { useMay } from '../../api/me';
+import { readMore } from '../../api/pages';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { Section } from '../../ui/PageFrame';
 import { EmptyState, Load } from '../../ui/States';
@@ -32,7 +33,7 @@ export function Page() {
           {(d) => {
             const rows = d.pages.flatMap((p) => p.items);
             if (rows.length === 0) return <p className="dim">No alert fires.</p>;
-            return <Alerts label="Alerts that fire" rows={rows} onEnd={() => firing.hasNextPage && !firing.isFetchingNextPage && void firing.fetchNextPage()} />;
+            return <Alerts label="Alerts that fire" rows={rows} onEnd={() => readMore(firing)} />;
           }}
         </Load>
       </Section>
@@ -43,7 +44,7 @@ export function Page() {
           {(d) => {
             const rows = d.pages.flatMap((p) => p.items);
             if (rows.length === 0) return <p className="dim">No alert has fired and ceased yet.</p>;
-            return <Alerts label="Alerts that are over" rows={rows} onEnd={() => resolved.hasNextPage && !resolved.isFetchingNextPage && void resolved.fetchNextPage()} />;
+            return <Alerts label="Alerts that are over" rows={rows} onEnd={() => readMore(resolved)} />;
           }}
         </Load>
       </Section>

@@ -4,6 +4,7 @@ import { Link } from '@tanstack/react-router';
 import { api, body, type Schemas } from '../../api/client';
 import { useMay } from '../../api/me';
 import { deliveriesQuery, endsQuery, type DeliveriesQuery } from '../../api/outward';
+import { readMore } from '../../api/pages';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { Section } from '../../ui/PageFrame';
 import { EmptyState, Load } from '../../ui/States';
@@ -66,7 +67,7 @@ export function Deliveries() {
               </div>
             )}
             narrowHeight={60}
-            onEnd={() => query.hasNextPage && !query.isFetchingNextPage && void query.fetchNextPage()}
+            onEnd={() => readMore(query)}
             empty={<EmptyState title={url.state ? 'None is like this' : 'Nothing was sent yet'}>{url.state ? undefined : 'Alerts, tickets and walls that go out are logged here, with what the other side answered.'}</EmptyState>}
           />
         )}

@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { incidentConnectionsQuery, type Incident } from '../../api/health';
 import { useMay } from '../../api/me';
+import { readMore } from '../../api/pages';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { Section } from '../../ui/PageFrame';
 import { EmptyState, Load } from '../../ui/States';
@@ -63,7 +64,7 @@ export function Held({ incident: i }: { incident: Incident }) {
               </span>
             )}
             {...(may && under ? { selected: chosen, onSelect: setChosen } : {})}
-            onEnd={() => query.hasNextPage && !query.isFetchingNextPage && void query.fetchNextPage()}
+            onEnd={() => readMore(query)}
             empty={<EmptyState title="No connection of yours is in it" />}
           />
         )}

@@ -2,6 +2,7 @@ import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
 import { useMemo } from 'react';
 import { healthQuery, incidentsQuery, type Incident, type IncidentsQuery } from '../../api/health';
+import { readMore } from '../../api/pages';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { Filters } from '../../ui/Filters';
 import { EmptyState, Load } from '../../ui/States';
@@ -38,7 +39,7 @@ export function Page() {
       </div>
       <Load query={query}>
         {(data) => (
-          <List items={data.pages.flatMap((p) => p.items)} onEnd={() => query.hasNextPage && !query.isFetchingNextPage && void query.fetchNextPage()} filtered={Boolean(url.state ?? url.severity ?? url.q ?? url.team ?? url.connector ?? url.assignee)} />
+          <List items={data.pages.flatMap((p) => p.items)} onEnd={() => readMore(query)} filtered={Boolean(url.state ?? url.severity ?? url.q ?? url.team ?? url.connector ?? url.assignee)} />
         )}
       </Load>
     </>

@@ -2,7 +2,7 @@ import { Button, Checkbox, Modal, MultiSelect, NumberInput, Select, TextInput } 
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, body, bodyAndTag } from '../../api/client';
-import { channelsQuery } from '../../api/health';
+import { endsQuery } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
 import { useIncidentChange } from './incidentChanges';
 import { severities } from './causes';
@@ -17,7 +17,7 @@ const specOf = (r: Rule): RuleSpec => {
 /** Makes a rule, or changes one. Which settings there are follows its kind. */
 export function RuleEditor({ was, onClose }: { was: Rule | undefined; onClose: () => void }) {
   const client = useQueryClient();
-  const channels = useQuery(channelsQuery);
+  const channels = useQuery(endsQuery('channels'));
   const [spec, setSpec] = useState<RuleSpec>(was ? specOf(was) : { name: '', kind: 'connection_health', states: ['down'], enabled: true });
   const kind = ruleKinds[spec.kind];
   const set = (change: { [K in keyof RuleSpec]?: RuleSpec[K] | undefined }) => setSpec({ ...spec, ...change });

@@ -1,5 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query';
 import { ticketsQuery, type TicketsQuery } from '../../api/health';
+import { readMore } from '../../api/pages';
 import { EmptyState, Load } from '../../ui/States';
 import { useUrl } from '../../ui/useUrl';
 import { Choice } from './Choice';
@@ -19,7 +20,7 @@ export function Page() {
           <TicketTable
             tickets={data.pages.flatMap((p) => p.items)}
             fill
-            onEnd={() => query.hasNextPage && !query.isFetchingNextPage && void query.fetchNextPage()}
+            onEnd={() => readMore(query)}
             empty={
               url.state ? (
                 <EmptyState title="No ticket is like this" />

@@ -2,8 +2,9 @@ import { Button, Checkbox, MultiSelect, TagsInput, TextInput } from '@mantine/co
 import { useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
-import { channelsQuery, wallSettingsQuery } from '../../api/health';
+import { wallSettingsQuery } from '../../api/health';
 import { useMay } from '../../api/me';
+import { endsQuery } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
 import { Facts } from '../../ui/PageFrame';
 import { Load } from '../../ui/States';
@@ -29,7 +30,7 @@ function Read({ spec }: { spec: Schemas['WallSpec'] }) {
 
 function Form({ was, etag }: { was: Schemas['WallSpec']; etag: string }) {
   const client = useQueryClient();
-  const channels = useQuery(channelsQuery);
+  const channels = useQuery(endsQuery('channels'));
   const [spec, setSpec] = useState(was);
   const changed = JSON.stringify(spec) !== JSON.stringify(was);
   const save = useIncidentChange(

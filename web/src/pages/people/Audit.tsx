@@ -5,6 +5,7 @@ import { useMemo } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { keys } from '../../api/keys';
 import { useMay } from '../../api/me';
+import { nextPage, readMore } from '../../api/pages';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { SearchBox } from '../../ui/Filters';
 import filterClasses from '../../ui/Filters.module.css';
@@ -47,7 +48,7 @@ function Audit() {
     queryKey: keys.list('audit', filter),
     queryFn: ({ pageParam, signal }) => body(api.GET('/api/v1/audit', { params: { query: { limit: 200, ...filter, ...(pageParam ? { cursor: pageParam } : {}) } }, signal })),
     initialPageParam: '',
-    getNextPageParam: (last) => last.next ?? undefined,
+    getNextPageParam: nextPage,
   });
   const rows = useMemo(() => (query.data?.pages ?? []).flatMap((p) => p.items), [query.data]);
   const open = rows.find((e) => String(e.id) === url.entry);
@@ -82,9 +83,7 @@ function Audit() {
             current={url.entry}
             maxHeight="calc(100vh - 220px)"
             total={query.hasNextPage ? -1 : rows.length + 1}
-            onEnd={() => {
-              if (query.hasNextPage && !query.isFetchingNextPage) void query.fetchNextPage();
-            }}
+            onEnd={() => readMore(query)}
             onOpen={(e) => set({ entry: String(e.id) }, { push: true })}
             narrow={(e) => (
               <span>
