@@ -1,5 +1,6 @@
-import { Button, MultiSelect, TextInput } from '@mantine/core';
+import { Button, TextInput } from '@mantine/core';
 import { useEffect, useRef, useState, type ReactNode } from 'react';
+import { FilterChoice, type Option } from './FilterChoice';
 import classes from './Filters.module.css';
 import { IconClose, IconSearch } from './icons';
 import { listOf, useUrl } from './useUrl';
@@ -8,7 +9,9 @@ export interface Filter {
   /** The name in the address. */
   name: string;
   label: string;
-  options: readonly (string | { value: string; label: string })[];
+  options: readonly (string | Option)[];
+  /** One value at most. */
+  single?: boolean;
 }
 
 /** A search and choices, all in the address. Reset takes back what is set here. */
@@ -22,19 +25,13 @@ export function Filters({ search, filters, children }: { search?: { name?: strin
       {filters
         .filter((f) => f.options.length > 0)
         .map((f) => (
-          <MultiSelect
+          <FilterChoice
             key={f.name}
-            aria-label={f.label}
-            placeholder={url[f.name] ? undefined : f.label}
-            data={f.options.map((o) => (typeof o === 'string' ? { value: o, label: o } : o))}
-            value={listOf(url[f.name])}
+            label={f.label}
+            options={f.options.map((o) => (typeof o === 'string' ? { value: o, label: o } : o))}
+            value={f.single ? [url[f.name]].filter((v) => v !== undefined) : listOf(url[f.name])}
+            single={f.single}
             onChange={(v) => set({ [f.name]: v.join(',') })}
-            size="xs"
-            className={classes.select}
-            searchable={f.options.length > 8}
-            clearable
-            clearButtonProps={{ 'aria-label': `Clear ${f.label.toLowerCase()}` }}
-            comboboxProps={{ width: 'max-content', position: 'bottom-start' }}
           />
         ))}
       {any && (
@@ -48,7 +45,7 @@ export function Filters({ search, filters, children }: { search?: { name?: strin
 }
 
 /** Searches as one types, a moment after the last key. */
-export function SearchBox({ name = 'q', label }: { name?: string; label: string }) {
+function SearchBox({ name = 'q', label }: { name?: string; label: string }) {
   const [url, set] = useUrl();
   const [text, setText] = useState(url[name] ?? '');
   const typed = useRef(text);

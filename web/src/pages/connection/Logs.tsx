@@ -31,7 +31,7 @@ export function Page() {
   const filter: LogFilter = { sync: chosen, stream: url.stream ?? '', levels: listOf(url.level) as Level[], search: url.q ?? '' };
   return (
     <div className={classes.page}>
-      <Filters search={{ label: 'Search messages' }} filters={[{ name: 'level', label: 'Any level', options: ['debug', 'info', 'warn', 'error'] }]}>
+      <Filters search={{ label: 'Search messages' }} filters={[{ name: 'level', label: 'Level', options: ['debug', 'info', 'warn', 'error'] }]}>
         <Select aria-label="Sync" data={options} value={chosen} allowDeselect={false} searchable size="xs" className={classes.sync} onChange={(v) => set({ sync: v ?? undefined, stream: undefined })} comboboxProps={{ width: 'max-content' }} />
         <StreamChoice sync={chosen} />
       </Filters>

@@ -238,7 +238,7 @@ function History() {
   const items = query.data?.pages.flatMap((p) => p.items) ?? [];
   return (
     <>
-      <Filters filters={[{ name: 'drift', label: 'Any decision', options: states }]} />
+      <Filters filters={[{ name: 'drift', label: 'Decision', options: states }]} />
       <Load query={query}>
         {() =>
           items.length === 0 ? (

@@ -77,7 +77,7 @@ function Streams({ streams, seen }: { streams: ConnectionStream[]; seen: readonl
   return (
     <div className={classes.page}>
       <div className={classes.head}>
-        <Filters search={{ label: 'Search streams' }} filters={[{ name: 'only', label: 'All streams', options: [{ value: 'yes', label: 'Synced' }, { value: 'no', label: 'Left out' }, { value: 'changed', label: 'Changed here' }] }]}>
+        <Filters search={{ label: 'Search streams' }} filters={[{ name: 'only', label: 'Show', options: [{ value: 'yes', label: 'Synced' }, { value: 'no', label: 'Left out' }, { value: 'changed', label: 'Changed here' }] }]}>
           <span className={classes.sum}>
             {plural(streams.filter((s) => choice(s).selected).length, 'stream')} of {count(streams.length)} synced; new ones {c.all_streams ? 'are synced, too' : 'are left out'}
           </span>

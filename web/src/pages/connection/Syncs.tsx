@@ -48,8 +48,8 @@ export function Page() {
       <div style={{ paddingTop: 12 }}>
         <Filters
           filters={[
-            { name: 'outcome', label: 'Any outcome', options: [{ value: 'failed', label: 'Failed' }, { value: 'succeeded', label: 'Succeeded' }, { value: 'succeeded_with_warnings', label: 'With warnings' }, { value: 'rescheduled', label: 'Rescheduled' }, { value: 'cancelled', label: 'Cancelled' }] },
-            { name: 'trigger', label: 'Any start', options: [{ value: 'schedule', label: 'By its schedule' }, { value: 'manual', label: 'By hand' }, { value: 'dependency', label: 'Dependency' }, { value: 'retry', label: 'Retry' }, { value: 'resync', label: 'Re-sync' }] },
+            { name: 'outcome', label: 'Outcome', options: [{ value: 'failed', label: 'Failed' }, { value: 'succeeded', label: 'Succeeded' }, { value: 'succeeded_with_warnings', label: 'With warnings' }, { value: 'rescheduled', label: 'Rescheduled' }, { value: 'cancelled', label: 'Cancelled' }] },
+            { name: 'trigger', label: 'Started', options: [{ value: 'schedule', label: 'By its schedule' }, { value: 'manual', label: 'By hand' }, { value: 'dependency', label: 'Dependency' }, { value: 'retry', label: 'Retry' }, { value: 'resync', label: 'Re-sync' }] },
           ]}
         />
       </div>

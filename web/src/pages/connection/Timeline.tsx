@@ -108,7 +108,7 @@ function Happened() {
       <Filters
         filters={[
           { name: 'show', label: 'Everything', options: kinds },
-          { name: 'outcome', label: 'Any outcome', options: [{ value: 'failed', label: 'Failed' }, { value: 'succeeded', label: 'Succeeded' }, { value: 'succeeded_with_warnings', label: 'With warnings' }, { value: 'rescheduled', label: 'Rescheduled' }, { value: 'cancelled', label: 'Cancelled' }] },
+          { name: 'outcome', label: 'Outcome', options: [{ value: 'failed', label: 'Failed' }, { value: 'succeeded', label: 'Succeeded' }, { value: 'succeeded_with_warnings', label: 'With warnings' }, { value: 'rescheduled', label: 'Rescheduled' }, { value: 'cancelled', label: 'Cancelled' }] },
         ]}
       />
       {shown.length === 0 ? (

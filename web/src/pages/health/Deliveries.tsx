@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { useInfiniteQuery, useQuery, useQueryClient } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { api, body, type Schemas } from '../../api/client';
 import { useMay } from '../../api/me';
@@ -12,9 +12,9 @@ import { HealthBadge } from '../../ui/StatusDot';
 import { TimeAgo } from '../../ui/Time';
 import type { Tone } from '../../ui/status';
 import { useUrl } from '../../ui/useUrl';
+import { useChange } from '../../ui/useChange';
 import { Choice } from './Choice';
 import classes from './Health.module.css';
-import { useIncidentChange } from './incidentChanges';
 
 type Delivery = Schemas['Delivery'];
 
@@ -92,11 +92,10 @@ function MaybeAgain({ delivery: d }: { delivery: Delivery }) {
 }
 
 function Again({ delivery: d }: { delivery: Delivery }) {
-  const client = useQueryClient();
-  const retry = useIncidentChange(
+  const retry = useChange(
+    ['channels'],
     () => body(api.POST('/api/v1/deliveries/{delivery}/retry', { params: { path: { delivery: d.id } } })),
     'It is tried again now',
-    () => void client.invalidateQueries({ queryKey: ['channels'] }),
   );
   return (
     <Button variant="subtle" size="compact-xs" loading={retry.isPending} onClick={() => retry.mutate()}>

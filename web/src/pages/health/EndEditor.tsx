@@ -1,14 +1,13 @@
 import { Button, Checkbox, Modal, Select, TextInput } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
 import { useMemo, useState } from 'react';
 import { asApiError, body, bodyAndTag } from '../../api/client';
 import { sides, type End, type EndKind, type Side } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
 import { ErrorState } from '../../ui/States';
+import { useChange } from '../../ui/useChange';
 import { SchemaForm } from '../setup/form/SchemaForm';
 import { faultsOf } from '../setup/form/validate';
 import { clean, fieldMessages, patchOf, secretsOf, withoutSecrets, type Config, type JsonSchema } from '../setup/model/schema';
-import { useIncidentChange } from './incidentChanges';
 
 interface Props {
   side: Side;
@@ -19,7 +18,6 @@ interface Props {
 
 /** Sets a channel or a tracker up, by the JSON Schema of its kind, or changes it. Secrets are set and replaced, never read back. */
 export function EndEditor({ side, kinds, was, onClose }: Props) {
-  const client = useQueryClient();
   const [name, setName] = useState(was?.name ?? '');
   const [kindName, setKindName] = useState(was?.kind ?? kinds[0]?.name ?? '');
   const [enabled, setEnabled] = useState(was?.enabled ?? true);
@@ -33,11 +31,8 @@ export function EndEditor({ side, kinds, was, onClose }: Props) {
   const errors = { ...(tried ? faults : {}), ...(refused ? fieldMessages(asApiError(refused).fields, schema) : {}) };
   const patch = { ...(was && was.name !== name.trim() ? { name: name.trim() } : {}), ...(was && was.enabled !== enabled ? { enabled } : {}), config: patchOf(was?.config ?? {}, config, secretsOf(schema)) };
   const noun = side === 'channels' ? 'channel' : 'tracker';
-  const after = () => {
-    void client.invalidateQueries({ queryKey: ['channels'] });
-    onClose();
-  };
-  const save = useIncidentChange(
+  const save = useChange(
+    ['channels'],
     async () => {
       try {
         if (!was) return await body(sides[side].create({ name: name.trim(), kind: kindName, enabled, config }));
@@ -49,9 +44,9 @@ export function EndEditor({ side, kinds, was, onClose }: Props) {
       }
     },
     was ? `The ${noun} is changed` : `The ${noun} is set up: send a test`,
-    after,
+    onClose,
   );
-  const remove = useIncidentChange(() => body<unknown>(sides[side].remove(was!.id)), `The ${noun} is gone`, after);
+  const remove = useChange(['channels'], () => body<unknown>(sides[side].remove(was!.id)), `The ${noun} is gone`, onClose);
   const unplaced = refused !== undefined && Object.keys(fieldMessages(asApiError(refused).fields, schema)).length === 0;
   return (
     <Modal opened onClose={onClose} title={was ? `Change ${was.name}` : `New ${noun}`} size="lg">

@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { body, type Schemas } from '../../api/client';
 import { useMay } from '../../api/me';
@@ -12,10 +12,10 @@ import { HealthBadge } from '../../ui/StatusDot';
 import { TimeAgo } from '../../ui/Time';
 import { duration } from '../../ui/format';
 import { IconCheck, IconPlus } from '../../ui/icons';
+import { useChange } from '../../ui/useChange';
 import { EndEditor } from './EndEditor';
 import { NameButton } from './NameButton';
 import classes from './Incidents.module.css';
-import { useIncidentChange } from './incidentChanges';
 
 const texts = {
   channels: { title: 'Channels', one: 'channel', none: 'No channel yet', empty: 'A channel is a way to people: mail, Slack, PagerDuty or a signed webhook. Alerts and the wall go out by channels.' },
@@ -61,11 +61,10 @@ export function Ends({ side }: { side: Side }) {
 }
 
 function Test({ side, end, onResult }: { side: Side; end: End; onResult: (result: Schemas['Trial']) => void }) {
-  const client = useQueryClient();
-  const run = useIncidentChange(
+  const run = useChange(
+    ['channels'],
     async () => onResult(await body(sides[side].test(end.id))),
     `${end.name} was tried`,
-    () => void client.invalidateQueries({ queryKey: ['channels'] }),
   );
   return (
     <Button variant="default" size="compact-xs" h={26} loading={run.isPending} onClick={() => run.mutate()} aria-label={`Send a test to ${end.name}`}>

@@ -6,8 +6,8 @@ import { incidentQuery, type Incident } from '../../api/health';
 import { useMay } from '../../api/me';
 import { IconChevronDown } from '../../ui/icons';
 import { CopyAs } from '../../ui/CopyAs';
+import { ofIncidents, useChange } from '../../ui/useChange';
 import classes from './Incidents.module.css';
-import { useIncidentChange } from './incidentChanges';
 import { fromLocal, severities, toLocal } from './causes';
 
 type Open = 'change' | 'resolve' | 'merge' | null;
@@ -16,7 +16,7 @@ type Open = 'change' | 'resolve' | 'merge' | null;
 export function Actions({ incident: i }: { incident: Incident }) {
   const may = useMay('run');
   const [open, setOpen] = useState<Open>(null);
-  const acknowledge = useIncidentChange(() => body(api.POST('/api/v1/incidents/{incident}/acknowledge', { params: { path: { incident: i.id } } })), `Incident ${i.number} is acknowledged: it no longer escalates`);
+  const acknowledge = useChange(ofIncidents, () => body(api.POST('/api/v1/incidents/{incident}/acknowledge', { params: { path: { incident: i.id } } })), `Incident ${i.number} is acknowledged: it no longer escalates`);
   if (!may || i.state === 'merged') return null;
   const close = () => setOpen(null);
   const under = i.state === 'open' || i.state === 'acknowledged';
@@ -70,7 +70,8 @@ function ChangeForm({ incident: i, onDone }: FormProps) {
   if (severity !== (i.severity_set ? i.severity : '')) change.severity = severity;
   const dueAt = fromLocal(due);
   if (dueAt && due !== toLocal(i.due_at)) change.due_at = dueAt;
-  const save = useIncidentChange(
+  const save = useChange(
+    ofIncidents,
     () => body(api.PATCH('/api/v1/incidents/{incident}', { params: { path: { incident: i.id }, header: tag.data ? { 'If-Match': tag.data.etag } : {} }, body: change })),
     `Incident ${i.number} is changed`,
     onDone,
@@ -105,7 +106,7 @@ function ChangeForm({ incident: i, onDone }: FormProps) {
 
 function ResolveForm({ incident: i, onDone }: FormProps) {
   const [text, setText] = useState('');
-  const resolve = useIncidentChange(() => body(api.POST('/api/v1/incidents/{incident}/resolve', { params: { path: { incident: i.id } }, body: text.trim() ? { text: text.trim() } : {} })), `Incident ${i.number} is resolved`, onDone);
+  const resolve = useChange(ofIncidents, () => body(api.POST('/api/v1/incidents/{incident}/resolve', { params: { path: { incident: i.id } }, body: text.trim() ? { text: text.trim() } : {} })), `Incident ${i.number} is resolved`, onDone);
   return (
     <form
       className="stack"
@@ -128,7 +129,7 @@ function ResolveForm({ incident: i, onDone }: FormProps) {
 function MergeForm({ incident: i, onDone }: FormProps) {
   const [into, setInto] = useState('');
   const number = into.trim().replace(/^#/, '');
-  const merge = useIncidentChange(() => body(api.POST('/api/v1/incidents/{incident}/merge', { params: { path: { incident: i.id } }, body: { into: number } })), `Incident ${i.number} is merged into ${number}`, onDone);
+  const merge = useChange(ofIncidents, () => body(api.POST('/api/v1/incidents/{incident}/merge', { params: { path: { incident: i.id } }, body: { into: number } })), `Incident ${i.number} is merged into ${number}`, onDone);
   return (
     <form
       className="stack"

@@ -12,7 +12,7 @@ import { EmptyState, Load } from '../../ui/States';
 import { HealthBadge } from '../../ui/StatusDot';
 import { TimeAgo } from '../../ui/Time';
 import { count, plural } from '../../ui/format';
-import { useIncidentChange } from './incidentChanges';
+import { ofIncidents, useChange } from '../../ui/useChange';
 
 type Row = Schemas['IncidentConnection'];
 
@@ -22,7 +22,8 @@ export function Held({ incident: i }: { incident: Incident }) {
   const may = useMay('run');
   const [chosen, setChosen] = useState<Set<string>>(new Set());
   const under = i.state === 'open' || i.state === 'acknowledged';
-  const split = useIncidentChange(
+  const split = useChange(
+    ofIncidents,
     () => body(api.POST('/api/v1/incidents/{incident}/split', { params: { path: { incident: i.id } }, body: { connections: [...chosen] } })),
     `${plural(chosen.size, 'connection')} split off into an incident of their own`,
     () => setChosen(new Set()),

@@ -9,8 +9,8 @@ import { Load } from '../../ui/States';
 import { Time } from '../../ui/Time';
 import { date } from '../../ui/format';
 import { IconPlus, IconTrash } from '../../ui/icons';
+import { ofIncidents, useChange } from '../../ui/useChange';
 import classes from './Incidents.module.css';
-import { useIncidentChange } from './incidentChanges';
 import { fromLocal, toLocal } from './causes';
 
 /** The review after the fact: what happened, why, and what is done so that it does not come again. */
@@ -90,7 +90,8 @@ function ReviewForm({ incident: i, was, etag, onDone }: { incident: Incident; wa
   const [actions, setActions] = useState<Action[]>(() => (was?.actions ?? []).map(({ what, owner, due_at, done_at }, key) => ({ key, what, ...(owner ? { owner } : {}), ...(due_at ? { due_at } : {}), ...(done_at ? { done_at } : {}) })));
   const put = (key: number, change: Partial<Record<keyof Action, string | undefined>>) => setActions((before) => before.map((a) => (a.key === key ? (Object.fromEntries(Object.entries({ ...a, ...change }).filter(([, v]) => v !== undefined)) as Action) : a)));
   const spec: Schemas['ReviewSpec'] = { ...texts, actions: actions.filter((a) => a.what.trim() !== '').map((a) => ({ ...a, key: undefined })) };
-  const save = useIncidentChange(
+  const save = useChange(
+    ofIncidents,
     () => body(api.PUT('/api/v1/incidents/{incident}/review', { params: { path: { incident: i.id }, header: etag ? { 'If-Match': etag } : {} }, body: spec })),
     'The review is kept',
     onDone,

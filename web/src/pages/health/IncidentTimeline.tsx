@@ -8,8 +8,8 @@ import { useMay } from '../../api/me';
 import { Section } from '../../ui/PageFrame';
 import { Load, sentence } from '../../ui/States';
 import { Time } from '../../ui/Time';
+import { ofIncidents, useChange } from '../../ui/useChange';
 import classes from './Incidents.module.css';
-import { useIncidentChange } from './incidentChanges';
 
 /** What happened to the incident, the latest first, and a place to add to it. */
 export function Timeline({ incident: i }: { incident: Incident }) {
@@ -67,7 +67,8 @@ function Said({ event: e }: { event: Schemas['IncidentEvent'] }) {
 function Comment({ incident: i }: { incident: Incident }) {
   const may = useMay('run');
   const [text, setText] = useState('');
-  const add = useIncidentChange(
+  const add = useChange(
+    ofIncidents,
     () => body(api.POST('/api/v1/incidents/{incident}/comments', { params: { path: { incident: i.id } }, body: { text: text.trim() } })),
     'The comment is kept, and goes to the tickets',
     () => setText(''),

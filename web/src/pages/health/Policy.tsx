@@ -1,5 +1,5 @@
 import { Button, NumberInput, TagsInput, TextInput } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { useMay } from '../../api/me';
@@ -7,7 +7,7 @@ import { policyQuery } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
 import { Section } from '../../ui/PageFrame';
 import { Load } from '../../ui/States';
-import { useIncidentChange } from './incidentChanges';
+import { useChange } from '../../ui/useChange';
 
 type Spec = Schemas['HealthPolicySpec'];
 
@@ -36,14 +36,13 @@ const numbers = [
 ] as const;
 
 function Form({ was, etag }: { was: Spec; etag: string }) {
-  const client = useQueryClient();
   const may = useMay('edit');
   const [spec, setSpec] = useState<Spec>(was);
   const set = (change: { [K in keyof Spec]?: Spec[K] | undefined }) => setSpec(Object.fromEntries(Object.entries({ ...spec, ...change }).filter(([, v]) => v !== undefined && v !== '')));
-  const save = useIncidentChange(
+  const save = useChange(
+    ['settings'],
     () => body(api.PUT('/api/v1/health/policy', { params: { header: { 'If-Match': etag } }, body: spec })),
     'The policy holds from now on',
-    () => void client.invalidateQueries({ queryKey: policyQuery.queryKey }),
   );
   const down = (change: Schemas['ThresholdSpec']) => {
     const next = Object.fromEntries(Object.entries({ ...spec.down, ...change }).filter(([, v]) => v !== undefined && v !== ''));

@@ -1,5 +1,5 @@
 import { Button, Checkbox, Modal, MultiSelect, NumberInput, Select, TextInput } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, asApiError, body, bodyAndTag, type Schemas } from '../../api/client';
 import { keys } from '../../api/keys';
@@ -7,10 +7,10 @@ import { CopyAs } from '../../ui/CopyAs';
 import { ErrorState, LoadingState } from '../../ui/States';
 import { useNow } from '../../ui/Time';
 import { IconPlus, IconTrash } from '../../ui/icons';
+import { useChange } from '../../ui/useChange';
 import classes from './Rota.module.css';
 import { RotaCalendar } from './RotaCalendar';
 import { fromLocal, toLocal } from './causes';
-import { useIncidentChange } from './incidentChanges';
 import { daysFrom, firstPlan, monday } from './shifts';
 
 type Plan = Schemas['RotaPlan'];
@@ -22,27 +22,23 @@ const today = () => dayOf(new Date());
 
 /** Makes a rota or changes one; the calendar below shows at once what comes of it. */
 export function RotaEditor({ was, onClose }: { was: Schemas['Rota'] | undefined; onClose: () => void }) {
-  const client = useQueryClient();
   const [name, setName] = useState(was?.name ?? '');
   const [enabled, setEnabled] = useState(was?.enabled ?? true);
   const [plan, setPlan] = useState<Plan>(was?.plan ?? firstPlan(zoneHere, dayOf(monday(new Date()))));
   const set = (change: Partial<Plan>) => setPlan({ ...plan, ...change });
   const people = plan.people.map((p) => ({ value: p.id, label: p.name ? `${p.name} (${p.id})` : p.id }));
   const spec: Schemas['RotaSpec'] = { name: name.trim(), enabled, plan };
-  const after = () => {
-    void client.invalidateQueries({ queryKey: ['rota'] });
-    onClose();
-  };
-  const save = useIncidentChange(
+  const save = useChange(
+    ['rota'],
     async () => {
       if (!was) return body(api.POST('/api/v1/rotas', { body: spec }));
       const { etag } = await bodyAndTag(api.GET('/api/v1/rotas/{rota}', { params: { path: { rota: was.id } } }));
       return body(api.PATCH('/api/v1/rotas/{rota}', { params: { path: { rota: was.id }, header: { 'If-Match': etag } }, body: spec }));
     },
     'The rota holds from now on',
-    after,
+    onClose,
   );
-  const remove = useIncidentChange(() => body(api.DELETE('/api/v1/rotas/{rota}', { params: { path: { rota: was!.id } } })), 'The rota is gone', after);
+  const remove = useChange(['rota'], () => body(api.DELETE('/api/v1/rotas/{rota}', { params: { path: { rota: was!.id } } })), 'The rota is gone', onClose);
   return (
     <Modal opened onClose={onClose} title={was ? `Change ${was.name}` : 'New rota'} size={960}>
       <form

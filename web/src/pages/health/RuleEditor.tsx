@@ -1,10 +1,10 @@
 import { Button, Checkbox, Modal, MultiSelect, NumberInput, Select, TextInput } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, body, bodyAndTag } from '../../api/client';
 import { endsQuery } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
-import { useIncidentChange } from './incidentChanges';
+import { useChange } from '../../ui/useChange';
 import { severities } from './causes';
 import { cleanRule, ruleKinds, type Rule, type RuleSpec } from './rules';
 
@@ -16,7 +16,6 @@ const specOf = (r: Rule): RuleSpec => {
 
 /** Makes a rule, or changes one. Which settings there are follows its kind. */
 export function RuleEditor({ was, onClose }: { was: Rule | undefined; onClose: () => void }) {
-  const client = useQueryClient();
   const channels = useQuery(endsQuery('channels'));
   const [spec, setSpec] = useState<RuleSpec>(was ? specOf(was) : { name: '', kind: 'connection_health', states: ['down'], enabled: true });
   const kind = ruleKinds[spec.kind];
@@ -24,11 +23,8 @@ export function RuleEditor({ was, onClose }: { was: Rule | undefined; onClose: (
   const has = (field: string) => (kind.needs as string[]).includes(field) || (kind.may as string[]).includes(field);
   const needs = (field: string) => (kind.needs as string[]).includes(field);
   const clean = cleanRule(spec);
-  const after = () => {
-    void client.invalidateQueries({ queryKey: ['alerts'] });
-    onClose();
-  };
-  const save = useIncidentChange(
+  const save = useChange(
+    ['alerts'],
     async () => {
       if (!was) return body(api.POST('/api/v1/alert-rules', { body: clean }));
       const { etag } = await bodyAndTag(api.GET('/api/v1/alert-rules/{rule}', { params: { path: { rule: was.id } } }));
@@ -37,9 +33,9 @@ export function RuleEditor({ was, onClose }: { was: Rule | undefined; onClose: (
       return body(api.PATCH('/api/v1/alert-rules/{rule}', { params: { path: { rule: was.id }, header: { 'If-Match': etag } }, body: { ...gone, ...clean } }));
     },
     was ? `The rule ${clean.name} is changed` : `The rule ${clean.name} is made`,
-    after,
+    onClose,
   );
-  const remove = useIncidentChange(() => body(api.DELETE('/api/v1/alert-rules/{rule}', { params: { path: { rule: was!.id } } })), `The rule is gone, and its alerts with it`, after);
+  const remove = useChange(['alerts'], () => body(api.DELETE('/api/v1/alert-rules/{rule}', { params: { path: { rule: was!.id } } })), `The rule is gone, and its alerts with it`, onClose);
   return (
     <Modal opened onClose={onClose} title={was ? `Rule ${was.name}` : 'New rule'} size="lg">
       <form

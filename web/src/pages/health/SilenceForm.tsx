@@ -1,20 +1,18 @@
-import { Button, Checkbox, Modal, MultiSelect, Select, TagsInput, TextInput } from '@mantine/core';
-import { useQueryClient } from '@tanstack/react-query';
+import { Button, Checkbox, Modal, MultiSelect, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { CopyAs } from '../../ui/CopyAs';
-import { useIncidentChange } from './incidentChanges';
+import { useChange } from '../../ui/useChange';
 import { fromLocal, toLocal } from './causes';
+import { MatcherFields } from './MatcherFields';
+import { complete, type Matcher } from './matchers';
 
-const labels = ['connection', 'team', 'connector', 'region', 'severity', 'rule', 'kind', 'destination', 'subject'];
 const days = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'];
 
 /** Keeps alerts quiet for a while. It has an end and a reason, always. */
 export function SilenceForm({ onClose }: { onClose: () => void }) {
-  const client = useQueryClient();
   const [reason, setReason] = useState('');
-  const [label, setLabel] = useState('connection');
-  const [values, setValues] = useState<string[]>([]);
+  const [match, setMatch] = useState<Matcher[]>([{ label: 'connection', is: [] }]);
   const [from, setFrom] = useState('');
   const [to, setTo] = useState(() => toLocal(new Date(Date.now() + 2 * 3_600_000).toISOString()));
   const [weekly, setWeekly] = useState<Schemas['WeeklySpec'] | undefined>();
@@ -22,19 +20,17 @@ export function SilenceForm({ onClose }: { onClose: () => void }) {
   const ends = fromLocal(to);
   const spec: Schemas['SilenceSpec'] = {
     reason: reason.trim(),
-    match: [{ label, is: values }],
+    match,
     kind: weekly ? 'maintenance' : 'silence',
     ...(starts ? { starts_at: starts } : {}),
     ...(ends ? { ends_at: ends } : {}),
     ...(weekly ? { weekly } : {}),
   };
-  const save = useIncidentChange(
+  const save = useChange(
+    ['silences', 'alerts'],
     () => body(api.POST('/api/v1/silences', { body: spec })),
     'The silence is set',
-    () => {
-      void client.invalidateQueries({ queryKey: ['silences'] });
-      onClose();
-    },
+    onClose,
   );
   return (
     <Modal opened onClose={onClose} title="New silence" size="lg">
@@ -46,10 +42,7 @@ export function SilenceForm({ onClose }: { onClose: () => void }) {
         }}
       >
         <TextInput label="Reason" description="For those who wonder why it is quiet." value={reason} onChange={(e) => setReason(e.currentTarget.value)} required data-autofocus />
-        <div className="row" style={{ alignItems: 'flex-start' }}>
-          <Select label="Alerts whose" data={labels} value={label} onChange={(v) => v && setLabel(v)} allowDeselect={false} w={160} />
-          <TagsInput className="grow" label="Is one of" inputWrapperOrder={['label', 'input', 'description']} description="Names; * stands for any text." value={values} onChange={setValues} required />
-        </div>
+        <MatcherFields value={match} onChange={setMatch} least={1} />
         <div className="row" style={{ alignItems: 'flex-start' }}>
           <TextInput className="grow" type="datetime-local" label="From" inputWrapperOrder={['label', 'input', 'description']} description="Empty: now." value={from} onChange={(e) => setFrom(e.currentTarget.value)} />
           <TextInput className="grow" type="datetime-local" label="Until" inputWrapperOrder={['label', 'input', 'description']} description={weekly ? 'Empty: until somebody ends it.' : 'In your time zone.'} value={to} onChange={(e) => setTo(e.currentTarget.value)} required={!weekly} />
@@ -68,7 +61,7 @@ export function SilenceForm({ onClose }: { onClose: () => void }) {
           </div>
         )}
         <div className="row">
-          <Button type="submit" loading={save.isPending} disabled={reason.trim() === '' || values.length === 0}>
+          <Button type="submit" loading={save.isPending} disabled={reason.trim() === '' || !match.every(complete)}>
             Set the silence
           </Button>
           <CopyAs call={{ method: 'POST', path: '/api/v1/silences', body: spec }} />

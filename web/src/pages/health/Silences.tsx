@@ -1,5 +1,5 @@
 import { Button } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { silencesQuery } from '../../api/health';
@@ -11,8 +11,8 @@ import { HealthBadge } from '../../ui/StatusDot';
 import { Time, useNow } from '../../ui/Time';
 import { IconPlus } from '../../ui/icons';
 import type { Tone } from '../../ui/status';
+import { useChange } from '../../ui/useChange';
 import { SilenceForm } from './SilenceForm';
-import { useIncidentChange } from './incidentChanges';
 import { matcherText, whenOf, type When } from './matchers';
 
 type Silence = Schemas['Silence'];
@@ -90,11 +90,10 @@ function Until({ silence: s }: { silence: Silence }) {
 }
 
 function End({ silence: s }: { silence: Silence }) {
-  const client = useQueryClient();
-  const end = useIncidentChange(
+  const end = useChange(
+    ['silences', 'alerts'],
     () => body(api.DELETE('/api/v1/silences/{silence}', { params: { path: { silence: s.id } } })),
     'The silence is over: what still fires is told again',
-    () => void client.invalidateQueries({ queryKey: ['silences'] }),
   );
   return (
     <Button variant="subtle" size="compact-xs" loading={end.isPending} onClick={() => end.mutate()} aria-label={`End the silence: ${s.reason}`}>

@@ -11,9 +11,9 @@ import { HealthBadge } from '../../ui/StatusDot';
 import { TimeAgo } from '../../ui/Time';
 import { plural } from '../../ui/format';
 import { IconHealth } from '../../ui/icons';
+import { useChange } from '../../ui/useChange';
 import { WallSettings } from './WallSettings';
 import classes from './Wall.module.css';
-import { useIncidentChange } from './incidentChanges';
 import { severities } from './causes';
 
 /** All connections that fail, the worst first, with shared causes on top: the page of what is mailed twice a day. */
@@ -114,7 +114,7 @@ function Cause({ cause: c }: { cause: Schemas['WallCause'] }) {
 function Digest() {
   const [shown, setShown] = useState(false);
   const mayRun = useMay('run');
-  const send = useIncidentChange(() => body(api.POST('/api/v1/wall/send')), 'The digest is on its way: see the deliveries of its channels');
+  const send = useChange(['channels'], () => body(api.POST('/api/v1/wall/send')), 'The digest is on its way: see the deliveries of its channels');
   return (
     <Section
       title="Digest"

@@ -1,5 +1,5 @@
 import { Button, Checkbox, MultiSelect, TagsInput, TextInput } from '@mantine/core';
-import { useQuery, useQueryClient } from '@tanstack/react-query';
+import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { wallSettingsQuery } from '../../api/health';
@@ -8,7 +8,7 @@ import { endsQuery } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
 import { Facts } from '../../ui/PageFrame';
 import { Load } from '../../ui/States';
-import { useIncidentChange } from './incidentChanges';
+import { useChange } from '../../ui/useChange';
 
 /** When the digest is sent, to which channels, and whether it is left out when nothing fails. */
 export function WallSettings() {
@@ -29,14 +29,13 @@ function Read({ spec }: { spec: Schemas['WallSpec'] }) {
 }
 
 function Form({ was, etag }: { was: Schemas['WallSpec']; etag: string }) {
-  const client = useQueryClient();
   const channels = useQuery(endsQuery('channels'));
   const [spec, setSpec] = useState(was);
   const changed = JSON.stringify(spec) !== JSON.stringify(was);
-  const save = useIncidentChange(
+  const save = useChange(
+    ['wall'],
     () => body(api.PUT('/api/v1/wall/settings', { params: { header: { 'If-Match': etag } }, body: spec })),
     'The digest is set',
-    () => void client.invalidateQueries({ queryKey: ['wall'] }),
   );
   const set = (change: Partial<Schemas['WallSpec']>) => setSpec({ ...spec, ...change });
   return (

@@ -1,4 +1,4 @@
-import { Button, Drawer, Select } from '@mantine/core';
+import { Button, Drawer } from '@mantine/core';
 import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { useMemo } from 'react';
@@ -7,8 +7,7 @@ import { keys } from '../../api/keys';
 import { useMay } from '../../api/me';
 import { nextPage, readMore } from '../../api/pages';
 import { DataTable, type Column } from '../../ui/DataTable';
-import { SearchBox } from '../../ui/Filters';
-import filterClasses from '../../ui/Filters.module.css';
+import { Filters } from '../../ui/Filters';
 import { Facts } from '../../ui/PageFrame';
 import { EmptyState, Load } from '../../ui/States';
 import { HealthBadge } from '../../ui/StatusDot';
@@ -62,16 +61,21 @@ function Audit() {
   ];
   return (
     <>
-      <div className={filterClasses.bar} role="search" style={{ paddingTop: 16 }}>
-        <SearchBox label="Action, such as connection." />
-        <Select aria-label="By whom" placeholder="By whom" clearable searchable size="xs" className={filterClasses.select} data={(users.data ?? []).map((u) => ({ value: u.id, label: u.name || u.email }))} value={url.by ?? null} onChange={(v) => set({ by: v ?? undefined })} clearButtonProps={{ 'aria-label': 'Anyone' }} />
-        <Select aria-label="To what" placeholder="To what" clearable searchable size="xs" className={filterClasses.select} data={objects} value={url.what ?? null} onChange={(v) => set({ what: v ?? undefined })} clearButtonProps={{ 'aria-label': 'Anything' }} />
-        <Select aria-label="Since when" placeholder="Any time" clearable size="xs" className={filterClasses.select} data={spans.map(({ value, label }) => ({ value, label }))} value={url.since ?? null} onChange={(v) => set({ since: v ?? undefined })} clearButtonProps={{ 'aria-label': 'Any time' }} />
-        {url.object && (
-          <Button variant="light" onClick={() => set({ object: undefined })}>
-            Only {url.object} ×
-          </Button>
-        )}
+      <div style={{ paddingTop: 12 }}>
+        <Filters
+          search={{ label: 'Action, such as connection.' }}
+          filters={[
+            { name: 'by', label: 'By whom', options: (users.data ?? []).map((u) => ({ value: u.id, label: u.name || u.email })), single: true },
+            { name: 'what', label: 'To what', options: objects, single: true },
+            { name: 'since', label: 'When', options: spans.map(({ value, label }) => ({ value, label })), single: true },
+          ]}
+        >
+          {url.object && (
+            <Button variant="light" size="xs" onClick={() => set({ object: undefined })}>
+              Only {url.object} ×
+            </Button>
+          )}
+        </Filters>
       </div>
       <Load query={query}>
         {() => (

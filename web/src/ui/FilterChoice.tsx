@@ -1,0 +1,126 @@
+import { Combobox, useCombobox } from '@mantine/core';
+import { useRef, useState, type KeyboardEvent } from 'react';
+import classes from './FilterChoice.module.css';
+import { IconCheck, IconChevronDown, IconClose } from './icons';
+
+export interface Option {
+  value: string;
+  label: string;
+}
+
+interface Props {
+  label: string;
+  options: readonly Option[];
+  value: readonly string[];
+  onChange: (value: string[]) => void;
+  /** One at most: a choice takes the place of the one before, and closes the list. */
+  single?: boolean | undefined;
+}
+
+/**
+ * Some of several values, or one, as a button that says which. Its list is made when it is
+ * opened: a page has many filters, and most stay closed. Keyboard: Enter, Space or
+ * Arrow Down opens; in the list one types to search, arrows move, Enter chooses and
+ * Escape goes back to the button.
+ */
+export function FilterChoice(props: Props) {
+  const { label, options, value, onChange } = props;
+  const [open, setOpen] = useState(false);
+  const button = useRef<HTMLButtonElement>(null);
+  // A press on the button of an open list closes the list first, as any press outside does.
+  const wasOpen = useRef(false);
+  const words = value.map((v) => options.find((o) => o.value === v)?.label ?? v).join(', ');
+  const toggle = () => {
+    setOpen(!wasOpen.current);
+    wasOpen.current = false;
+  };
+  const onKeyDown = (e: KeyboardEvent) => {
+    if (e.key !== 'ArrowDown') return;
+    e.preventDefault();
+    setOpen(true);
+  };
+  return (
+    <div className={classes.choice} data-set={value.length > 0 || undefined}>
+      <button
+        ref={button}
+        type="button"
+        className={classes.button}
+        aria-haspopup="listbox"
+        aria-expanded={open}
+        title={words || undefined}
+        onPointerDown={() => (wasOpen.current = open)}
+        onClick={toggle}
+        onKeyDown={onKeyDown}
+      >
+        <span className="cut">
+          {label}
+          {words && (
+            <>
+              : <b>{words}</b>
+            </>
+          )}
+        </span>
+        {value.length === 0 && <IconChevronDown size={13} aria-hidden />}
+      </button>
+      {value.length > 0 && (
+        <button type="button" className={classes.clear} aria-label={`Clear ${label.toLowerCase()}`} onClick={() => onChange([])}>
+          <IconClose size={13} aria-hidden />
+        </button>
+      )}
+      {open && (
+        <Menu
+          {...props}
+          onClose={(by) => {
+            setOpen(false);
+            if (by === 'keyboard') button.current?.focus();
+          }}
+        />
+      )}
+    </div>
+  );
+}
+
+function Menu({ label, options, value, onChange, single, onClose }: Props & { onClose: (by: string) => void }) {
+  const store = useCombobox({ opened: true, onDropdownClose: onClose });
+  const [search, setSearch] = useState('');
+  const found = options.filter((o) => o.label.toLowerCase().includes(search.trim().toLowerCase()));
+  const chosen = new Set(value);
+  const submit = (v: string) => {
+    const others = single ? [] : value;
+    onChange(chosen.has(v) ? others.filter((other) => other !== v) : [...others, v]);
+    if (single) onClose('keyboard');
+  };
+  return (
+    <Combobox store={store} onOptionSubmit={submit} size="xs" width="max-content" position="bottom-start">
+      <Combobox.DropdownTarget>
+        <span className={classes.anchor} />
+      </Combobox.DropdownTarget>
+      <Combobox.Dropdown>
+        <Combobox.Search
+          aria-label={`Search ${label.toLowerCase()}`}
+          placeholder="Search"
+          data-autofocus
+          // The list was asked for: who opens it types or moves in it next.
+          autoFocus
+          value={search}
+          onChange={(e) => {
+            setSearch(e.currentTarget.value);
+            store.updateSelectedOptionIndex();
+          }}
+          onKeyDown={(e) => {
+            if (e.key === 'Tab') onClose('keyboard');
+          }}
+        />
+        <Combobox.Options aria-label={label} className={classes.options}>
+          {found.length === 0 && <Combobox.Empty>Nothing is called that</Combobox.Empty>}
+          {found.map((o) => (
+            <Combobox.Option key={o.value} value={o.value} aria-selected={chosen.has(o.value)} className={classes.option}>
+              <span className={classes.mark}>{chosen.has(o.value) && <IconCheck size={13} aria-hidden />}</span>
+              {o.label}
+            </Combobox.Option>
+          ))}
+        </Combobox.Options>
+      </Combobox.Dropdown>
+    </Combobox>
+  );
+}
