@@ -20,7 +20,7 @@ type cursor struct {
 	Kind string `json:"kind"`
 
 	// Of a refresh: the heaps (oid and filenode, which changes when the table is
-	// rewritten), what of them is done (index of the heap, first page, page after
+	// rewritten), what of them is done (index of the heap, first line, line after
 	// the last, rows, xmin of the snapshot), the server's count of deleted rows, and
 	// a fingerprint of the columns.
 	Heaps   [][2]int64 `json:"heaps,omitempty"`

@@ -18,8 +18,8 @@ import (
 // A refresh reads every row as of one snapshot, and carries on after a kill
 // under another. Why that is right:
 //
-// A heap is read by page ranges, and a cursor remembers which are done, how many
-// rows they had, and the xmin of their snapshot: every transaction below xmin had
+// A heap is read by ranges of its pages, or of parts of a page where it points to
+// large values, and a cursor remembers which are done, how many rows they had, and the xmin of their snapshot: every transaction below xmin had
 // ended by then. A row's place (ctid) changes only by a rewrite of the heap,
 // which gives it a new filenode and ends the refresh (class lost), or by an
 // update, which leaves the old version where it is, dead, and makes a new one
@@ -72,7 +72,7 @@ func (r *reading) refresh(ctx context.Context) error {
 	sizes := make([]int64, len(heaps))
 	var deleted int64
 	for i, h := range heaps {
-		sizes[i] = h.pages
+		sizes[i] = h.pages * linesPerPage
 		deleted += h.deleted
 	}
 	if len(done) > 0 {
@@ -142,7 +142,7 @@ func (r *reading) resume(heaps []piece) ([]sqlread.Stretch, error) {
 			if s.Rel < 0 {
 				return nil, lost(r.what(), "the table was rewritten, truncated or replaced since its refresh began")
 			}
-			if s.To > heaps[s.Rel].pages {
+			if s.To > heaps[s.Rel].pages*linesPerPage {
 				return nil, lost(r.what(), "the table was cut shorter since its refresh began")
 			}
 			all = append(all, s)
@@ -154,10 +154,10 @@ func (r *reading) resume(heaps []piece) ([]sqlread.Stretch, error) {
 	return all, nil
 }
 
-// shape is a fingerprint of what is read of each row. A column that was added
-// since has values in rows that were sent without it.
+// shape is a fingerprint of what is read of each row, and of what stretches count.
+// A column that was added since has values in rows that were sent without it.
 func (r *reading) shape() string {
-	return strconv.FormatUint(xxh3.HashString(r.list+"\x00"+r.types), 36)
+	return strconv.FormatUint(xxh3.HashString(r.list+"\x00"+r.types+"\x00lines"), 36)
 }
 
 // catchUp brings the done ranges up to this read's snapshot, as the comment at
@@ -189,7 +189,7 @@ func (r *reading) catchUp(ctx context.Context, heaps []piece, done []sqlread.Str
 	brought := make([]sqlread.Stretch, 0, len(done))
 	for i, d := range done {
 		if counts[i].newer > 0 {
-			if _, err := l.copy(ctx, r.copySQL(heaps[d.Rel].from, where(d)+" AND "+newerThan(d.Mark))); err != nil {
+			if _, err := l.copy(ctx, r.copySQL(heaps[d.Rel].from, r.where(d)+" AND "+newerThan(d.Mark))); err != nil {
 				return nil, err
 			}
 		}
@@ -214,7 +214,7 @@ func (r *reading) count(ctx context.Context, heaps []piece, done []sqlread.Stret
 			return nil, lost(r.what(), "too many transactions have begun since its refresh did")
 		}
 		results, err := r.conn.exec(ctx, fmt.Sprintf("SELECT count(*), count(*) FILTER (WHERE %s) FROM %s%s",
-			newerThan(d.Mark), heaps[d.Rel].from, where(d)))
+			newerThan(d.Mark), heaps[d.Rel].from, r.where(d)))
 		if err != nil {
 			return nil, fail(ctx, "look for changes in "+r.sel.Stream.Name.String(), err)
 		}
@@ -247,9 +247,21 @@ func (r *reading) deletedSince(now int64) bool {
 	return false
 }
 
-// where is the condition for the pages of a stretch.
-func where(s sqlread.Stretch) string {
-	return fmt.Sprintf(" WHERE ctid >= '(%d,0)' AND ctid < '(%d,0)'", s.From, s.To)
+// linesPerPage is how many lines a page is cut into. Lines are what stretches
+// count: a page of pointers to large values is read in several statements.
+const linesPerPage = 64
+
+// where is the condition for the lines of a stretch.
+func (r *reading) where(s sqlread.Stretch) string {
+	return " WHERE ctid >= " + r.rel.line(s.From) + " AND ctid < " + r.rel.line(s.To)
+}
+
+// line returns the place where a line begins, as a literal. A page of 8 KB has at
+// most 291 rows (MaxHeapTuplesPerPage), so that a line has up to five; larger
+// pages have more, in proportion, and smaller ones leave lines empty.
+func (r *relation) line(n int64) string {
+	rows := max(5*r.pageSize/8192, 1)
+	return fmt.Sprintf("'(%d,%d)'", n/linesPerPage, n%linesPerPage*rows)
 }
 
 // newerThan is the condition for rows whose xmin is not below mark.
@@ -261,7 +273,7 @@ func newerThan(mark uint64) string {
 type plan struct {
 	*reading
 	heaps  []piece
-	slices []int64 // pages of each heap that one statement reads
+	slices []int64 // lines of each heap that one statement reads
 	queue  *sqlread.Queue
 }
 
@@ -276,7 +288,7 @@ func (p *plan) read(ctx context.Context, l *lane, reader int, done []sqlread.Str
 			return nil
 		}
 		for s := range p.slicesOf(dealt) {
-			rows, err := l.copy(ctx, l.copySQL(p.heaps[s.Rel].from, where(s)))
+			rows, err := l.copy(ctx, l.copySQL(p.heaps[s.Rel].from, p.where(s)))
 			if err != nil {
 				return err
 			}

@@ -230,3 +230,36 @@ func TestRefreshOfLargeValuesIsResumedInTheMiddle(t *testing.T) {
 		}
 	}
 }
+
+// A page of pointers to large values is read in parts, each with a checkpoint, so
+// that what lies between two of them is no larger than for other tables.
+func TestLargeValuesOfOnePage(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	pgtest.Exec(t, url, `create table big (id int primary key, v text);
+		alter table big alter column v set storage external;
+		insert into big select i, repeat('x', 50000) from generate_series(1, 300) i;
+		delete from big where id % 10 = 3`)
+	s := newSource(t, map[string]any{"url": url})
+	s.sliceBytes = 1 << 20 // some 40 rows, of a page that points to 180
+	sel := sluice.Selection{Stream: find(t, s, "public.big"), Mode: sluice.FullRefresh}
+	m := newLedger()
+	m.limit = 100
+	if err := m.read(t, s, sel, 1); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	kept := len(m.all())
+	if kept < 60 {
+		t.Errorf("%d rows of %d survived", kept, m.limit)
+	}
+	m.crash()
+	must(t, m.read(t, s, sel, 1))
+	if equal(t, m.all(), query(t, url, "select * from big")); m.sent != 270-kept {
+		t.Errorf("%d rows were sent again", m.sent-270+kept)
+	}
+	whole := newLedger()
+	must(t, whole.read(t, s, sel, 3))
+	if equal(t, whole.all(), query(t, url, "select * from big")); whole.sent != 270 {
+		t.Errorf("%d rows were sent of 270", whole.sent)
+	}
+}

@@ -257,13 +257,17 @@ type piece struct {
 	from                                 string // for a FROM clause
 }
 
-// slice returns how many pages make up that many bytes, large values included,
-// taken to be spread evenly.
+// slice returns how many lines make up that many bytes, large values included,
+// taken to be spread evenly: whole pages, unless one page is more than that.
 func (p *piece) slice(bytes, pageSize int64) int64 {
+	pages := float64(bytes / pageSize)
 	if all := p.pages + p.aside; all > 0 {
-		return max(int64(float64(bytes/pageSize)*float64(p.pages)/float64(all)), 1)
+		pages *= float64(p.pages) / float64(all)
 	}
-	return max(bytes/pageSize, 1)
+	if pages >= 1 {
+		return int64(pages) * linesPerPage
+	}
+	return max(int64(pages*linesPerPage), 1)
 }
 
 // pieces returns the heaps that can be read by page ranges instead of the
