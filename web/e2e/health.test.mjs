@@ -5,6 +5,7 @@ import { check, closeBrowser, signIn, startPlatform, startShop, until } from './
 import { everyLook, harmless, markup } from './looks.mjs';
 
 let platform, shop, received, hook, incident, connections;
+let broken = false; // the receiver answers 500
 const secret = 'whsec_c2x1aWNlIHRlc3RzIHNpZ24gd2l0aCB0aGlzIGtleQ==';
 const got = [];
 
@@ -14,7 +15,7 @@ before(async () => {
     request.on('data', (piece) => (text += piece));
     request.on('end', () => {
       got.push(text);
-      answer.end('{}');
+      answer.writeHead(broken ? 500 : 200).end('{}');
     });
   });
   await new Promise((done) => received.listen(0, '127.0.0.1', done));
@@ -133,8 +134,15 @@ test('the wall shows what fails, the digest its message, downtime and policy the
   await page.getByLabel('Or so often in a row').waitFor();
   await everyLook(page, 'policy');
   await page.getByLabel('A ticket is due after').fill('14d');
+  await page.getByRole('button', { name: 'Another threshold for some' }).click();
+  await page.getByText('Whose threshold is it?').waitFor();
+  assert.ok(await page.getByRole('button', { name: 'Save' }).isDisabled(), 'a threshold is of something');
+  await page.getByLabel('Which').fill('github');
+  await page.getByLabel('Down after').fill('24h');
+  await check(page, 'policy-threshold');
   await page.getByRole('button', { name: 'Save' }).click();
   await page.getByText('The policy holds from now on').waitFor();
+  assert.match((await platform.api('GET', '/api/v1/health/policy')).connectors.github.after, /^(24h|1d)/);
   assert.match((await platform.api('GET', '/api/v1/health/policy')).due, /^(14d|336h)/);
   await page.done();
 });
@@ -171,13 +179,16 @@ test('a channel is set up and tried, a rule tells it, a silence keeps it quiet',
   await dialog.getByRole('button', { name: 'Make the rule' }).click();
   await page.getByRole('button', { name: 'many wait' }).waitFor();
   assert.equal((await api('GET', '/api/v1/alert-rules')).items.find((r) => r.name === 'many wait').above, 50);
+  await page.getByRole('button', { name: 'many wait' }).click();
+  await dialog.getByRole('button', { name: 'Delete the rule' }).click();
+  await page.getByRole('button', { name: 'many wait' }).waitFor({ state: 'detached' });
 
   await page.goto('/health/silences');
   await page.getByText('Nothing is silenced').waitFor();
   await page.getByRole('button', { name: 'New silence' }).click();
   await dialog.getByLabel('Reason').fill(`works ${markup}`);
-  await dialog.getByLabel('Is one of').fill('orders*');
-  await dialog.getByLabel('Is one of').press('Enter');
+  await dialog.getByLabel('One of').fill('orders*');
+  await dialog.getByLabel('One of').press('Enter');
   await check(page, 'silence-new');
   await dialog.getByRole('button', { name: 'Set the silence' }).click();
   const row = page.getByRole('grid', { name: 'Silences', exact: true }).getByText(`works ${markup}`);
@@ -187,6 +198,83 @@ test('a channel is set up and tried, a rule tells it, a silence keeps it quiet',
   await everyLook(page, 'silences');
   await page.getByRole('button', { name: /^End the silence/ }).click();
   await page.getByText('Nothing is silenced').waitFor();
+  await page.done();
+});
+
+test('routes say who is told, in an order', async () => {
+  const { api } = platform;
+  const page = await signIn(platform, { at: '/health/alerts' });
+  const dialog = page.getByRole('dialog');
+  const routes = async () => (await api('GET', '/api/v1/alert-routes')).routes;
+  await page.getByText('No route is set').waitFor();
+  for (const name of ['everything', 'sales only']) {
+    await page.getByRole('button', { name: 'New route' }).click();
+    await dialog.getByRole('textbox', { name: 'Name', exact: true }).fill(name);
+    assert.ok(await dialog.getByRole('button', { name: 'Make the route' }).isDisabled(), 'a route leads somewhere');
+    await dialog.getByRole('textbox', { name: 'Tells' }).or(dialog.getByRole('combobox', { name: 'Tells' })).first().click();
+    await page.getByRole('option', { name: `hook ${markup}` }).click();
+    await page.keyboard.press('Escape');
+    if (name === 'sales only') {
+      await dialog.getByRole('button', { name: 'Take only some alerts' }).click();
+      await dialog.getByText('A condition is not finished yet.').waitFor();
+      await dialog.getByLabel('Alerts whose').fill('team');
+      await dialog.getByLabel('One of').fill('sales');
+      await dialog.getByLabel('One of').press('Enter');
+      await dialog.getByLabel('Tell again after').fill('soon');
+      await check(page, 'route-new');
+      await dialog.getByRole('button', { name: 'Make the route' }).click();
+      await page.getByText(/not a (length of time|duration)|repeat/i).first().waitFor();
+      assert.equal((await routes()).length, 1, 'what is refused changes nothing');
+      await dialog.getByLabel('Tell again after').fill('2h');
+    }
+    await dialog.getByRole('button', { name: 'Make the route' }).click();
+    await dialog.waitFor({ state: 'detached' });
+  }
+  await page.getByRole('button', { name: 'Move sales only up' }).click();
+  await until('the order is changed', async () => (await routes())[0].name === 'sales only');
+  const first = (await routes())[0];
+  assert.deepEqual(first.match, [{ label: 'team', is: ['sales'] }]);
+  assert.match(first.repeat, /^2h/);
+  await plain(page);
+  await everyLook(page, 'alert-routes', { sizes: ['desk', 'phone'] });
+  await page.getByRole('button', { name: 'everything' }).click();
+  await dialog.getByRole('button', { name: 'Delete the route' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  assert.deepEqual((await routes()).map((r) => r.name), ['sales only']);
+  await page.done();
+});
+
+test('the digest is set and sent; what could not be delivered is tried again; a channel goes', async () => {
+  const { api } = platform;
+  const page = await signIn(platform, { at: '/health/wall' });
+  await page.getByLabel('Times').fill('07:30');
+  await page.getByLabel('Times').press('Enter');
+  await page.getByLabel('Time zone').fill('Europe/Nowhere');
+  await page.getByRole('combobox', { name: 'Channels' }).or(page.getByRole('textbox', { name: 'Channels' })).first().click();
+  await page.getByRole('option', { name: `hook ${markup}` }).click();
+  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText(/Europe\/Nowhere/).first().waitFor();
+  await page.getByLabel('Time zone').fill('Europe/Berlin');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByText('The digest is set').waitFor();
+  assert.deepEqual((await api('GET', '/api/v1/wall/settings')).times, ['07:30']);
+  broken = true;
+  await page.getByRole('button', { name: 'Send now' }).click();
+  await page.getByText('The digest is on its way').waitFor();
+  await until('it was refused once', async () => (await api('GET', '/api/v1/deliveries')).items.find((d) => d.kind.startsWith('wall') && d.attempts > 0));
+  await page.goto('/health/channels');
+  broken = false;
+  const again = page.getByRole('grid', { name: 'Deliveries' }).getByRole('row').filter({ hasText: /wall/ }).getByRole('button', { name: 'Try again' });
+  await again.first().click();
+  await until('it is delivered', async () => (await api('GET', '/api/v1/deliveries')).items.find((d) => d.kind.startsWith('wall') && d.state === 'delivered'));
+  await plain(page);
+  await api('PUT', '/api/v1/alert-routes', { routes: [] });
+  await api('PUT', '/api/v1/wall/settings', { times: [], channels: [] });
+  const channel = page.getByRole('grid', { name: 'Channels' }).getByRole('button', { name: `hook ${markup}`, exact: true });
+  await channel.click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Delete the channel' }).click();
+  await channel.waitFor({ state: 'detached' });
   await page.done();
 });
 
@@ -205,6 +293,44 @@ test('a rota is made from what is proposed, and says who is on call', async () =
   await everyLook(page, 'rota');
   await page.getByRole('button', { name: 'Later' }).click();
   await page.waitForURL(/week=2/);
+  await page.getByRole('button', { name: 'Change', exact: true }).first().click();
+  await dialog.getByRole('button', { name: 'Delete the rota' }).click();
+  await page.getByText('No rota yet').waitFor();
+  await page.done();
+});
+
+test('an incident is split, merged and resolved by hand', async () => {
+  const { api } = platform;
+  const page = await signIn(platform, { at: `/health/incidents/${incident.number}` });
+  const rows = page.getByRole('grid', { name: 'Connections of this incident' });
+  await rows.getByRole('row').filter({ hasText: 'orders too' }).getByRole('checkbox').check();
+  await page.getByRole('button', { name: 'Split 1 connection off' }).click();
+  await page.getByText('1 connection split off into an incident of their own').waitFor();
+  const other = await until('there are two incidents', async () => (await api('GET', '/api/v1/incidents')).items.find((i) => i.number !== incident.number && i.connections === 1));
+
+  const dialog = page.getByRole('dialog');
+  await page.goto(`/health/incidents/${other.number}`);
+  await page.getByRole('button', { name: 'Change', exact: true }).first().click();
+  await page.getByRole('menuitem', { name: /Merge/ }).click();
+  await dialog.getByLabel('Number of the other incident').fill('4711');
+  await dialog.getByRole('button', { name: /^Merge/ }).click();
+  await page.getByText(/4711/).nth(1).waitFor();
+  assert.equal((await api('GET', `/api/v1/incidents/${other.number}`)).state, 'open', 'what is refused changes nothing');
+  await dialog.getByLabel('Number of the other incident').fill(String(incident.number));
+  await dialog.getByRole('button', { name: /^Merge/ }).click();
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal((await api('GET', `/api/v1/incidents/${other.number}`)).state, 'merged');
+  assert.equal((await api('GET', `/api/v1/incidents/${incident.number}`)).connections, 2);
+
+  await page.goto(`/health/incidents/${incident.number}`);
+  await page.getByRole('button', { name: 'Change', exact: true }).first().click();
+  await page.getByRole('menuitem', { name: /Resolve/ }).click();
+  await dialog.getByLabel('Why').fill('The shop is closed for good.');
+  await check(page, 'incident-resolve');
+  await dialog.getByRole('button', { name: /^Resolve/ }).click();
+  await dialog.waitFor({ state: 'detached' });
+  assert.equal((await api('GET', `/api/v1/incidents/${incident.number}`)).state, 'resolved');
+  await until('its tickets are closed', async () => (await api('GET', '/api/v1/tickets')).items.every((t) => t.state === 'closed'));
   await page.done();
 });
 

@@ -10,7 +10,7 @@ import { PageFrame } from '../../ui/PageFrame';
 import { EmptyState, Load } from '../../ui/States';
 import { HealthBadge } from '../../ui/StatusDot';
 import { copyText } from '../../ui/copy';
-import { plural } from '../../ui/format';
+import { count, plural } from '../../ui/format';
 import { IconConnections, IconCopy, IconPlus } from '../../ui/icons';
 import { statusWord } from '../../ui/status';
 import { listOf, useUrl } from '../../ui/useUrl';
@@ -75,9 +75,9 @@ function Tally({ rows }: { rows: readonly FleetRow[] }) {
   const counts = useMemo(() => tally(rows), [rows]);
   return (
     <div className={classes.tally} role="group" aria-label="By status">
-      {counts.map(({ status, count }) => (
+      {counts.map(({ status, count: n }) => (
         <button key={status} type="button" aria-pressed={url.status === status} onClick={() => set({ status: url.status === status ? undefined : status })}>
-          <HealthBadge status={status} word={`${count} ${statusWord(status).word.toLowerCase()}`} />
+          <HealthBadge status={status} word={`${count(n)} ${statusWord(status).word.toLowerCase()}`} />
         </button>
       ))}
     </div>
@@ -126,7 +126,7 @@ function List({ rows }: { rows: readonly FleetRow[] }) {
       <Filters search={{ label: 'Search names, sources, labels, error codes' }} filters={filters}>
         {visible.length < rows.length && (
           <span className={classes.found} role="status">
-            {visible.length} of {rows.length}
+            {count(visible.length)} of {count(rows.length)}
           </span>
         )}
       </Filters>
@@ -147,7 +147,7 @@ function List({ rows }: { rows: readonly FleetRow[] }) {
         onSort={(sort) => set({ sort: sort === 'status' ? undefined : sort })}
         empty={
           <EmptyState title="No connection is like that" action={<Button variant="default" onClick={() => set(Object.fromEntries(['q', ...filters.map((f) => f.name)].map((n) => [n, undefined])))}>Reset the filters</Button>}>
-            None of the {rows.length} connections passes the filters above.
+            None of the {count(rows.length)} connections passes the filters above.
           </EmptyState>
         }
       />

@@ -8,6 +8,8 @@ import { CopyAs } from '../../ui/CopyAs';
 import { Section } from '../../ui/PageFrame';
 import { Load } from '../../ui/States';
 import { useChange } from '../../ui/useChange';
+import { ThresholdFields } from './ThresholdFields';
+import { lineFault, linesOf, withLines } from './thresholds';
 
 type Spec = Schemas['HealthPolicySpec'];
 
@@ -37,13 +39,16 @@ const numbers = [
 
 function Form({ was, etag }: { was: Spec; etag: string }) {
   const may = useMay('edit');
-  const [spec, setSpec] = useState<Spec>(was);
-  const set = (change: { [K in keyof Spec]?: Spec[K] | undefined }) => setSpec(Object.fromEntries(Object.entries({ ...spec, ...change }).filter(([, v]) => v !== undefined && v !== '')));
+  const [own, setSpec] = useState<Spec>(was);
+  const [lines, setLines] = useState(() => linesOf(was));
+  const spec = withLines(own, lines);
+  const set = (change: { [K in keyof Spec]?: Spec[K] | undefined }) => setSpec(Object.fromEntries(Object.entries({ ...own, ...change }).filter(([, v]) => v !== undefined && v !== '')));
   const save = useChange(
     ['settings'],
     () => body(api.PUT('/api/v1/health/policy', { params: { header: { 'If-Match': etag } }, body: spec })),
     'The policy holds from now on',
   );
+  const changed = JSON.stringify(own) !== JSON.stringify(was) || JSON.stringify(lines) !== JSON.stringify(linesOf(was));
   const down = (change: Schemas['ThresholdSpec']) => {
     const next = Object.fromEntries(Object.entries({ ...spec.down, ...change }).filter(([, v]) => v !== undefined && v !== ''));
     set({ down: Object.keys(next).length > 0 ? next : undefined });
@@ -61,7 +66,7 @@ function Form({ was, etag }: { was: Spec; etag: string }) {
             <TextInput w={220} label="After it has failed for" placeholder="48h" value={spec.down?.after ?? ''} onChange={(e) => down({ after: e.currentTarget.value })} />
             <NumberInput w={220} label="Or so often in a row" placeholder="no limit" min={1} value={spec.down?.failures ?? ''} onChange={(v) => down({ ...(typeof v === 'number' ? { failures: v } : { failures: undefined }) })} />
           </div>
-          <Others spec={spec} />
+          <ThresholdFields lines={lines} onChange={setLines} />
         </Section>
         <Section title="Times">
           <div className="row wrap" style={{ alignItems: 'flex-start' }}>
@@ -81,31 +86,12 @@ function Form({ was, etag }: { was: Spec; etag: string }) {
       </fieldset>
       {may && (
         <div className="row" style={{ paddingTop: 20 }}>
-          <Button type="submit" loading={save.isPending} disabled={JSON.stringify(spec) === JSON.stringify(was)}>
+          <Button type="submit" loading={save.isPending} disabled={!changed || lines.some((l) => lineFault(l, lines) !== undefined)}>
             Save
           </Button>
           <CopyAs call={{ method: 'PUT', path: '/api/v1/health/policy', body: spec }} />
         </div>
       )}
     </form>
-  );
-}
-
-/** Thresholds of single connections, connectors and severities, which come first. */
-function Others({ spec }: { spec: Spec }) {
-  const all = [
-    ...Object.entries(spec.connections ?? {}).map(([k, v]) => [`connection ${k}`, v] as const),
-    ...Object.entries(spec.connectors ?? {}).map(([k, v]) => [`connector ${k}`, v] as const),
-    ...Object.entries(spec.severities ?? {}).map(([k, v]) => [`severity ${k}`, v] as const),
-  ];
-  if (all.length === 0) return <p className="dim" style={{ paddingTop: 8 }}>Single connections, connectors and severities may have others: by API, as PUT /api/v1/health/policy says.</p>;
-  return (
-    <ul style={{ paddingTop: 8 }}>
-      {all.map(([name, t]) => (
-        <li key={name}>
-          {name}: {[t.after && `after ${t.after}`, t.failures && `after ${t.failures} failures in a row`].filter(Boolean).join(' or ')}
-        </li>
-      ))}
-    </ul>
   );
 }
