@@ -1,9 +1,9 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"errors"
+	"reflect"
 	"time"
 )
 
@@ -34,16 +34,20 @@ type Retention struct {
 func DefaultRetention() Retention {
 	const day = 24 * time.Hour
 	return Retention{Syncs: 90 * day, SyncsPerConnection: 5000, Logs: 14 * day, States: 30 * day, StatesPerStream: 200,
-		Events: 7 * day, Audit: 400 * day, Drift: 180 * day, SchemasPerStream: 200, Operations: 7 * day, Tokens: 90 * day, Workers: day, Days: 400 * day, Hours: 30 * day}
+		Events: 7 * day, Audit: 400 * day, Drift: 180 * day, SchemasPerStream: 200, Operations: 7 * day, Tokens: 90 * day, Workers: day,
+		Health: 400 * day, Incidents: 400 * day, Alerts: 90 * day, Deliveries: 90 * day, Days: 400 * day, Hours: 30 * day}
 }
 
+// withDefaults goes over the fields by reflection, so that none can be left out:
+// what has no bound would be pruned at once.
 func (r Retention) withDefaults() Retention {
-	d := DefaultRetention()
-	return Retention{Syncs: cmp.Or(r.Syncs, d.Syncs), SyncsPerConnection: cmp.Or(r.SyncsPerConnection, d.SyncsPerConnection), Logs: cmp.Or(r.Logs, d.Logs),
-		States: cmp.Or(r.States, d.States), StatesPerStream: cmp.Or(r.StatesPerStream, d.StatesPerStream), Events: cmp.Or(r.Events, d.Events),
-		Audit: cmp.Or(r.Audit, d.Audit), Drift: cmp.Or(r.Drift, d.Drift), SchemasPerStream: cmp.Or(r.SchemasPerStream, d.SchemasPerStream),
-		Operations: cmp.Or(r.Operations, d.Operations), Tokens: cmp.Or(r.Tokens, d.Tokens), Workers: cmp.Or(r.Workers, d.Workers),
-		Days: cmp.Or(r.Days, d.Days), Hours: cmp.Or(r.Hours, d.Hours)}
+	fields, defaults := reflect.ValueOf(&r).Elem(), reflect.ValueOf(DefaultRetention())
+	for i := range fields.NumField() {
+		if f := fields.Field(i); f.IsZero() {
+			f.Set(defaults.Field(i))
+		}
+	}
+	return r
 }
 
 // Pruned counts the rows that Prune deleted, by table; rows that hang on others

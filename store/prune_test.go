@@ -2,7 +2,9 @@ package store_test
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -138,8 +140,15 @@ func TestNoTableGrowsForEver(t *testing.T) {
 			}
 		}
 
-		if pruned, err := x.Prune(x.ctx, store.Retention{}, x.Now()); err != nil || pruned["audit"]+pruned["events"]+pruned["operations"] != 0 {
-			t.Errorf("pruned what is young: %v, %v", pruned, err)
+		young, err := x.Prune(x.ctx, store.Retention{}, x.Now())
+		x.must(err)
+		for _, table := range []string{"audit", "events", "operations", "incidents", "alerts", "silences", "outbox"} {
+			if young[table] != 0 {
+				t.Errorf("%d rows of %s were pruned when they were young", young[table], table)
+			}
+		}
+		if n := values(t, db, "SELECT count(*) FROM health_history WHERE connection_id = '"+c.ID+"'")[0]; n != strconv.Itoa(rounds) {
+			t.Errorf("%s of %d parts of the history of health are left", n, rounds)
 		}
 		if got, err := x.Connection(x.ctx, c.ID); err != nil || got.Status.LastSyncID == "" {
 			t.Fatal(err)
@@ -167,6 +176,17 @@ func TestNoTableGrowsForEver(t *testing.T) {
 			t.Errorf("pruned twice: %v, %v", again, err)
 		}
 	})
+}
+
+// TestRetentionHasDefaults: a bound of zero would let nothing be kept.
+func TestRetentionHasDefaults(t *testing.T) {
+	t.Parallel()
+	r := reflect.ValueOf(store.DefaultRetention())
+	for i := range r.NumField() {
+		if name := r.Type().Field(i).Name; r.Field(i).Int() <= 0 {
+			t.Errorf("%s has no default", name)
+		}
+	}
 }
 
 func TestPruneByNumber(t *testing.T) {
