@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ func (p *posting) draft(ctx context.Context) (*Draft, error) {
 		due := i.Due
 		d.Fields.Due = &due
 	}
+	p.guard(ctx, &d.Title, &d.Body)
 	return d, nil
 }
 
@@ -57,18 +59,13 @@ func (p *posting) body(ctx context.Context) (string, error) {
 	}
 	b.WriteString("## Evidence\n\n")
 	p.facts(&b)
-	worst := p.worst()
-	if err := p.aboutWorst(ctx, &b, worst); err != nil {
+	if err := p.aboutWorst(ctx, &b, p.worst()); err != nil {
 		return "", err
 	}
 	b.WriteString("\n## Connections\n\n")
 	p.list(&b, i.Active())
 	fmt.Fprintf(&b, "\n%s\n", p.link(i))
-	text := b.String()
-	if worst != nil {
-		text = p.Secrets(ctx, worst.Source, worst.Destination).Text(text)
-	}
-	return text, nil
+	return b.String(), nil
 }
 
 func (p *posting) facts(b *strings.Builder) {
@@ -84,7 +81,7 @@ func (p *posting) facts(b *strings.Builder) {
 		row("Cause", strings.ReplaceAll(f.Cause, "\n", " "))
 	}
 	row("Connector", strings.TrimSpace(i.Cause.Maker+" "+i.Cause.Version))
-	row("Reach", i.Scope.String())
+	row("Reach", p.reach())
 	row("Stream", f.Stream)
 	row("Operation", f.Op)
 	row("First seen", stamp(i.Opened))
@@ -93,6 +90,30 @@ func (p *posting) facts(b *strings.Builder) {
 	row("Severity", string(i.Severity))
 	row("Assigned to", i.Assignee)
 	row("Due", stamp(i.Due))
+}
+
+// reach says how far the cause reaches, by names.
+func (p *posting) reach() string {
+	i := p.incident
+	switch i.Scope.Kind {
+	case health.OfConnector:
+		return "the connector " + i.Scope.ID + ", whatever the source"
+	case health.OfKind:
+		return "destinations of the kind " + i.Scope.ID
+	case health.OfConnection:
+		return "what was split off by hand"
+	}
+	name := i.Scope.ID
+	for _, id := range i.Active() {
+		c, _ := p.tracker.Connection(id)
+		switch i.Scope {
+		case health.Scope{Kind: health.OfSource, ID: c.Source}:
+			name = cmp.Or(c.SourceName, name)
+		case health.Scope{Kind: health.OfDestination, ID: c.Destination}:
+			name = cmp.Or(c.DestinationName, name)
+		}
+	}
+	return "the " + string(i.Scope.Kind) + " " + name
 }
 
 // worst returns the connection that fails the longest.

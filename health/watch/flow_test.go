@@ -475,7 +475,7 @@ func TestTheEvidence(t *testing.T) {
 		w.check(json.Unmarshal(w.deliveries()[0].Payload, &d))
 		for _, want := range []string{"the token was refused (401)", "give a new token", "`shop_token` (auth)", "shop v1.4", "Last change of its connector:** from v1.3 to v1.4 at 2026-03-02 13:00 UTC", "First seen:** 2026-03-02 13:00 UTC", "Last seen:** 2026-03-03 01:00 UTC",
 			"Last success:** 2026-03-02 12:00 UTC", "Rows not delivered:** about 1500 (3 syncs, of 500 rows each as a rule)", "column added total_v2 of public.orders", "ERROR the stream failed",
-			"Assigned to:** ann", "https://sluice.example.com/runbooks/", "[orders 001](https://sluice.example.com/connections/" + c.ID + ")", "[Incident #1 in Sluice](https://sluice.example.com/incidents/1)"} {
+			"Assigned to:** ann", "Reach:** the source shop 001", "https://sluice.example.com/runbooks/", "[orders 001](https://sluice.example.com/connections/" + c.ID + ")", "[Incident #1 in Sluice](https://sluice.example.com/incidents/1)"} {
 			if !strings.Contains(d.Body, want) {
 				t.Errorf("the ticket lacks %q:\n%s", want, d.Body)
 			}
@@ -486,6 +486,49 @@ func TestTheEvidence(t *testing.T) {
 		i := w.incidents()[0]
 		if d.Marker.ID != i.ID || d.Link != "https://sluice.example.com/incidents/1" || d.Fields.Assignee != "ann" || d.Fields.Team != "sales" || !strings.HasPrefix(d.Title, "[sev4] shop 001: shop_token") {
 			t.Errorf("%+v", d)
+		}
+	})
+}
+
+// TestNoSecretLeavesWithATicket is of errors that hold what a connection keeps
+// secret, which should have been masked before: nothing that is sent of an incident,
+// to trackers and channels, holds it.
+func TestNoSecretLeavesWithATicket(t *testing.T) {
+	dialects(t, func(t *testing.T, w *world) {
+		w.config.Secrets = func(context.Context, string, string) *mask.Masker { return mask.New("hunter22-secret") }
+		w.service = watch.New(w.config)
+		w.rota("ann")
+		w.tracker()
+		w.check(w.store.CreateChannel(t.Context(), &store.Channel{Name: "page", Kind: "webhook", Enabled: true, Config: json.RawMessage(`{}`)}))
+		told := refused
+		told.Message, told.Hint, told.Cause = "the token hunter22-secret was refused", "do not use hunter22-secret", "hunter22-secret is old"
+		c := w.connect(1)[0]
+		w.run(c, store.Failed, 0, &told)
+		w.settle()
+		w.pass(48 * time.Hour)
+		i := w.incidents()[0]
+		for _, d := range []store.Decision{{Kind: store.Comment, Text: "is it hunter22-secret?"}, {Kind: store.Retitle, Title: "hunter22-secret"}} {
+			d.IncidentID, d.ActorID, d.ActorName = i.ID, "usr_ann", "Ann"
+			_, err := w.decide(d)
+			w.check(err)
+		}
+		w.pass(25 * time.Hour) // it escalates
+		w.ok(c, c)
+		w.settle()
+		w.run(c, store.Failed, 0, &told)
+		w.run(c, store.Failed, 0, &told)
+		w.settle()
+		kinds := map[string]bool{}
+		for _, d := range w.deliveries() {
+			kinds[d.Kind] = true
+			if strings.Contains(string(d.Payload), "hunter22") {
+				t.Errorf("%s tells a secret: %s", d.Kind, d.Payload)
+			}
+		}
+		for _, kind := range []string{watch.CreateTicket, watch.CommentTicket, watch.CloseTicket, watch.ReopenTicket, watch.TellEscalation, watch.TellEnd} {
+			if !kinds[kind] {
+				t.Errorf("the story lacks %s", kind)
+			}
 		}
 	})
 }

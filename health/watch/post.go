@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice/health"
 	"github.com/sluicehq/sluice/health/alert/channel"
+	"github.com/sluicehq/sluice/internal/mask"
 	"github.com/sluicehq/sluice/store"
 )
 
@@ -57,6 +59,44 @@ type posting struct {
 	effect   *health.Effect
 	incident *health.Incident
 	by       actor
+	masker   *mask.Masker // of the incident's connections, once it was needed
+}
+
+// maxGuarded is how many of an incident's connections give their secrets to guard.
+const maxGuarded = 200
+
+// guard takes the secrets of the incident's connections out of texts that leave the
+// house: the last guard, as errors and logs are masked where they are kept. Of an
+// incident with very many connections it knows the one that fails the longest, whose
+// log is quoted, and those that failed last, whose error is.
+func (p *posting) guard(ctx context.Context, texts ...*string) {
+	if p.masker == nil {
+		p.masker = mask.New(p.secrets(ctx)...)
+	}
+	for _, text := range texts {
+		*text = p.masker.Text(*text)
+	}
+}
+
+func (p *posting) secrets(ctx context.Context) (all []string) {
+	members := slices.Clone(p.incident.Members)
+	slices.SortStableFunc(members, func(a, b health.Member) int { return b.LastFailed.Compare(a.LastFailed) })
+	known := map[[2]string]bool{}
+	add := func(c *health.Connection) {
+		if ends := [2]string{c.Source, c.Destination}; !known[ends] && len(known) < maxGuarded {
+			known[ends] = true
+			all = append(all, p.Secrets(ctx, c.Source, c.Destination).Secrets()...)
+		}
+	}
+	if worst := p.worst(); worst != nil {
+		add(worst)
+	}
+	for i := range members {
+		if c, ok := p.tracker.Connection(members[i].Connection); ok {
+			add(&c)
+		}
+	}
+	return all
 }
 
 // tickets posts what the effect means for the incident's tickets, and keeps how
@@ -70,6 +110,7 @@ func (p *posting) tickets(ctx context.Context) error {
 		return err
 	}
 	note := Note{Since: p.effect.At.Add(-clockSkew), Body: p.note()}
+	p.guard(ctx, &note.Body)
 	for i := range have {
 		t := &have[i]
 		if t.TrackerID == store.InternalTracker {
@@ -177,6 +218,7 @@ func (p *posting) messages(ctx context.Context) error {
 		}
 	}
 	m := p.message(state)
+	p.guard(ctx, &m.Title, &m.Body)
 	for i := range channels {
 		c := &channels[i]
 		if !c.Enabled || heard != nil && !heard[c.ID] || heard == nil && !p.fits(&c.Match, p.incident) {

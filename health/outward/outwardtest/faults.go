@@ -59,6 +59,7 @@ type Server struct {
 	rng   *rand.Rand
 	rate  float64
 	seen  int
+	hangs int
 	limit func(w http.ResponseWriter)
 }
 
@@ -101,6 +102,19 @@ func (s *Server) Seen() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.seen
+}
+
+// Hanging returns how many requests were done and wait for an answer in vain.
+func (s *Server) Hanging() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hangs
+}
+
+func (s *Server) hang(by int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.hangs += by
 }
 
 func (s *Server) fault(r *http.Request) Fault {
@@ -146,7 +160,9 @@ func (s *Server) serve(h http.Handler, w http.ResponseWriter, r *http.Request) {
 	case AcceptedError:
 		w.WriteHeader(http.StatusBadGateway)
 	case AcceptedHang:
+		s.hang(1)
 		<-r.Context().Done()
+		s.hang(-1)
 	case AcceptedHalf, AnsweredTwice:
 		s.raw(w, answer, f)
 	}
