@@ -1,12 +1,16 @@
 import { Combobox, useCombobox } from '@mantine/core';
-import { useRef, useState, type KeyboardEvent } from 'react';
+import { useLayoutEffect, useRef, useState, type KeyboardEvent } from 'react';
 import classes from './FilterChoice.module.css';
+import { count } from './format';
 import { IconCheck, IconChevronDown, IconClose } from './icons';
 
 export interface Option {
   value: string;
   label: string;
 }
+
+/** No more options than these are drawn at once; typing finds the others. */
+const most = 100;
 
 interface Props {
   label: string;
@@ -20,8 +24,8 @@ interface Props {
 /**
  * Some of several values, or one, as a button that says which. Its list is made when it is
  * opened: a page has many filters, and most stay closed. Keyboard: Enter, Space or
- * Arrow Down opens; in the list one types to search, arrows move, Enter chooses and
- * Escape goes back to the button.
+ * Arrow Down opens; in the list one types to search, which marks the first that is
+ * found, arrows move, Enter chooses, and Escape goes back to the button.
  */
 export function FilterChoice(props: Props) {
   const { label, options, value, onChange } = props;
@@ -83,13 +87,21 @@ export function FilterChoice(props: Props) {
 function Menu({ label, options, value, onChange, single, onClose }: Props & { onClose: (by: string) => void }) {
   const store = useCombobox({ opened: true, onDropdownClose: onClose });
   const [search, setSearch] = useState('');
-  const found = options.filter((o) => o.label.toLowerCase().includes(search.trim().toLowerCase()));
+  // The option that typing marked, until arrows move on from it.
+  const [first, setFirst] = useState<string | null>(null);
+  const text = search.trim().toLowerCase();
+  const found = options.filter((o) => o.label.toLowerCase().includes(text));
   const chosen = new Set(value);
   const submit = (v: string) => {
     const others = single ? [] : value;
     onChange(chosen.has(v) ? others.filter((other) => other !== v) : [...others, v]);
     if (single) onClose('keyboard');
   };
+  const { selectFirstOption, resetSelectedOption } = store;
+  useLayoutEffect(() => {
+    resetSelectedOption();
+    setFirst(text === '' ? null : selectFirstOption());
+  }, [text, selectFirstOption, resetSelectedOption]);
   return (
     <Combobox store={store} onOptionSubmit={submit} size="xs" width="max-content" position="bottom-start">
       <Combobox.DropdownTarget>
@@ -103,23 +115,24 @@ function Menu({ label, options, value, onChange, single, onClose }: Props & { on
           // The list was asked for: who opens it types or moves in it next.
           autoFocus
           value={search}
-          onChange={(e) => {
-            setSearch(e.currentTarget.value);
-            store.updateSelectedOptionIndex();
-          }}
+          onChange={(e) => setSearch(e.currentTarget.value)}
+          {...(first ? { 'aria-activedescendant': first } : {})}
           onKeyDown={(e) => {
             if (e.key === 'Tab') onClose('keyboard');
+            else if (e.key.startsWith('Arrow')) setFirst(null);
           }}
         />
-        <Combobox.Options aria-label={label} className={classes.options}>
-          {found.length === 0 && <Combobox.Empty>Nothing is called that</Combobox.Empty>}
-          {found.map((o) => (
+        <Combobox.Options aria-label={label} aria-multiselectable={!single} className={classes.options}>
+          {found.slice(0, most).map((o) => (
             <Combobox.Option key={o.value} value={o.value} aria-selected={chosen.has(o.value)} className={classes.option}>
               <span className={classes.mark}>{chosen.has(o.value) && <IconCheck size={13} aria-hidden />}</span>
-              {o.label}
+              <span className="cut">{o.label}</span>
             </Combobox.Option>
           ))}
         </Combobox.Options>
+        <Combobox.Footer className={classes.rest} role="status">
+          {found.length === 0 ? 'Nothing is called that' : found.length > most ? `${count(found.length - most)} more: type to find them` : null}
+        </Combobox.Footer>
       </Combobox.Dropdown>
     </Combobox>
   );

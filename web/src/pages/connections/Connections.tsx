@@ -9,11 +9,11 @@ import { Filters } from '../../ui/Filters';
 import { PageFrame } from '../../ui/PageFrame';
 import { EmptyState, Load } from '../../ui/States';
 import { HealthBadge } from '../../ui/StatusDot';
-import { copyText } from '../../ui/copy';
 import { count, plural } from '../../ui/format';
-import { IconConnections, IconCopy, IconPlus } from '../../ui/icons';
+import { IconConnections, IconPlus } from '../../ui/icons';
 import { statusWord } from '../../ui/status';
 import { listOf, useUrl } from '../../ui/useUrl';
+import { Views } from '../../ui/Views';
 import { Bulk } from './Bulk';
 import { Card, columnsWith } from './cells';
 import classes from './Connections.module.css';
@@ -33,9 +33,7 @@ export function Page() {
       summary={rows && rows.length > 0 && plural(rows.length, 'connection')}
       actions={
         <>
-          <Button variant="subtle" color="gray" leftSection={<IconCopy size={14} />} onClick={() => copyText(location.href, 'A link to this view')}>
-            Copy link
-          </Button>
+          <Views page="/connections" />
           {may(me, 'edit') && (
             <Button component={Link} to="/setup" leftSection={<IconPlus size={14} />}>
               New connection
@@ -123,13 +121,13 @@ function List({ rows }: { rows: readonly FleetRow[] }) {
     <>
       <Tally rows={rows} />
       <div className={classes.filters}>
-      <Filters search={{ label: 'Search names, sources, labels, error codes' }} filters={filters}>
-        {visible.length < rows.length && (
-          <span className={classes.found} role="status">
-            {count(visible.length)} of {count(rows.length)}
-          </span>
-        )}
-      </Filters>
+        <Filters search={{ label: 'Search names, sources, labels, error codes' }} filters={filters}>
+          {visible.length < rows.length && (
+            <span className={classes.found} role="status">
+              {count(visible.length)} of {count(rows.length)}
+            </span>
+          )}
+        </Filters>
       </div>
       <Bulk items={items} mayEdit={may(me, 'edit') || Object.values(me.grants ?? {}).includes('admin')} onClear={() => select(new Set())} />
       <DataTable

@@ -30,7 +30,7 @@ export function columnsWith(days: Days): Column<FleetRow>[] {
 
 function StatusCell({ row }: { row: FleetRow }) {
   const status = rowStatus(row);
-  if (row.sync?.state === 'running' || row.sync?.state === 'retrying') return <Running row={row} status={status} />;
+  if (row.sync?.state === 'running') return <Running row={row} status={status} />;
   return <HealthBadge status={status} />;
 }
 

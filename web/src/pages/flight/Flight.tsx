@@ -9,6 +9,7 @@ import { IconConnections, IconPlus, IconWall } from '../../ui/icons';
 import { PageFrame, Section } from '../../ui/PageFrame';
 import { EmptyState, Load } from '../../ui/States';
 import { useUrl } from '../../ui/useUrl';
+import { Views } from '../../ui/Views';
 import { choices, filtered, statusChoices } from '../connections/rows';
 import { Causes, Late, Waits } from './Attention';
 import { causes, late, running, tally, waits } from './board';
@@ -18,7 +19,6 @@ import classes from './Flight.module.css';
 import { Regions } from './Regions';
 import { RunningBoard } from './Running';
 import { Totals } from './Totals';
-import { Views } from './Views';
 import { WallDisplay } from './WallDisplay';
 
 /** Flight control: what happens now, what is wrong, and what to do. */
@@ -33,7 +33,7 @@ export function Page() {
       summary={fleet.data && fleet.data.items.length > 0 && <Summary rows={fleet.data.items} />}
       actions={
         <>
-          <Views />
+          <Views page="/" />
           <Button variant="default" leftSection={<IconWall size={14} />} onClick={() => set({ display: 'wall' }, { push: true })}>
             Wall display
           </Button>

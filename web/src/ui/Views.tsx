@@ -1,20 +1,23 @@
 import { ActionIcon, Button, Menu, TextInput } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
-import { IconChevronDown, IconTrash } from '../../ui/icons';
-import { useUrl } from '../../ui/useUrl';
-import classes from './Flight.module.css';
-import { useViews } from './savedViews';
+import { copyText } from './copy';
+import { IconChevronDown, IconCopy, IconTrash } from './icons';
+import { useViews, viewSearch, type Page } from './savedViews';
+import { useUrl } from './useUrl';
+import classes from './Views.module.css';
 
-/** Saved views: filters and grouping under a name. A view is an address; that is how one shares it. */
-export function Views() {
+/** Saved views of a page: its filters, grouping and order under a name. A view is an address; that is how one shares it. */
+export function Views({ page }: { page: Page }) {
   const { views, save, remove } = useViews();
   const [url] = useUrl();
   const navigate = useNavigate();
   const [naming, setNaming] = useState(false);
   const [name, setName] = useState('');
-  const now = new URLSearchParams(Object.entries(url).filter((e): e is [string, string] => e[0] !== 'display' && !!e[1])).toString();
-  const current = views.find((v) => v.search === now);
+  const mine = views.filter((v) => v.page === page);
+  const now = viewSearch(url);
+  const current = mine.find((v) => v.search === now);
+  const show = (search: string) => void navigate({ to: page, search: Object.fromEntries(new URLSearchParams(search)) });
   if (naming)
     return (
       <form
@@ -22,7 +25,7 @@ export function Views() {
         onSubmit={(e) => {
           e.preventDefault();
           if (name.trim() === '') return;
-          save({ name: name.trim(), search: now });
+          save({ page, name: name.trim(), search: now });
           setNaming(false);
           setName('');
         }}
@@ -37,16 +40,16 @@ export function Views() {
   return (
     <Menu position="bottom-end" withinPortal returnFocus={false}>
       <Menu.Target>
-        <Button variant="default" rightSection={<IconChevronDown size={13} />}>
+        <Button variant="default" rightSection={<IconChevronDown size={13} />} classNames={{ label: classes.label }}>
           {current ? current.name : 'Views'}
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Item onClick={() => void navigate({ to: '/', search: {} })}>Everything</Menu.Item>
-        {views.map((v) => (
+        <Menu.Item onClick={() => show('')}>Everything</Menu.Item>
+        {mine.map((v) => (
           <div key={v.name} className={classes.view}>
-            <Menu.Item onClick={() => void navigate({ to: '/', search: Object.fromEntries(new URLSearchParams(v.search)) })}>{v.name}</Menu.Item>
-            <ActionIcon variant="subtle" color="gray" aria-label={`Delete the view ${v.name}`} onClick={() => remove(v.name)}>
+            <Menu.Item onClick={() => show(v.search)}>{v.name}</Menu.Item>
+            <ActionIcon variant="subtle" color="gray" aria-label={`Delete the view ${v.name}`} onClick={() => remove(v)}>
               <IconTrash size={14} />
             </ActionIcon>
           </div>
@@ -54,6 +57,9 @@ export function Views() {
         <Menu.Divider />
         <Menu.Item disabled={now === ''} onClick={() => setNaming(true)}>
           Save these filters as a view
+        </Menu.Item>
+        <Menu.Item leftSection={<IconCopy size={14} />} onClick={() => copyText(location.href, 'A link to this view')}>
+          Copy a link to this view
         </Menu.Item>
       </Menu.Dropdown>
     </Menu>
