@@ -164,7 +164,10 @@ test('drift waits for a decision, which is made here', async () => {
   assert.equal((await sync(c.people)).last_sync.outcome, 'failed');
   const page = await open(c.people, 'schema');
   await page.getByText('Waits for a decision').first().waitFor();
-  await page.getByText('schema_change_blocked').first().waitFor();
+  // What would come in, against what is there; what stays as it is, is only counted.
+  const added = page.getByRole('region', { name: 'Columns before and after' }).getByRole('row').filter({ hasText: 'note' });
+  await added.waitFor();
+  assert.deepEqual((await added.getByRole('cell').allInnerTexts()).slice(0, 3), ['–', 'string', 'new']);
   await check(page, 'connection-drift');
   await page.getByRole('button', { name: 'Approve', exact: true }).click();
   await page.getByText(/comes in with the next sync\./).waitFor();
@@ -252,6 +255,32 @@ test('a re-sync and a deletion are shown as plans and want the name typed', asyn
   await dialog.getByRole('button', { name: 'Delete the connection' }).click();
   await page.waitForURL((u) => u.pathname === '/connections');
   await assert.rejects(platform.api('GET', `/api/v1/connections/${c.people.id}`), /404/);
+  assert.deepEqual(page.faults(), []);
+  await page.done();
+});
+
+test('a connection is deleted with its tables by a plan that names them', async () => {
+  const doomed = await platform.api('POST', '/api/v1/connections', { name: 'doomed', source: 'people file', destination: 'warehouse', schema: 'doomed', schedule: { manual: true } });
+  assert.equal((await sync(doomed)).last_sync.outcome, 'succeeded');
+  const page = await open(doomed, 'settings');
+  const act = page.getByRole('button', { name: 'Delete it and its tables' });
+  const dialog = page.getByRole('dialog');
+  await page.getByRole('button', { name: 'Plan to delete…' }).click();
+  await dialog.getByRole('rowheader', { name: 'people' }).waitFor();
+  await dialog.getByText('1 table', { exact: true }).waitFor();
+  await check(page, 'connection-delete');
+  await dialog.getByRole('textbox').fill('Doomed');
+  assert.ok(await act.isDisabled(), 'another name is not its name');
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await dialog.waitFor({ state: 'detached' });
+  await platform.api('GET', `/api/v1/connections/${doomed.id}`);
+  await page.getByRole('button', { name: 'Plan to delete…' }).click();
+  await dialog.getByRole('textbox').fill('doomed');
+  await act.click();
+  await page.waitForURL((u) => u.pathname === '/connections');
+  await page.getByText(/The tables are being dropped/).waitFor();
+  await until('it is gone, and its tables with it', () => platform.api('GET', `/api/v1/connections/${doomed.id}`).then(() => false, (e) => /404/.test(e.message)));
+  await page.getByRole('grid', { name: 'Connections' }).getByText('doomed').waitFor({ state: 'detached' });
   assert.deepEqual(page.faults(), []);
   await page.done();
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { check, checkEverywhere, closeBrowser, ended, seed, signIn, startPlatform, startShop, until } from './kit.mjs';
+import { check, checkEverywhere, closeBrowser, ended, seed, signIn, startPlatform, startShop, until, widths } from './kit.mjs';
 
 let platform, shop, connections;
 before(async () => {
@@ -59,6 +59,91 @@ test('search, filters and sort are in the address, and a link brings them back',
   await until('all rows again', async () => (await names(again)).length === 7);
   assert.deepEqual([...page.faults(), ...again.faults()], []);
   await again.done();
+  await page.done();
+});
+
+test('filters are chosen by keys alone, and say what is chosen', async () => {
+  for (const size of [widths.desk, widths.phone]) {
+    const page = await signIn(platform, { at: '/connections', size });
+    const status = page.getByRole('button', { name: /^Status/ });
+    await status.focus();
+    assert.equal(await status.getAttribute('aria-expanded'), 'false');
+    await page.keyboard.press('Enter');
+    const list = page.getByRole('listbox', { name: 'Status' });
+    await list.waitFor();
+    assert.equal(await status.getAttribute('aria-expanded'), 'true');
+    assert.equal(await list.getAttribute('aria-multiselectable'), 'true');
+    const search = page.getByLabel('Search status');
+    await until('who opens it types in it', () => search.evaluate((e) => e === document.activeElement));
+    await page.keyboard.type('paus');
+    const marked = await search.getAttribute('aria-activedescendant');
+    assert.equal(await page.locator(`[id="${marked}"]`).innerText(), 'Paused');
+    await check(page, `filter-open-${size.width}`);
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/status=paused/);
+    assert.equal(await list.getByRole('option', { name: 'Paused' }).getAttribute('aria-selected'), 'true');
+    for (let i = 0; i < 4; i++) await page.keyboard.press('Backspace');
+    await page.keyboard.press('ArrowDown');
+    await page.keyboard.press('Enter');
+    await page.waitForURL(/status=paused%2C\w+/);
+    await page.keyboard.type('no status is called so');
+    await page.getByText('Nothing is called that').waitFor();
+    await page.keyboard.press('Escape');
+    await list.waitFor({ state: 'detached' });
+    assert.ok(await status.evaluate((e) => e === document.activeElement), 'the button has the keys again');
+    assert.match(await status.innerText(), /^Status: Paused, \w+/);
+    // Tab leaves an open list for what comes after its button.
+    await page.keyboard.press('ArrowDown');
+    await list.waitFor();
+    await page.keyboard.press('Tab');
+    await list.waitFor({ state: 'detached' });
+    assert.ok(await page.getByRole('button', { name: 'Clear status' }).evaluate((e) => e === document.activeElement));
+    await page.keyboard.press('Enter');
+    await page.waitForURL((u) => !u.search.includes('status'));
+    // A pointer: opening, and closing by the same button or by a press elsewhere.
+    await status.click();
+    await list.waitFor();
+    await status.click();
+    await list.waitFor({ state: 'detached' });
+    await status.click();
+    await list.waitFor();
+    await page.getByRole('heading', { level: 1 }).click();
+    await list.waitFor({ state: 'detached' });
+    assert.deepEqual(page.faults(), []);
+    await page.done();
+  }
+});
+
+test('a view of the list is saved beside those of flight control', async () => {
+  const page = await signIn(platform, { at: '/connections?team=sales&sort=name' });
+  const views = page.getByRole('button', { name: 'Views' });
+  await views.click();
+  await page.getByRole('menuitem', { name: 'Save these filters as a view' }).click();
+  await page.getByLabel('Name of the view').fill('Sales by name');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.getByRole('button', { name: 'Sales by name' }).waitFor();
+  await page.goto('/');
+  await views.click();
+  await page.getByRole('menuitem', { name: 'Everything' }).waitFor();
+  assert.equal(await page.getByRole('menuitem', { name: 'Sales by name' }).count(), 0);
+  await page.goto('/connections');
+  await views.click();
+  await check(page, 'connections-views');
+  await page.getByRole('menuitem', { name: 'Sales by name' }).click();
+  await page.waitForURL((u) => u.pathname === '/connections' && u.search === '?team=sales&sort=name');
+  await page.getByRole('button', { name: 'Sales by name' }).click();
+  await page.getByRole('button', { name: 'Delete the view Sales by name' }).click();
+  await page.getByRole('menuitem', { name: 'Sales by name' }).waitFor({ state: 'detached' });
+  assert.deepEqual(page.faults(), []);
+  await page.done();
+});
+
+test('a sync that waits for its next attempt has no progress', async () => {
+  const c = connections[3];
+  await until('it waits for its next attempt', async () => (await platform.api('GET', `/api/v1/syncs?connection_id=${c.id}`)).items.some((s) => s.state === 'retrying'));
+  const page = await signIn(platform, { at: '/connections' });
+  await rowOf(page, c.name).getByText('next attempt').waitFor();
+  assert.equal(await rowOf(page, c.name).getByRole('progressbar').count(), 0);
   await page.done();
 });
 

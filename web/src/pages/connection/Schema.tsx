@@ -18,7 +18,7 @@ import { DriftDetails } from './DriftDetails';
 import { ShapeDiff } from './ShapeDiff';
 import classes from './Schema.module.css';
 import { useConnection } from './context';
-import { driftQuery, schemaQuery } from './queries';
+import { driftQuery, schemaHistoryQuery, schemaQuery } from './queries';
 import { driftEntry, driftWords } from './timeline';
 
 type Drift = Schemas['Drift'];
@@ -180,12 +180,9 @@ function Shapes() {
 /** The versions of a stream's shape, each against the one before. */
 function Versions({ stream, current }: { stream: Schemas['StreamName']; current: Schemas['SchemaVersion'] }) {
   const c = useConnection();
-  const query = useQuery({
-    queryKey: ['connections', 'one', c.id, 'schema', 'history', stream],
-    queryFn: ({ signal }) => body(api.GET('/api/v1/connections/{connection}/schema/history', { params: { path: { connection: c.id }, query: { limit: 50, stream: stream.name, ...(stream.namespace ? { namespace: stream.namespace } : {}) } }, signal })),
-  });
+  const query = useQuery(schemaHistoryQuery(c.id, stream));
   const [at, setAt] = useState(current.version);
-  const versions = query.data?.items ?? [current];
+  const versions = query.data ?? [current];
   const now = versions.find((v) => v.version === at) ?? current;
   const before = versions.find((v) => v.version === now.version - 1);
   return (

@@ -47,6 +47,13 @@ export const streamsQuery = (connection: string) =>
 export const schemaQuery = (connection: string) =>
   queryOptions({ queryKey: keys.one('connections', connection, 'schema'), queryFn: async ({ signal }) => (await body(api.GET('/api/v1/connections/{connection}/schema', { params: { path: { connection } }, signal }))).items });
 
+/** The versions of a stream's shape, the latest first. */
+export const schemaHistoryQuery = (connection: string, stream: Schemas['StreamName']) =>
+  queryOptions({
+    queryKey: keys.one('connections', connection, 'schema', 'history', stream),
+    queryFn: async ({ signal }) => (await body(api.GET('/api/v1/connections/{connection}/schema/history', { params: { path: { connection }, query: { limit: 50, stream: stream.name, ...(stream.namespace ? { namespace: stream.namespace } : {}) } }, signal }))).items,
+  });
+
 type DriftQuery = NonNullable<paths['/api/v1/drift']['get']['parameters']['query']>;
 
 export const driftQuery = (connection: string, more: Pick<DriftQuery, 'state' | 'limit'> = {}) =>
