@@ -83,7 +83,7 @@ type ChannelID struct {
 
 type createLink struct {
 	IdempotencyKey
-	Body control.LinkSpec `example:"{\"name\":\"ops\",\"kind\":\"webhook\",\"config\":{\"url\":\"https://hooks.example/sluice\",\"secret\":\"${env:HOOK_SECRET}\"}}"`
+	Body control.LinkSpec `example:"{\"name\":\"ops\",\"kind\":\"webhook\",\"config\":{\"url\":\"https://hooks.example/sluice\",\"secret\":\"${env:SLUICE_SECRET_HOOK}\"}}"`
 }
 
 func trackerRoutes(s *server, api huma.API) {

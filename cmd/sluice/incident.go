@@ -1,14 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/sluicehq/sluice"
 )
 
 // remoteIncident is an incident as a server answers it.
@@ -39,7 +44,7 @@ func (a *app) incidentCommand() *cobra.Command {
 	var r remote
 	cmd := &cobra.Command{Use: "incident", Short: "See and steer the incidents of a server", Args: known, RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() }}
 	r.flags(a, cmd)
-	cmd.AddCommand(a.incidentList(&r), a.incidentGet(&r), a.incidentAck(&r), a.incidentAssign(&r), a.incidentComment(&r), a.incidentResolve(&r), a.incidentMerge(&r))
+	cmd.AddCommand(a.incidentList(&r), a.incidentGet(&r), a.incidentAck(&r), a.incidentAssign(&r), a.incidentComment(&r), a.incidentResolve(&r), a.incidentMerge(&r), a.incidentSplit(&r))
 	return cmd
 }
 
@@ -51,10 +56,25 @@ func incidentArgs(further ...string) cobra.PositionalArgs {
 			for _, f := range further {
 				want += " " + f
 			}
-			return usageError{fmt.Errorf("the number or id of an incident is needed: `%s %s`", cmd.CommandPath(), want)}
+			return usageError{fmt.Errorf("what is needed is the number or id of an incident%s, and nothing else: `%s %s`", also(further), cmd.CommandPath(), want)}
 		}
 		return nil
 	}
+}
+
+func also(further []string) string {
+	if len(further) == 0 {
+		return ""
+	}
+	return " and " + strings.Join(further, " and ")
+}
+
+// namedIncident says which incident is not there.
+func namedIncident(incident string, err error) error {
+	if e := (*sluice.Error)(nil); errors.As(err, &e) && e.Code == "not_found" {
+		return sluice.Errorf(e.Class, e.Code, "", "`sluice incident list --state all` lists all there are", "there is no incident %s", visible(incident))
+	}
+	return err
 }
 
 func (a *app) incidentList(r *remote) *cobra.Command {
@@ -113,7 +133,7 @@ func (a *app) incidentGet(r *remote) *cobra.Command {
 		path := "incidents/" + url.PathEscape(args[0])
 		var whole json.RawMessage
 		if err := c.do(cmd.Context(), http.MethodGet, path, nil, nil, &whole); err != nil {
-			return err
+			return namedIncident(args[0], err)
 		}
 		if asJSON {
 			return a.writeJSON(whole)
@@ -208,7 +228,7 @@ func (a *app) decide(cmd *cobra.Command, r *remote, method, incident, what strin
 	}
 	var whole json.RawMessage
 	if err := c.do(cmd.Context(), method, path, nil, body, &whole); err != nil {
-		return err
+		return namedIncident(incident, err)
 	}
 	if asJSON {
 		return a.writeJSON(whole)
@@ -233,7 +253,7 @@ func (a *app) incidentAck(r *remote) *cobra.Command {
 func (a *app) incidentAssign(r *remote) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{Use: "assign INCIDENT PERSON", Short: "Say who is to see to an incident", Args: incidentArgs("PERSON"), RunE: func(cmd *cobra.Command, args []string) error {
-		return a.decide(cmd, r, http.MethodPatch, args[0], "", map[string]string{"assignee": args[1]}, asJSON, "is assigned to "+visible(args[1]))
+		return a.decide(cmd, r, http.MethodPatch, args[0], "", map[string]string{"assignee": args[1]}, asJSON, "is assigned to "+cmp.Or(visible(args[1]), "nobody"))
 	}}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	return cmd
@@ -263,6 +283,21 @@ func (a *app) incidentMerge(r *remote) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{Use: "merge INCIDENT INTO", Short: "Make an incident a part of another one, for good", Args: incidentArgs("INTO"), RunE: func(cmd *cobra.Command, args []string) error {
 		return a.decide(cmd, r, http.MethodPost, args[0], "merge", map[string]string{"into": args[1]}, asJSON, "goes on for both")
+	}}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	return cmd
+}
+
+func (a *app) incidentSplit(r *remote) *cobra.Command {
+	var asJSON bool
+	args := func(cmd *cobra.Command, args []string) error {
+		if len(args) < 2 {
+			return usageError{fmt.Errorf("what is needed is the number or id of an incident, and the ids of connections that are in it: `%s INCIDENT CONNECTION…`", cmd.CommandPath())}
+		}
+		return nil
+	}
+	cmd := &cobra.Command{Use: "split INCIDENT CONNECTION…", Short: "Make an incident of its own of some of an incident's connections", Args: args, RunE: func(cmd *cobra.Command, args []string) error {
+		return a.decide(cmd, r, http.MethodPost, args[0], "split", map[string][]string{"connections": args[1:]}, asJSON, "is of these connections alone")
 	}}
 	cmd.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	return cmd

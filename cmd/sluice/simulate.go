@@ -35,7 +35,12 @@ duplicated, late; false alarms; how well failures were grouped. Nothing is store
 or sent. The exit code is 1 if something is not as it should be.`,
 		Example: "  sluice simulate fleet\n  sluice simulate fleet --days 30 --connections 500 --seed 7 --json",
 		Args:    noArgs,
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			for _, name := range []string{"days", "connections", "connectors"} {
+				if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "0" { // no default, here
+					return usageError{fmt.Errorf("--%s: 0 is out of range: leave it out, or choose a number of them", name)}
+				}
+			}
 			return a.simulateFleet(o, asJSON)
 		},
 	}

@@ -30,4 +30,10 @@ func TestSimulateFleet(t *testing.T) {
 	if code := run([]string{"simulate", "fleet", "--days", "3"}, a); code != exitUsage || !strings.Contains(errOut.String(), "choose 21 to 730") {
 		t.Errorf("%d: %s", code, errOut)
 	}
+	for _, flag := range []string{"--days", "--connections", "--connectors"} {
+		a, _, errOut = testApp()
+		if code := run([]string{"simulate", "fleet", flag, "0"}, a); code != exitUsage || !strings.Contains(errOut.String(), flag+": 0 is out of range") {
+			t.Errorf("%d: %s", code, errOut)
+		}
+	}
 }

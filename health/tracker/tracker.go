@@ -57,13 +57,14 @@ type Ticket struct {
 
 // Draft is a ticket to be made. It is plain data, kept as JSON in the outbox.
 type Draft struct {
-	Key    string   `json:"key,omitempty"` // of this delivery: the same each time it is tried; of letters, digits, - and _
-	Marker Marker   `json:"marker"`
-	Title  string   `json:"title"`
-	Body   string   `json:"body"` // in the Markdown of package outward
-	Labels []string `json:"labels,omitempty"`
-	Link   string   `json:"link,omitempty"` // to the incident
-	Fields Fields   `json:"fields,omitzero"`
+	Key    string    `json:"key,omitempty"` // of this delivery: the same each time it is tried; of letters, digits, - and _
+	Marker Marker    `json:"marker"`
+	At     time.Time `json:"at,omitzero"` // when it was decided to make it
+	Title  string    `json:"title"`
+	Body   string    `json:"body"` // in the Markdown of package outward
+	Labels []string  `json:"labels,omitempty"`
+	Link   string    `json:"link,omitempty"` // to the incident
+	Fields Fields    `json:"fields,omitzero"`
 }
 
 // Fields are what a webhook's receiver gets besides the text.

@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,7 +28,7 @@ type webhook struct{ hook *outward.Webhook }
 // message is what is posted. It is the same, byte for byte, each time it is tried.
 type message struct {
 	Type      string    `json:"type"`
-	Timestamp time.Time `json:"timestamp"` // when what it tells of began to be so; not when it is sent
+	Timestamp time.Time `json:"timestamp"` // when what it tells of was so; not when it is sent
 	Data      content   `json:"data"`
 }
 
@@ -61,7 +62,7 @@ func (w *webhook) Find(context.Context, Marker) (Ticket, bool, error) { return T
 
 func (w *webhook) Create(ctx context.Context, d Draft) (Ticket, error) {
 	t := Ticket{Open: true}
-	err := w.post(ctx, "ticket.create", d.Key, d.Marker.Since, content{Marker: d.Marker.ID, Title: d.Title, Body: d.Body, Labels: d.Labels, Link: d.Link, Fields: d.Fields}, &t)
+	err := w.post(ctx, "ticket.create", d.Key, cmp.Or(d.At, d.Marker.Since), content{Marker: d.Marker.ID, Title: d.Title, Body: d.Body, Labels: d.Labels, Link: d.Link, Fields: d.Fields}, &t)
 	if t.Open = true; t.ID == "" {
 		t.ID = d.Marker.ID
 	}

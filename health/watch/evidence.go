@@ -3,8 +3,10 @@ package watch
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,8 +18,9 @@ import (
 
 // Bounds of a ticket's text.
 const (
-	maxListed = 50 // connections
-	logTail   = 20 // lines
+	maxListed  = 50  // connections
+	logTail    = 20  // lines
+	maxLogLine = 600 // bytes
 )
 
 // clockSkew is how far the clock of a ticket system may be behind ours, for the
@@ -31,7 +34,7 @@ func (p *posting) draft(ctx context.Context) (*Draft, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &Draft{Title: fmt.Sprintf("[%s] %s", i.Severity, i.Title), Body: body, Link: p.incidentURL(i), Labels: []string{"sluice", string(i.Severity), i.Cause.Maker, i.Cause.Code}}
+	d := &Draft{Title: fmt.Sprintf("[%s] %s", i.Severity, i.Title), Body: body, Link: p.incidentURL(i), At: p.effect.At, Labels: []string{"sluice", string(i.Severity), i.Cause.Maker, i.Cause.Code}}
 	d.Marker.ID, d.Marker.Since = i.ID, i.Opened.Add(-clockSkew)
 	d.Fields.Severity, d.Fields.Team, d.Fields.Assignee = string(i.Severity), i.Team, i.Assignee
 	if !i.Due.IsZero() {
@@ -219,10 +222,34 @@ func (p *posting) log(ctx context.Context, b *strings.Builder, c *health.Connect
 		if l.Stream != "" {
 			text = l.Stream + ": " + text
 		}
+		text += attributes(l.Attrs)
+		p.guard(ctx, &text) // before it is cut: half a secret is not found
+		if len(text) > maxLogLine {
+			text = strings.ToValidUTF8(text[:maxLogLine], "") + "…"
+		}
 		fmt.Fprintf(b, "%s %s %s\n", l.At.UTC().Format("15:04:05"), strings.ToUpper(l.Level), strings.ReplaceAll(text, "```", "'''"))
 	}
 	b.WriteString("```\n")
 	return nil
+}
+
+// attributes writes those of a line of a log, with a space before each: what failed
+// is said there.
+func attributes(raw json.RawMessage) string {
+	var all map[string]json.RawMessage
+	if json.Unmarshal(raw, &all) != nil { // none, or nothing that can be shown
+		return ""
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		value := string(all[name])
+		var text string
+		if json.Unmarshal(all[name], &text) == nil {
+			value = strings.ReplaceAll(text, "\n", " ")
+		}
+		fmt.Fprintf(&b, " %s=%s", name, value)
+	}
+	return b.String()
 }
 
 // list writes connections, the longest failing first.

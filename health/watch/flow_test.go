@@ -474,7 +474,7 @@ func TestTheEvidence(t *testing.T) {
 		var d watch.Draft
 		w.check(json.Unmarshal(w.deliveries()[0].Payload, &d))
 		for _, want := range []string{"the token was refused (401)", "give a new token", "`shop_token` (auth)", "shop v1.4", "Last change of its connector:** from v1.3 to v1.4 at 2026-03-02 13:00 UTC", "First seen:** 2026-03-02 13:00 UTC", "Last seen:** 2026-03-03 01:00 UTC",
-			"Last success:** 2026-03-02 12:00 UTC", "Rows not delivered:** about 1500 (3 syncs, of 500 rows each as a rule)", "column added total_v2 of public.orders", "ERROR the stream failed",
+			"Last success:** 2026-03-02 12:00 UTC", "Rows not delivered:** about 1500 (3 syncs, of 500 rows each as a rule)", "column added total_v2 of public.orders", "ERROR the stream failed attempt=2 code=shop_token error=token *** was refused",
 			"Assigned to:** ann", "Reach:** the source shop 001", "https://sluice.example.com/runbooks/", "[orders 001](https://sluice.example.com/connections/" + c.ID + ")", "[Incident #1 in Sluice](https://sluice.example.com/incidents/1)"} {
 			if !strings.Contains(d.Body, want) {
 				t.Errorf("the ticket lacks %q:\n%s", want, d.Body)
@@ -484,6 +484,9 @@ func TestTheEvidence(t *testing.T) {
 			t.Errorf("the ticket holds a secret:\n%s", d.Body)
 		}
 		i := w.incidents()[0]
+		if !d.At.Equal(i.FiledAt) {
+			t.Errorf("it was filed at %s, and says %s", i.FiledAt, d.At)
+		}
 		if d.Marker.ID != i.ID || d.Link != "https://sluice.example.com/incidents/1" || d.Fields.Assignee != "ann" || d.Fields.Team != "sales" || !strings.HasPrefix(d.Title, "[sev4] shop 001: shop_token") {
 			t.Errorf("%+v", d)
 		}
@@ -542,7 +545,8 @@ func (w *world) run(c *store.Connection, outcome store.Outcome, rows int64, f *s
 	w.check(err)
 	a, err := w.store.ClaimSync(ctx, store.Claim{SyncID: y.ID, Attempt: 1, WorkerID: "wrk_1", Lease: time.Minute})
 	w.check(err)
-	w.check(w.store.AppendLog(ctx, y.ID, []store.LogLine{{At: w.now(), Level: "error", Message: "the stream failed: token hunter22-secret was refused"}}))
+	w.check(w.store.AppendLog(ctx, y.ID, []store.LogLine{{At: w.now(), Level: "error", Message: "the stream failed",
+		Attrs: json.RawMessage(`{"error":"token hunter22-secret was refused","code":"shop_token","attempt":2}`)}}))
 	raw, err := json.Marshal(map[string]any{"attempt": 1, "outcome": outcome, "state": "ended", "rows": rows, "error": f})
 	w.check(err)
 	w.check(w.store.FinishAttempt(ctx, a, store.End{Outcome: outcome, SyncOutcome: outcome, State: store.Ended, Error: f,
