@@ -49,7 +49,7 @@ export function FilterChoice(props: Props) {
         ref={button}
         type="button"
         className={classes.button}
-        aria-haspopup="listbox"
+        aria-haspopup="dialog"
         aria-expanded={open}
         title={words || undefined}
         onPointerDown={() => (wasOpen.current = open)}
@@ -108,31 +108,33 @@ function Menu({ label, options, value, onChange, single, onClose }: Props & { on
         <span className={classes.anchor} />
       </Combobox.DropdownTarget>
       <Combobox.Dropdown>
-        <Combobox.Search
-          aria-label={`Search ${label.toLowerCase()}`}
-          placeholder="Search"
-          data-autofocus
-          // The list was asked for: who opens it types or moves in it next.
-          autoFocus
-          value={search}
-          onChange={(e) => setSearch(e.currentTarget.value)}
-          {...(first ? { 'aria-activedescendant': first } : {})}
-          onKeyDown={(e) => {
-            if (e.key === 'Tab') onClose('keyboard');
-            else if (e.key.startsWith('Arrow')) setFirst(null);
-          }}
-        />
-        <Combobox.Options aria-label={label} aria-multiselectable={!single} className={classes.options}>
-          {found.slice(0, most).map((o) => (
-            <Combobox.Option key={o.value} value={o.value} aria-selected={chosen.has(o.value)} className={classes.option}>
-              <span className={classes.mark}>{chosen.has(o.value) && <IconCheck size={13} aria-hidden />}</span>
-              <span className="cut">{o.label}</span>
-            </Combobox.Option>
-          ))}
-        </Combobox.Options>
-        <Combobox.Footer className={classes.rest} role="status">
-          {found.length === 0 ? 'Nothing is called that' : found.length > most ? `${count(found.length - most)} more: type to find them` : null}
-        </Combobox.Footer>
+        <div role="dialog" aria-label={label}>
+          <Combobox.Search
+            aria-label={`Search ${label.toLowerCase()}`}
+            placeholder="Search"
+            data-autofocus
+            // The list was asked for: who opens it types or moves in it next.
+            autoFocus
+            value={search}
+            onChange={(e) => setSearch(e.currentTarget.value)}
+            {...(first ? { 'aria-activedescendant': first } : {})}
+            onKeyDown={(e) => {
+              if (e.key === 'Tab') onClose('keyboard');
+              else if (e.key.startsWith('Arrow')) setFirst(null);
+            }}
+          />
+          <Combobox.Options aria-label={label} aria-multiselectable={!single} className={classes.options}>
+            {found.slice(0, most).map((o) => (
+              <Combobox.Option key={o.value} value={o.value} aria-selected={chosen.has(o.value)} className={classes.option}>
+                <span className={classes.mark}>{chosen.has(o.value) && <IconCheck size={13} aria-hidden />}</span>
+                <span className="cut">{o.label}</span>
+              </Combobox.Option>
+            ))}
+          </Combobox.Options>
+          <Combobox.Footer className={classes.rest} role="status">
+            {found.length === 0 ? 'Nothing is called that' : found.length > most ? `${count(found.length - most)} more: type to find them` : null}
+          </Combobox.Footer>
+        </div>
       </Combobox.Dropdown>
     </Combobox>
   );

@@ -1,8 +1,8 @@
-import { ActionIcon, Button, Menu, TextInput } from '@mantine/core';
+import { Button, Menu, TextInput } from '@mantine/core';
 import { useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { copyText } from './copy';
-import { IconChevronDown, IconCopy, IconTrash } from './icons';
+import { IconCheck, IconChevronDown, IconCopy, IconPlus, IconTrash } from './icons';
 import { useViews, viewSearch, type Page } from './savedViews';
 import { useUrl } from './useUrl';
 import classes from './Views.module.css';
@@ -38,7 +38,7 @@ export function Views({ page }: { page: Page }) {
       </form>
     );
   return (
-    <Menu position="bottom-end" withinPortal returnFocus={false}>
+    <Menu position="bottom-end" portalProps={{ target: '#main' }} returnFocus={false}>
       <Menu.Target>
         <Button variant="default" rightSection={<IconChevronDown size={13} />} classNames={{ label: classes.label }}>
           {current ? current.name : 'Views'}
@@ -47,17 +47,20 @@ export function Views({ page }: { page: Page }) {
       <Menu.Dropdown>
         <Menu.Item onClick={() => show('')}>Everything</Menu.Item>
         {mine.map((v) => (
-          <div key={v.name} className={classes.view}>
-            <Menu.Item onClick={() => show(v.search)}>{v.name}</Menu.Item>
-            <ActionIcon variant="subtle" color="gray" aria-label={`Delete the view ${v.name}`} onClick={() => remove(v)}>
-              <IconTrash size={14} />
-            </ActionIcon>
-          </div>
+          <Menu.Item key={v.name} onClick={() => show(v.search)} rightSection={v === current ? <IconCheck size={14} aria-hidden /> : undefined}>
+            {v.name}
+          </Menu.Item>
         ))}
         <Menu.Divider />
-        <Menu.Item disabled={now === ''} onClick={() => setNaming(true)}>
-          Save these filters as a view
-        </Menu.Item>
+        {current ? (
+          <Menu.Item leftSection={<IconTrash size={14} />} onClick={() => remove(current)}>
+            Delete the view {current.name}
+          </Menu.Item>
+        ) : (
+          <Menu.Item leftSection={<IconPlus size={14} />} disabled={now === ''} onClick={() => setNaming(true)}>
+            Save these filters as a view
+          </Menu.Item>
+        )}
         <Menu.Item leftSection={<IconCopy size={14} />} onClick={() => copyText(location.href, 'A link to this view')}>
           Copy a link to this view
         </Menu.Item>

@@ -1,11 +1,26 @@
 import { notifications } from '@mantine/notifications';
 import { useMutation, useQueryClient } from '@tanstack/react-query';
-import { asApiError } from '../api/client';
+import { ApiError, asApiError } from '../api/client';
 import type { Resource } from '../api/keys';
 import { sentence } from './States';
 
 /** What an incident's changes make stale. */
 export const ofIncidents: readonly Resource[] = ['incidents', 'tickets', 'wall'];
+
+/** Where the body of a request has a field: routes[0].repeat. */
+const placeOf = (location: string): string => location.replace(/^body\.?/, '');
+
+/** What a refused change says of a field, to be shown at it; the place is as in the body: routes[0].repeat. */
+export function faultAt(error: unknown, place: string): string | undefined {
+  const field = error instanceof ApiError ? error.fields.find((f) => placeOf(f.location) === place) : undefined;
+  return field && sentence(field.message);
+}
+
+/** Why a change was refused and what to do: the fields that are wrong, or else the hint. */
+function whyNot(e: ApiError): string {
+  const why = e.fields.length > 0 ? e.fields.map((f) => sentence(`${placeOf(f.location)} ${f.message}`)) : e.hint ? [sentence(e.hint)] : [];
+  return [...why, `(${e.code})`].join(' ');
+}
 
 /**
  * A change over the API that is told of by a notification: by the words of `done`,
@@ -22,7 +37,7 @@ export function useChange<T = void>(stale: readonly Resource[], change: (input: 
     },
     onError: (cause) => {
       const e = asApiError(cause);
-      notifications.show({ color: 'red', title: sentence(e.message), message: `${e.hint ? `${sentence(e.hint)} ` : ''}(${e.code})`, autoClose: 10_000 });
+      notifications.show({ color: 'red', title: sentence(e.message), message: whyNot(e), autoClose: 10_000 });
     },
   });
 }

@@ -7,7 +7,7 @@ import { policyQuery } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
 import { Section } from '../../ui/PageFrame';
 import { Load } from '../../ui/States';
-import { useChange } from '../../ui/useChange';
+import { faultAt, useChange } from '../../ui/useChange';
 import { ThresholdFields } from './ThresholdFields';
 import { lineFault, linesOf, withLines } from './thresholds';
 
@@ -63,23 +63,23 @@ function Form({ was, etag }: { was: Spec; etag: string }) {
       <fieldset disabled={!may} style={{ border: 0, margin: 0, padding: 0, minWidth: 0 }}>
         <Section title="Down" summary="Then its incident gets a ticket">
           <div className="row wrap" style={{ alignItems: 'flex-start' }}>
-            <TextInput w={220} label="After it has failed for" placeholder="48h" value={spec.down?.after ?? ''} onChange={(e) => down({ after: e.currentTarget.value })} />
+            <TextInput w={220} label="After it has failed for" placeholder="48h" error={faultAt(save.error, 'down.after')} value={spec.down?.after ?? ''} onChange={(e) => down({ after: e.currentTarget.value })} />
             <NumberInput w={220} label="Or so often in a row" placeholder="no limit" min={1} value={spec.down?.failures ?? ''} onChange={(v) => down({ ...(typeof v === 'number' ? { failures: v } : { failures: undefined }) })} />
           </div>
-          <ThresholdFields lines={lines} onChange={setLines} />
+          <ThresholdFields lines={lines} onChange={setLines} error={save.error} />
         </Section>
         <Section title="Times">
           <div className="row wrap" style={{ alignItems: 'flex-start' }}>
             {lengths.map(([key, label, otherwise, hint]) => (
-              <TextInput key={key} w={260} label={label} description={hint || undefined} inputWrapperOrder={['label', 'input', 'description']} placeholder={otherwise} value={spec[key] ?? ''} onChange={(e) => set({ [key]: e.currentTarget.value })} />
+              <TextInput key={key} w={260} label={label} description={hint || undefined} inputWrapperOrder={['label', 'input', 'description']} placeholder={otherwise} error={faultAt(save.error, key)} value={spec[key] ?? ''} onChange={(e) => set({ [key]: e.currentTarget.value })} />
             ))}
-            <TagsInput w={528} label="Remind before the due date" placeholder={spec.remind?.length ? undefined : '7d, 3d, 1d'} value={spec.remind ?? []} onChange={(v) => set({ remind: v.length > 0 ? v : undefined })} />
+            <TagsInput w={528} label="Remind before the due date" error={faultAt(save.error, 'remind')} placeholder={spec.remind?.length ? undefined : '7d, 3d, 1d'} value={spec.remind ?? []} onChange={(v) => set({ remind: v.length > 0 ? v : undefined })} />
           </div>
         </Section>
         <Section title="Counts">
           <div className="row wrap" style={{ alignItems: 'flex-start' }}>
             {numbers.map(([key, label, otherwise, step, min]) => (
-              <NumberInput key={key} w={260} label={label} placeholder={String(otherwise)} step={step} min={min} value={spec[key] ?? ''} onChange={(v) => set({ [key]: typeof v === 'number' ? v : undefined })} />
+              <NumberInput key={key} w={260} label={label} placeholder={String(otherwise)} error={faultAt(save.error, key)} step={step} min={min} value={spec[key] ?? ''} onChange={(v) => set({ [key]: typeof v === 'number' ? v : undefined })} />
             ))}
           </div>
         </Section>

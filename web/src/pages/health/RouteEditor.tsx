@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { api, body } from '../../api/client';
 import { endsQuery } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
-import { useChange } from '../../ui/useChange';
+import { faultAt, useChange } from '../../ui/useChange';
 import { MatcherFields } from './MatcherFields';
 import { cleanRoute, put, routeFault, type Route } from './routes';
 
@@ -47,9 +47,9 @@ export function RouteEditor({ routes, at, etag, onClose }: Props) {
         />
         <TagsInput label="As one, where alike in" description="Alerts that are alike in all of these are told together." inputWrapperOrder={['label', 'input', 'description']} placeholder={route.group_by?.length ? undefined : 'rule'} data={['rule', 'team', 'connector', 'region', 'severity', 'connection']} value={route.group_by ?? []} onChange={(v) => set({ group_by: v })} acceptValueOnBlur />
         <div className="row wrap" style={{ alignItems: 'flex-start' }}>
-          <TextInput className="grow" label="Wait for others" placeholder="30s" value={route.group_wait ?? ''} onChange={(e) => set({ group_wait: e.currentTarget.value })} />
-          <TextInput className="grow" label="Between two messages" placeholder="5m" value={route.group_interval ?? ''} onChange={(e) => set({ group_interval: e.currentTarget.value })} />
-          <TextInput className="grow" label="Tell again after" placeholder="4h" value={route.repeat ?? ''} onChange={(e) => set({ repeat: e.currentTarget.value })} />
+          <TextInput className="grow" label="Wait for others" placeholder="30s" value={route.group_wait ?? ''} error={faultAt(save.error, `routes[${at}].group_wait`)} onChange={(e) => set({ group_wait: e.currentTarget.value })} />
+          <TextInput className="grow" label="Between two messages" placeholder="5m" value={route.group_interval ?? ''} error={faultAt(save.error, `routes[${at}].group_interval`)} onChange={(e) => set({ group_interval: e.currentTarget.value })} />
+          <TextInput className="grow" label="Tell again after" placeholder="4h" value={route.repeat ?? ''} error={faultAt(save.error, `routes[${at}].repeat`)} onChange={(e) => set({ repeat: e.currentTarget.value })} />
         </div>
         <Checkbox label="The routes after it are tried, too" checked={route.continue ?? false} onChange={(e) => set({ continue: e.currentTarget.checked })} />
         <div className="row wrap">

@@ -2,7 +2,7 @@ import { Button, Checkbox, Modal, MultiSelect, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { CopyAs } from '../../ui/CopyAs';
-import { useChange } from '../../ui/useChange';
+import { faultAt, useChange } from '../../ui/useChange';
 import { fromLocal, toLocal } from './causes';
 import { MatcherFields } from './MatcherFields';
 import { complete, type Matcher } from './matchers';
@@ -44,8 +44,8 @@ export function SilenceForm({ onClose }: { onClose: () => void }) {
         <TextInput label="Reason" description="For those who wonder why it is quiet." value={reason} onChange={(e) => setReason(e.currentTarget.value)} required data-autofocus />
         <MatcherFields value={match} onChange={setMatch} least={1} />
         <div className="row" style={{ alignItems: 'flex-start' }}>
-          <TextInput className="grow" type="datetime-local" label="From" inputWrapperOrder={['label', 'input', 'description']} description="Empty: now." value={from} onChange={(e) => setFrom(e.currentTarget.value)} />
-          <TextInput className="grow" type="datetime-local" label="Until" inputWrapperOrder={['label', 'input', 'description']} description={weekly ? 'Empty: until somebody ends it.' : 'In your time zone.'} value={to} onChange={(e) => setTo(e.currentTarget.value)} required={!weekly} />
+          <TextInput className="grow" type="datetime-local" label="From" error={faultAt(save.error, 'starts_at')} inputWrapperOrder={['label', 'input', 'description']} description="Empty: now." value={from} onChange={(e) => setFrom(e.currentTarget.value)} />
+          <TextInput className="grow" type="datetime-local" label="Until" error={faultAt(save.error, 'ends_at')} inputWrapperOrder={['label', 'input', 'description']} description={weekly ? 'Empty: until somebody ends it.' : 'In your time zone.'} value={to} onChange={(e) => setTo(e.currentTarget.value)} required={!weekly} />
         </div>
         <Checkbox
           label="Only in hours that come back (a maintenance window)"
@@ -55,9 +55,9 @@ export function SilenceForm({ onClose }: { onClose: () => void }) {
         {weekly && (
           <div className="row wrap" style={{ alignItems: 'flex-start' }}>
             <MultiSelect className="grow" label="Days" data={days} value={weekly.days ?? []} onChange={(v) => setWeekly({ ...weekly, days: v })} />
-            <TextInput w={90} label="From" value={weekly.from} onChange={(e) => setWeekly({ ...weekly, from: e.currentTarget.value })} />
-            <TextInput w={90} label="To" value={weekly.to} onChange={(e) => setWeekly({ ...weekly, to: e.currentTarget.value })} />
-            <TextInput w={160} label="Time zone" value={weekly.zone ?? ''} onChange={(e) => setWeekly({ ...weekly, zone: e.currentTarget.value })} />
+            <TextInput w={90} label="From" value={weekly.from} error={faultAt(save.error, 'weekly.from')} onChange={(e) => setWeekly({ ...weekly, from: e.currentTarget.value })} />
+            <TextInput w={90} label="To" value={weekly.to} error={faultAt(save.error, 'weekly.to')} onChange={(e) => setWeekly({ ...weekly, to: e.currentTarget.value })} />
+            <TextInput w={160} label="Time zone" value={weekly.zone ?? ''} error={faultAt(save.error, 'weekly.zone')} onChange={(e) => setWeekly({ ...weekly, zone: e.currentTarget.value })} />
           </div>
         )}
         <div className="row">

@@ -2,11 +2,12 @@ import { ActionIcon, Autocomplete, Button, NumberInput, Select, TextInput } from
 import { useQuery } from '@tanstack/react-query';
 import { fleetQuery } from '../../api/fleet';
 import { IconPlus, IconTrash } from '../../ui/icons';
+import { faultAt } from '../../ui/useChange';
 import { put } from './routes';
 import { lineFault, scopes, type Line, type Scope } from './thresholds';
 
 /** Thresholds of single connections, connectors and severities, which come before the policy's own. */
-export function ThresholdFields({ lines, onChange }: { lines: readonly Line[]; onChange: (lines: Line[]) => void }) {
+export function ThresholdFields({ lines, onChange, error }: { lines: readonly Line[]; onChange: (lines: Line[]) => void; error: unknown }) {
   const fleet = useQuery({ ...fleetQuery, enabled: lines.some((l) => l.scope !== 'severities') }).data?.items ?? [];
   const connectors = [...new Set(fleet.map((r) => r.connector))].sort();
   const set = (at: number, change: Partial<Line>) => onChange(put(lines, at, { ...lines[at]!, ...change }));
@@ -23,7 +24,7 @@ export function ThresholdFields({ lines, onChange }: { lines: readonly Line[]; o
             ) : (
               <Autocomplete w={240} label="Which" data={line.scope === 'severities' ? ['sev1', 'sev2', 'sev3', 'sev4'] : connectors} value={line.of} onChange={(of) => set(i, { of })} />
             )}
-            <TextInput w={130} label="Down after" placeholder="24h" value={line.threshold.after ?? ''} onChange={(e) => set(i, { threshold: limits({ ...line.threshold, after: e.currentTarget.value }) })} />
+            <TextInput w={130} label="Down after" placeholder="24h" error={faultAt(error, `${line.scope}.${line.of.trim()}.after`)} value={line.threshold.after ?? ''} onChange={(e) => set(i, { threshold: limits({ ...line.threshold, after: e.currentTarget.value }) })} />
             <NumberInput w={130} label="Or failures" placeholder="no limit" min={1} value={line.threshold.failures ?? ''} onChange={(v) => set(i, { threshold: limits({ ...line.threshold, failures: typeof v === 'number' ? v : 0 }) })} />
             <ActionIcon variant="subtle" color="gray" size={36} aria-label={`Take threshold ${i + 1} away`} onClick={() => onChange(put(lines, i, undefined))}>
               <IconTrash size={15} />

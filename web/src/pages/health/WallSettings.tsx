@@ -8,7 +8,7 @@ import { endsQuery } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
 import { Facts } from '../../ui/PageFrame';
 import { Load } from '../../ui/States';
-import { useChange } from '../../ui/useChange';
+import { faultAt, useChange } from '../../ui/useChange';
 
 /** When the digest is sent, to which channels, and whether it is left out when nothing fails. */
 export function WallSettings() {
@@ -47,8 +47,8 @@ function Form({ was, etag }: { was: Schemas['WallSpec']; etag: string }) {
         save.mutate();
       }}
     >
-      <TagsInput label="Times" description="Each day, such as 08:00; none: never." value={spec.times} onChange={(times) => set({ times })} placeholder={spec.times.length === 0 ? '08:00' : undefined} />
-      <TextInput label="Time zone" description="Such as Europe/Berlin; also of the times in the text." value={spec.zone ?? ''} placeholder="UTC" onChange={(e) => set({ zone: e.currentTarget.value })} autoComplete="off" />
+      <TagsInput label="Times" error={faultAt(save.error, 'times')} description="Each day, such as 08:00; none: never." value={spec.times} onChange={(times) => set({ times })} placeholder={spec.times.length === 0 ? '08:00' : undefined} />
+      <TextInput label="Time zone" error={faultAt(save.error, 'zone')} description="Such as Europe/Berlin; also of the times in the text." value={spec.zone ?? ''} placeholder="UTC" onChange={(e) => set({ zone: e.currentTarget.value })} autoComplete="off" />
       <MultiSelect
         label="Channels"
         description={channels.data?.length === 0 ? 'There is none yet: make one under Channels.' : 'Who gets it.'}
