@@ -118,6 +118,8 @@ func checkDecision(d *store.Decision) (faults Faults) {
 	case store.SetDue:
 		if d.Due.IsZero() {
 			faults.add("due_at", "is required")
+		} else if d.Due.Year() < 2000 {
+			faults.add("due_at", "is long past: choose a later time")
 		}
 		d.Due = whole(d.Due)
 	case store.Comment:

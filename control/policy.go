@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/health"
@@ -87,8 +88,11 @@ func (want *HealthPolicySpec) policy(faults *Faults) health.Policy {
 	for at, n := range map[string]int{"recovery": want.Recovery, "flap_changes": want.FlapChanges, "shared_sources": want.SharedSources, "shared_connections": want.SharedConnections,
 		"levels": want.Levels} {
 		if n < 0 || n > 1_000_000 {
-			faults.add(at, "is out of range")
+			faults.add(at, "is out of range: choose a number up to 1000000; 0 or nothing means the default")
 		}
+	}
+	if p.Overdue > 0 && p.Overdue < time.Hour {
+		faults.add("overdue", "is too short: people are reminded each time; choose 1h or more")
 	}
 	if want.SharedFraction < 0 || want.SharedFraction > 1 {
 		faults.add("shared_fraction", "must be a share of 0 to 1")

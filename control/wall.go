@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice/health/wall"
@@ -46,7 +47,10 @@ func (c *Control) PutWallSettings(ctx context.Context, who Actor, version int64,
 	w := WallSettings{Schedule: wall.Schedule{Zone: want.Zone, Times: want.Times, Quiet: want.Quiet}, Channels: want.Channels}
 	var faults Faults
 	if err := w.Check(); err != nil {
-		faults.add("times", "%v", err)
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			place, message, _ := strings.Cut(line, ": ")
+			faults.add(place, "%s", message)
+		}
 	}
 	if err := c.checkChannels(ctx, "channels", want.Channels, &faults); err != nil {
 		return before, 0, err

@@ -439,6 +439,36 @@ func TestPausedAndDeletedConnectionsLeave(t *testing.T) {
 	}
 }
 
+// TestAPastDueDateIsToldOnce: neither a date of long ago nor rules that would have
+// reminded often flood anybody.
+func TestAPastDueDateIsToldOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, health.Policy{})
+	w.fail(refused, w.connect("shop", 1)...)
+	w.pass(48 * time.Hour)
+	id := w.only().ID
+	count := func(effects []health.Effect, err error) (n int) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range append(w.keep(effects), w.pass(time.Minute)...) {
+			if e.Kind == health.Remind || e.Kind == health.Escalate {
+				n++
+			}
+		}
+		return n
+	}
+	if n := count(w.SetDue(id, w.now.AddDate(-20, 0, 0), "ann", w.now)); n != 1 {
+		t.Errorf("told %d times of what is overdue for years", n)
+	}
+	if n := count(w.SetPolicy(health.Policy{Overdue: time.Hour}, w.now), nil); n > 1 {
+		t.Errorf("told %d times when the rules changed", n)
+	}
+	if n := count(w.pass(time.Hour), nil); n != 1 {
+		t.Errorf("told %d times in an hour", n)
+	}
+}
+
 func TestDueDates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, health.Policy{Threshold: health.Threshold{Failures: 1}})

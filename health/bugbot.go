@@ -216,20 +216,25 @@ func (t *Tracker) skipReminders(i *Incident, at time.Time) {
 	}
 }
 
+// remind sends the reminder that is due; of several that are, since a person has set
+// another due date or the rules have changed, the latest stands for all.
 func (t *Tracker) remind(i *Incident, at time.Time) {
-	for next := t.remindAt(i); !next.IsZero() && !at.Before(next); next = t.remindAt(i) {
-		left := i.Due.Sub(at)
-		i.Reminded++
-		text := "it is due in " + words(left)
-		if left <= 0 {
-			text = fmt.Sprintf("it is overdue since %s", i.Due.Format("2006-01-02"))
-		}
-		if left <= t.policy.EscalateDue && i.Level+1 < t.policy.Levels {
-			t.escalate(i, text, at)
-			continue
-		}
-		t.send(Effect{Kind: Remind, At: at, Text: text}, i)
+	if next := t.remindAt(i); next.IsZero() || at.Before(next) {
+		return
 	}
+	left := i.Due.Sub(at)
+	i.Reminded++
+	t.skipReminders(i, at)
+	text := "it is due in " + words(left)
+	if left <= 0 {
+		text = fmt.Sprintf("it is overdue since %s", i.Due.Format("2006-01-02"))
+		i.Reminded = max(i.Reminded, len(t.policy.Remind)+1+int(-left/t.policy.Overdue))
+	}
+	if left <= t.policy.EscalateDue && i.Level+1 < t.policy.Levels {
+		t.escalate(i, text, at)
+		return
+	}
+	t.send(Effect{Kind: Remind, At: at, Text: text}, i)
 }
 
 // words writes a duration for people, to the largest unit that is whole.

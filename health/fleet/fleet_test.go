@@ -76,6 +76,25 @@ func TestManySeeds(t *testing.T) {
 	}
 }
 
+// TestWhenACauseIsOver is of the oracle: who fails for something else after one
+// success is rid of the first cause, and who fails for the same is not.
+func TestWhenACauseIsOver(t *testing.T) {
+	t.Parallel()
+	at := func(h int) time.Time { return begin.Add(time.Duration(h) * time.Hour) }
+	story := func(second int) []*bout {
+		return boutsOf(0, []mark{{at(1), failedMark, 1}, {at(2), okMark, 0}, {at(3), failedMark, second}, {at(4), okMark, 0}, {at(5), okMark, 0}})
+	}
+	if over := story(2)[0].over(1); !over.Equal(at(3)) {
+		t.Errorf("after another cause: over at %s", over)
+	}
+	if over := story(1)[0].over(1); !over.Equal(at(5)) {
+		t.Errorf("after the same cause: over at %s", over)
+	}
+	if over := story(1)[1].over(1); !over.Equal(at(5)) {
+		t.Errorf("the second: over at %s", over)
+	}
+}
+
 func small(seed uint64) Options {
 	return Options{Days: 45, Connections: 400, Connectors: 8, Seed: seed}
 }

@@ -34,12 +34,25 @@ type phase struct {
 type bout struct {
 	conn     int
 	from, to time.Time // to: the next success, or when it was paused; zero: at the end it still fails
-	healed   time.Time // the second success in a row; or when it was paused
+	healed   time.Time // the second success in a row; or when it was paused; zero: it failed before that
 	failures []mark
+	next     *bout // that followed; nil: none
+}
+
+// over returns when the connection is rid of a cause that it failed for, the zero
+// time for never: healed, or in the hands of another cause that it fails for after
+// one success.
+func (b *bout) over(cause int) time.Time {
+	for ; b.healed.IsZero() && b.next != nil; b = b.next {
+		if b.next.failures[0].cause != cause {
+			return b.next.from
+		}
+	}
+	return b.healed
 }
 
 // boutsOf reads what a connection did.
-func boutsOf(conn int, marks []mark) (all []bout) {
+func boutsOf(conn int, marks []mark) (all []*bout) {
 	var now *bout
 	successes := 0
 	for _, m := range marks {
@@ -47,8 +60,11 @@ func boutsOf(conn int, marks []mark) (all []bout) {
 		case failedMark:
 			successes = 0
 			if now == nil || !now.to.IsZero() {
-				all = append(all, bout{conn: conn, from: m.at})
-				now = &all[len(all)-1]
+				begun := &bout{conn: conn, from: m.at}
+				if now != nil {
+					now.next = begun
+				}
+				all, now = append(all, begun), begun
 			}
 			now.failures = append(now.failures, m)
 		case okMark:
@@ -117,13 +133,12 @@ func (b *bout) deserve(end time.Time, refusal func(cause int) bool, f func(cause
 // expect works out what should become of each cause, by its id.
 func expect(w *world) []expectation {
 	all := make([]expectation, len(w.causes))
-	var bouts []bout
+	var bouts []*bout
 	for _, r := range w.states {
 		bouts = append(bouts, boutsOf(r.i, r.marks)...)
 	}
 	spans := make([][]phase, len(all)) // of each connection and bout
-	for i := range bouts {
-		b := &bouts[i]
+	for _, b := range bouts {
 		for cause, p := range b.parts() {
 			e := &all[cause]
 			e.cause = cause
@@ -165,7 +180,7 @@ func (b *bout) parts() map[int]phase {
 		if !there {
 			p.first = f.at
 		}
-		p.last, p.closeBy = f.at, b.healed
+		p.last, p.closeBy = f.at, b.over(f.cause)
 		made[f.cause] = p
 	}
 	return made

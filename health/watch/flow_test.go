@@ -493,6 +493,24 @@ func TestTheEvidence(t *testing.T) {
 	})
 }
 
+// TestATicketSaysWhoEndedIt is of what is resolved by hand, without a word why.
+func TestATicketSaysWhoEndedIt(t *testing.T) {
+	dialects(t, func(t *testing.T, w *world) {
+		w.tracker()
+		w.fail(w.connect(1)...)
+		w.settle()
+		w.pass(48 * time.Hour)
+		_, err := w.decide(store.Decision{IncidentID: w.incidents()[0].ID, Kind: store.Resolve, ActorID: "usr_ann", ActorName: "Ann"})
+		w.check(err)
+		var n watch.Note
+		all := w.deliveries()
+		w.check(json.Unmarshal(all[len(all)-1].Payload, &n))
+		if n.Body != "It is over: it was ended by hand (Ann). Data was down for 2 days 0 hours.\n" {
+			t.Errorf("%q", n.Body)
+		}
+	})
+}
+
 // TestNoSecretLeavesWithATicket is of errors that hold what a connection keeps
 // secret, which should have been masked before: nothing that is sent of an incident,
 // to trackers and channels, holds it.

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -278,7 +279,11 @@ func (p *posting) note() string {
 			}
 			break
 		}
-		fmt.Fprintf(&b, "It is over: %s. Data was down for %s.\n", e.Text, span(e.Downtime))
+		why := cmp.Or(sentence(e.Text), "it was ended by hand")
+		if e.Actor != "" {
+			why += " (" + p.who() + ")"
+		}
+		fmt.Fprintf(&b, "It is over: %s. Data was down for %s.\n", why, span(e.Downtime))
 	case health.ReopenTicket:
 		fmt.Fprintf(&b, "It is back, for the %s time, with %s.\n\n%s\n", ordinal(p.incident.Reopened), plural(len(e.Connections), "connection"), quote(p.incident.Sample.Message))
 	case health.Remind:
@@ -293,14 +298,18 @@ func (p *posting) note() string {
 	return b.String()
 }
 
+// who is the person whose doing the effect is, by name where that is known.
+func (p *posting) who() string {
+	if p.effect.Actor == p.by.id {
+		return cmp.Or(p.by.name, p.by.id)
+	}
+	return p.effect.Actor
+}
+
 func (p *posting) comment(b *strings.Builder) {
 	e := p.effect
 	if e.Text != "" {
-		name := e.Actor
-		if e.Actor == p.by.id && p.by.name != "" {
-			name = p.by.name
-		}
-		fmt.Fprintf(b, "%s says:\n\n%s\n", name, e.Text)
+		fmt.Fprintf(b, "%s says:\n\n%s\n", p.who(), e.Text)
 		return
 	}
 	if len(e.Connections) > 0 {
