@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -17,6 +16,7 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
@@ -62,17 +62,17 @@ func both(t *testing.T, test func(t *testing.T, url string)) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, "sqlite:"+filepath.Join(t.TempDir(), "sluice.db"))
+		test(t, storetest.SQLite(t))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, pgtest.Shared(t).NewDatabase(t))
+		test(t, storetest.URL(t, "postgres"))
 	})
 }
 
 func newWorld(t *testing.T, change ...func(*Config)) *world {
 	t.Helper()
-	return newWorldAt(t, "sqlite:"+filepath.Join(t.TempDir(), "sluice.db"), change...)
+	return newWorldAt(t, storetest.SQLite(t), change...)
 }
 
 func newWorldAt(t *testing.T, url string, change ...func(*Config)) *world {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestTheOwnersLinkWorksOnce(t *testing.T) {
@@ -34,7 +35,7 @@ func TestOwnersLinks(t *testing.T) {
 	w := newWorld(t)
 	fresh := func() *world { // a second installation without an owner
 		c := &clock{now: w.clock.Now()}
-		s, err := store.Open(t.Context(), "sqlite:"+t.TempDir()+"/x.db", store.Options{Now: c.Now})
+		s, err := store.Open(t.Context(), storetest.SQLite(t), store.Options{Now: c.Now})
 		if err != nil {
 			t.Fatal(err)
 		}

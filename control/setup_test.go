@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"github.com/sluicehq/sluice/keyring"
 	"github.com/sluicehq/sluice/spec"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
@@ -204,7 +204,7 @@ func (l *logText) Write(b []byte) (int, error) {
 }
 
 func newFixture(t testing.TB, change ...func(*control.Options)) *fixture {
-	return fixtureAt(t, "sqlite:"+filepath.Join(t.TempDir(), "store.db"), change...)
+	return fixtureAt(t, storetest.SQLite(t), change...)
 }
 
 func fixtureAt(t testing.TB, url string, change ...func(*control.Options)) *fixture {
@@ -245,7 +245,7 @@ func both(t *testing.T, test func(t *testing.T, f *fixture), change ...func(*con
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, fixtureAt(t, pgtest.Shared(t).NewDatabase(t), change...))
+		test(t, fixtureAt(t, storetest.URL(t, "postgres"), change...))
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/sluicehq/sluice/internal/memsource"
 	"github.com/sluicehq/sluice/scheduler"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestAConnectionRunsAtOnceAndThenOncePerPeriod(t *testing.T) {
@@ -240,7 +241,7 @@ func TestAFailureHoldsNoSecrets(t *testing.T) {
 
 func TestAPanicEndsItsSyncOnly(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "sqlite:"+t.TempDir()+"/sluice.db")
+	w := newWorld(t, storetest.SQLite(t))
 	c := w.connect("shop", 3, byHand)
 	w.prepare = func(scheduler.Request) error { panic("out of order") }
 	worker := w.worker(nil)

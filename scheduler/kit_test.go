@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -23,6 +22,7 @@ import (
 	"github.com/sluicehq/sluice/pipeline/transact"
 	"github.com/sluicehq/sluice/scheduler"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
@@ -34,11 +34,11 @@ func dialects(t *testing.T, test func(t *testing.T, url string)) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, "sqlite:"+filepath.Join(t.TempDir(), "sluice.db"))
+		test(t, storetest.SQLite(t))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, pgtest.Shared(t).NewDatabase(t))
+		test(t, storetest.URL(t, "postgres"))
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/scheduler"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 // patience is how long tests in real time wait for what must happen.
@@ -119,11 +120,11 @@ func TestSyncsRunThroughTheQueue(t *testing.T) {
 }
 
 // slow is a source that sends a batch and a checkpoint each time that it is told
-// to, and nothing at all when stuck.
+// to. When stuck, it sends a batch and no checkpoint, at which it could be ended.
 type slow struct {
 	*memsource.Source
 	stuck   bool
-	reading chan struct{} // a value for each Read, and for each batch
+	reading chan struct{} // a value for each Read; when stuck, for each checkpoint that does not come
 	more    chan struct{} // closed: all at once
 }
 
@@ -132,7 +133,9 @@ func newSlow(stuck bool, rows int) *slow {
 }
 
 func (s *slow) Read(ctx context.Context, q sluice.ReadRequest, to sluice.Sink) error {
-	s.reading <- struct{}{}
+	if !s.stuck {
+		s.reading <- struct{}{}
+	}
 	return s.Source.Read(ctx, q, &slowSink{to, s})
 }
 
@@ -142,21 +145,25 @@ type slowSink struct {
 }
 
 func (k *slowSink) Checkpoint(ctx context.Context, at sluice.Lane, c sluice.Cursor) error {
+	if k.s.stuck {
+		k.s.reading <- struct{}{}
+		select {
+		case <-k.s.more:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		return k.Sink.Checkpoint(ctx, at, c)
+	}
 	if err := k.Sink.Checkpoint(ctx, at, c); err != nil {
 		return err
 	}
-	pause := 20 * time.Millisecond
-	if k.s.stuck {
-		pause = time.Hour
-	}
 	select {
 	case <-k.s.more:
-		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-time.After(pause):
-		return nil
+	case <-time.After(20 * time.Millisecond):
 	}
+	return nil
 }
 
 func (l *live) slow(c *store.Connection, stuck bool) *slow {
@@ -279,7 +286,7 @@ func TestAFencedRunEndsItself(t *testing.T) {
 // worker cannot reach the store at all.
 func TestARunWithoutItsStoreEndsItself(t *testing.T) {
 	t.Parallel()
-	l := newLive(t, "sqlite:"+t.TempDir()+"/sluice.db")
+	l := newLive(t, storetest.SQLite(t))
 	c := l.connect("shop", 0, byHand)
 	src := l.slow(c, true)
 	_, stop := l.work(scheduler.WorkerConfig{Lease: 3 * time.Second, Heartbeat: time.Hour, Progress: time.Hour}) // long enough that the leader is stopped before it ends

@@ -11,6 +11,7 @@ import (
 	"github.com/sluicehq/sluice/internal/memsource"
 	"github.com/sluicehq/sluice/scheduler"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 var stream = sluice.TableName{Name: "t"}
@@ -239,7 +240,7 @@ func TestAStoreBehindTheLedgerFollowsIt(t *testing.T) {
 // above must fail.
 func TestBrokenPromisesAreNoticed(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "sqlite:"+t.TempDir()+"/sluice.db")
+	w := newWorld(t, storetest.SQLite(t))
 	healthy := w.worker(nil)
 	doubled := 0
 	for n := 1; ; n++ {

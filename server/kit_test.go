@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +24,7 @@ import (
 	"github.com/sluicehq/sluice/server"
 	"github.com/sluicehq/sluice/spec"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
@@ -113,7 +113,7 @@ const password = "four unrelated words here"
 
 func newPlatform(t testing.TB, change ...func(*server.Config)) *platform {
 	t.Helper()
-	return newPlatformAt(t, "sqlite:"+filepath.Join(t.TempDir(), "store.db"), change...)
+	return newPlatformAt(t, storetest.SQLite(t), change...)
 }
 
 // newPlatformAt is newPlatform on a store of one's own.

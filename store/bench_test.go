@@ -8,14 +8,15 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 // BenchmarkStore measures what the scheduler and the API do most, at 10,000
 // connections and 1,000,000 syncs.
 func BenchmarkStore(b *testing.B) {
-	for _, d := range dialects {
+	for _, d := range storetest.Dialects {
 		b.Run(d, func(b *testing.B) {
-			x := open(b, newStoreURL(b, d))
+			x := open(b, storetest.URL(b, d))
 			fill(b, x, 10_000, 1_000_000)
 			benchmark(b, x)
 		})

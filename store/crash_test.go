@@ -10,6 +10,7 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestCommitsWaitForTheDisk(t *testing.T) {
@@ -38,7 +39,7 @@ func TestKilledProcess(t *testing.T) {
 		return
 	}
 	t.Parallel()
-	for _, d := range dialects {
+	for _, d := range storetest.Dialects {
 		t.Run(d, func(t *testing.T) {
 			t.Parallel()
 			url := newURL(t, d)

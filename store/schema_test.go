@@ -19,6 +19,7 @@ import (
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/migrations"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 // raw opens the database of a store, past the store.
@@ -134,7 +135,7 @@ func TestBothDialectsHaveTheSameSteps(t *testing.T) {
 // TestSeveralServersStartAtOnce opens an empty database from all sides.
 func TestSeveralServersStartAtOnce(t *testing.T) {
 	t.Parallel()
-	for _, d := range dialects {
+	for _, d := range storetest.Dialects {
 		t.Run(d, func(t *testing.T) {
 			t.Parallel()
 			url := newURL(t, d)
@@ -157,7 +158,7 @@ func TestSeveralServersStartAtOnce(t *testing.T) {
 
 func TestMigrate(t *testing.T) {
 	t.Parallel()
-	for _, d := range dialects {
+	for _, d := range storetest.Dialects {
 		t.Run(d, func(t *testing.T) {
 			t.Parallel()
 			url := newURL(t, d)
@@ -199,7 +200,7 @@ func TestMigrate(t *testing.T) {
 // TestMigrationKeepsRows fills the oldest schema and brings it up to date.
 func TestMigrationKeepsRows(t *testing.T) {
 	t.Parallel()
-	for _, d := range dialects {
+	for _, d := range storetest.Dialects {
 		t.Run(d, func(t *testing.T) {
 			t.Parallel()
 			url := newURL(t, d)
@@ -275,7 +276,7 @@ func TestOpenHonoursItsContext(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	for _, d := range dialects {
+	for _, d := range storetest.Dialects {
 		if s, err := store.Open(ctx, newURL(t, d), store.Options{}); err == nil {
 			t.Errorf("%s: opened", d)
 			_ = s.Close()
@@ -287,7 +288,7 @@ func TestOpenHonoursItsContext(t *testing.T) {
 // not hold the rows of others for longer than a lease.
 func TestFrozenProcessesAreCutOff(t *testing.T) {
 	t.Parallel()
-	x := open(t, newStoreURL(t, "postgres"))
+	x := open(t, storetest.URL(t, "postgres"))
 	for _, name := range []string{"idle_in_transaction_session_timeout", "lock_timeout"} {
 		v, err := store.ServerSetting(x.ctx, x.Store, name)
 		x.must(err)

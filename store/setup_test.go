@@ -3,10 +3,8 @@ package store_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,12 +13,10 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
-
-// dialects are where each test of the suite runs.
-var dialects = []string{"sqlite", "postgres"}
 
 // newURL returns the address of an empty database.
 func newURL(t testing.TB, dialect string) string {
@@ -28,31 +24,6 @@ func newURL(t testing.TB, dialect string) string {
 		return pgtest.Shared(t).NewDatabase(t)
 	}
 	return "sqlite:" + filepath.Join(t.TempDir(), "store.db")
-}
-
-// template is a PostgreSQL database with the schema, which is copied faster than
-// it is made.
-var template struct {
-	sync.Once
-	copies atomic.Int64
-}
-
-// newStoreURL returns the address of a database that has the schema, or is empty.
-func newStoreURL(t testing.TB, dialect string) string {
-	if dialect != "postgres" {
-		return newURL(t, dialect)
-	}
-	server := pgtest.Shared(t)
-	template.Do(func() {
-		pgtest.Exec(t, server.URL("postgres"), "CREATE DATABASE store_template")
-		if _, _, err := store.Migrate(t.Context(), server.URL("store_template")); err != nil {
-			t.Fatal(err)
-		}
-	})
-	name := fmt.Sprint("store", template.copies.Add(1))
-	pgtest.Exec(t, server.URL("postgres"), "CREATE DATABASE "+name+" TEMPLATE store_template")
-	t.Cleanup(func() { pgtest.Exec(t, server.URL("postgres"), "DROP DATABASE "+name+" WITH (FORCE)") })
-	return server.URL(name)
 }
 
 // clock is a clock that stands until it is moved.
@@ -88,10 +59,10 @@ type fixture struct {
 // each runs f on an empty store of each dialect.
 func each(t *testing.T, f func(t *testing.T, x *fixture)) {
 	t.Parallel()
-	for _, d := range dialects {
+	for _, d := range storetest.Dialects {
 		t.Run(d, func(t *testing.T) {
 			t.Parallel()
-			f(t, open(t, newStoreURL(t, d)))
+			f(t, open(t, storetest.URL(t, d)))
 		})
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/sluicehq/sluice/health/watch"
 	"github.com/sluicehq/sluice/internal/mask"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 // alerting makes the service one that evaluates alert rules.
@@ -454,7 +455,7 @@ func TestManyAlertsAreQuick(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
-	w := newWorld(t, "sqlite:"+t.TempDir()+"/sluice.db")
+	w := newWorld(t, storetest.SQLite(t))
 	c := w.config
 	c.Log = slog.New(slog.DiscardHandler)
 	w.alerting(c)

@@ -6,15 +6,14 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
 
 	"github.com/sluicehq/sluice/health/outward/outwardtest"
 	"github.com/sluicehq/sluice/health/watch"
-	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 // The variables that make the test binary a process that delivers, to be killed:
@@ -36,9 +35,9 @@ func TestKilledDeliverers(t *testing.T) {
 	for _, dialect := range []string{"sqlite", "postgres"} {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
-			url := "sqlite:" + filepath.Join(t.TempDir(), "store.db")
+			url := storetest.SQLite(t)
 			if dialect == "postgres" {
-				url = pgtest.Shared(t).NewDatabase(t)
+				url = storetest.URL(t, "postgres")
 			}
 			p := openPostOffice(t, url)
 			for _, to := range ticketSystems {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,9 +17,9 @@ import (
 	"github.com/sluicehq/sluice/health/tracker"
 	"github.com/sluicehq/sluice/health/tracker/trackertest"
 	"github.com/sluicehq/sluice/health/watch"
-	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/spec"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 // handClock stands until it is moved.
@@ -86,9 +85,9 @@ func eachPostOffice(t *testing.T, f func(t *testing.T, p *postOffice)) {
 
 func newPostOffice(t testing.TB, dialect string) *postOffice {
 	t.Helper()
-	url := "sqlite:" + filepath.Join(t.TempDir(), "store.db")
+	url := storetest.SQLite(t)
 	if dialect == "postgres" {
-		url = pgtest.Shared(t).NewDatabase(t)
+		url = storetest.URL(t, "postgres")
 	}
 	return openPostOffice(t, url)
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,6 +18,7 @@ import (
 	"github.com/sluicehq/sluice/health/watch"
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
@@ -30,11 +30,11 @@ func dialects(t *testing.T, test func(t *testing.T, w *world)) {
 	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "sluice.db")))
+		test(t, newWorld(t, storetest.SQLite(t)))
 	})
 	t.Run("postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, newWorld(t, pgtest.Shared(t).NewDatabase(t)))
+		test(t, newWorld(t, storetest.URL(t, "postgres")))
 	})
 }
 
@@ -42,11 +42,11 @@ func dialects(t *testing.T, test func(t *testing.T, w *world)) {
 func dialectsNamed(t *testing.T, name string, test func(t *testing.T, fresh func() *world)) {
 	t.Run(name+" sqlite", func(t *testing.T) {
 		t.Parallel()
-		test(t, func() *world { return newWorld(t, "sqlite:"+filepath.Join(t.TempDir(), "sluice.db")) })
+		test(t, func() *world { return newWorld(t, storetest.SQLite(t)) })
 	})
 	t.Run(name+" postgres", func(t *testing.T) {
 		t.Parallel()
-		test(t, func() *world { return newWorld(t, pgtest.Shared(t).NewDatabase(t)) })
+		test(t, func() *world { return newWorld(t, storetest.URL(t, "postgres")) })
 	})
 }
 

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
@@ -16,8 +15,8 @@ import (
 	"github.com/sluicehq/sluice/health/outward/outwardtest"
 	"github.com/sluicehq/sluice/health/tracker/trackertest"
 	"github.com/sluicehq/sluice/health/watch"
-	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 // The variables that make the test binary a process that tracks and delivers, to be
@@ -42,9 +41,9 @@ func TestKilledTrackers(t *testing.T) {
 	for _, dialect := range []string{"sqlite", "postgres"} {
 		t.Run(dialect, func(t *testing.T) {
 			t.Parallel()
-			url := "sqlite:" + filepath.Join(t.TempDir(), "store.db")
+			url := storetest.SQLite(t)
 			if dialect == "postgres" {
-				url = pgtest.Shared(t).NewDatabase(t)
+				url = storetest.URL(t, "postgres")
 			}
 			w := newWorld(t, url)
 			w.micros.Store(time.Now().UnixMicro())
