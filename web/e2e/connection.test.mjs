@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { check, closeBrowser, ended, signIn, sleep, startPlatform, startShop, until } from './kit.mjs';
+import { check, closeBrowser, copied, ended, plan, signIn, sleep, startPlatform, startShop, until } from './kit.mjs';
 
 let platform, shop, slow;
 /** A connection that works, one that takes its time, one whose key is wrong, and one whose columns change. */
@@ -156,6 +156,23 @@ test('streams are changed together, reviewed and saved, and conflicts are shown'
   assert.deepEqual(of('customers').settings.exclude, ['phone']);
   assert.equal(of('events').selected, false);
   assert.deepEqual(page.faults(), []);
+  await page.done();
+});
+
+test('what is copied as YAML is a whole document: applied as it is, it changes nothing', async () => {
+  const page = await open(c.good, 'settings');
+  const yaml = () => copied(page, page.getByRole('button', { name: 'Copy as' }).first(), 'YAML (sluice apply)');
+  await page.getByRole('button', { name: 'Copy as' }).first().waitFor();
+  const text = await yaml();
+  assert.match(text, /hash:\n\s+- email/);
+  assert.match(plan(platform, text), /^0 to create, 0 to change|nothing/im);
+  await page.goto(`/connections/${c.good.id}/streams`);
+  await page.getByRole('grid', { name: 'Streams' }).getByRole('row').filter({ hasText: 'orders' }).getByRole('checkbox').check();
+  await page.getByRole('region', { name: 'Actions on the selected streams' }).getByRole('button', { name: 'Leave out' }).click();
+  await page.getByRole('button', { name: 'Review and save' }).click();
+  const planned = plan(platform, await copied(page, page.getByRole('dialog').getByRole('button', { name: 'Copy as' }), 'YAML (sluice apply)'));
+  assert.match(planned, /streams\[orders\]/);
+  assert.doesNotMatch(planned, /schedule|streams\[customers\]/, 'what was not changed here stays');
   await page.done();
 });
 

@@ -224,7 +224,7 @@ test('routes say who is told, in an order', async () => {
       await check(page, 'route-new');
       await dialog.getByRole('button', { name: 'Make the route' }).click();
       await dialog.getByText('Must be a duration such as "15m", "6h" or "7d".').waitFor();
-      await page.getByRole('alert').filter({ hasText: /routes\[1\]\.repeat must be a duration/ }).waitFor();
+      await page.getByText(/routes\[1\]\.repeat must be a duration/i).waitFor();
       await check(page, 'route-refused');
       assert.equal((await routes()).length, 1, 'what is refused changes nothing');
       await dialog.getByLabel('Tell again after').fill('2h');
@@ -316,7 +316,7 @@ test('an incident is split, merged and resolved by hand', async () => {
   await page.getByRole('menuitem', { name: /Merge/ }).click();
   await dialog.getByLabel('Number of the other incident').fill('4711');
   await dialog.getByRole('button', { name: /^Merge/ }).click();
-  await page.getByRole('alert').filter({ hasText: /not_found/ }).waitFor();
+  await page.getByText(/\(not_found\)/).waitFor();
   assert.equal((await api('GET', `/api/v1/incidents/${other.number}`)).state, 'open', 'what is refused changes nothing');
   await dialog.getByLabel('Number of the other incident').fill(String(incident.number));
   await dialog.getByRole('button', { name: /^Merge/ }).click();

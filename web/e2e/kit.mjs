@@ -2,8 +2,8 @@
 // its own, a browser, and people of each role who are signed in.
 import { AxeBuilder } from '@axe-core/playwright';
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -140,6 +140,21 @@ export async function ended(platform, id, ms = 90_000) {
     const c = await platform.api('GET', `/api/v1/connections/${id}`);
     return c.last_sync?.state === 'ended' ? c : undefined;
   }, ms);
+}
+
+/** What `sluice plan` says of a document: the changes that `sluice apply` would make. It throws on what is no document. */
+export function plan(platform, yaml) {
+  const file = join(platform.dir, 'planned.yaml');
+  writeFileSync(file, yaml);
+  return execFileSync(binary, ['plan', '-f', file, '--server', platform.url], { env: { PATH: process.env.PATH, HOME: tmpdir(), SLUICE_TOKEN: platform.token }, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+/** What an item of a form's menu Copy as puts into the clipboard. */
+export async function copied(page, button, item) {
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await button.click();
+  await page.getByRole('menuitem', { name: item }).click();
+  return page.evaluate(() => navigator.clipboard.readText());
 }
 
 let browser;

@@ -15,8 +15,9 @@ import { Danger } from './Danger';
 import { SettingsFields, SettingsFacts } from './SettingsFields';
 import classes from './Settings.module.css';
 import { useConnection } from './context';
-import { taggedQuery } from './queries';
+import { streamsQuery, taggedQuery } from './queries';
 import { applyPatch, asDocument, mergePatch, settingChanges, settingsOf, type Settings } from './settings';
+import { streamSpecs } from './streams';
 
 export function Page() {
   const c = useConnection();
@@ -24,13 +25,14 @@ export function Page() {
   const mayDestroy = useMay('destroy', c.id);
   const tagged = useQuery(taggedQuery(c.id));
   const fleet = useQuery(fleetQuery).data?.items ?? [];
+  const streams = useQuery(streamsQuery(c.id)).data;
   const nameOf = (id: string) => fleet.find((r) => r.id === id)?.name ?? id;
   if (!mayEdit)
     return (
       <>
         <SettingsFacts connection={c} nameOf={nameOf} />
         <div className={classes.copy}>
-          <CopyAs call={{ method: 'GET', path: `/api/v1/connections/${c.id}` }} yaml={asDocument(c, settingsOf(c), nameOf)} />
+          <CopyAs call={{ method: 'GET', path: `/api/v1/connections/${c.id}` }} {...(streams ? { yaml: asDocument(c, settingsOf(c), nameOf, streamSpecs(streams)) } : {})} />
         </div>
       </>
     );
@@ -57,6 +59,7 @@ interface Base {
 
 function Form({ theirs, etag, nameOf, others }: FormProps) {
   const client = useQueryClient();
+  const streams = useQuery(streamsQuery(theirs.id)).data;
   const now = settingsOf(theirs);
   const [mine, setMine] = useState<Settings | null>(null);
   const [base, setBase] = useState<Base | null>(null);
@@ -95,7 +98,7 @@ function Form({ theirs, etag, nameOf, others }: FormProps) {
     setBase({ settings: settingsOf(fresh.value), etag: fresh.etag });
     save.reset();
   };
-  const copy = <CopyAs call={{ method: 'PATCH', path: `/api/v1/connections/${theirs.id}`, body: patch ?? {} }} yaml={asDocument(theirs, shown, nameOf)} />;
+  const copy = <CopyAs call={{ method: 'PATCH', path: `/api/v1/connections/${theirs.id}`, body: patch ?? {} }} {...(streams ? { yaml: asDocument(theirs, shown, nameOf, streamSpecs(streams)) } : {})} />;
   return (
     <form
       className={classes.form}

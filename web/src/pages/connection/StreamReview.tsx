@@ -9,7 +9,8 @@ import { plural } from '../../ui/format';
 import { ChangeTable } from './ChangeTable';
 import { useConnection } from './context';
 import { taggedQuery } from './queries';
-import { changesOf, choiceOf, conflictsOf, nameOf, patchOf, type Choice, type ConnectionStream, type Draft } from './streams';
+import { asDocument, settingsOf } from './settings';
+import { changesOf, conflictsOf, nameOf, patchOf, streamSpecs, type Choice, type ConnectionStream, type Draft } from './streams';
 
 interface Props {
   opened: boolean;
@@ -71,7 +72,7 @@ function Review({ streams, drafts, base, onClose, onSaved }: Props) {
       <div className="row wrap" style={{ justifyContent: 'flex-end' }}>
         <CopyAs
           call={{ method: 'PATCH', path: `/api/v1/connections/${c.id}/streams`, body: { streams: patches } }}
-          yaml={{ kind: 'connection', name: c.name, streams: streams.filter((s) => drafts.has(nameOf(s)) || s.listed).map((s) => asSpec(s, drafts.get(nameOf(s)))) }}
+          yaml={asDocument(c, settingsOf(c), (id) => id, streamSpecs(streams, drafts))}
         />
         <Button variant="default" onClick={onClose}>
           Back
@@ -82,13 +83,4 @@ function Review({ streams, drafts, base, onClose, onSaved }: Props) {
       </div>
     </div>
   );
-}
-
-/** A stream as a document of configuration has it: what is chosen by itself is left out. */
-function asSpec(s: ConnectionStream, draft: Draft | undefined): Record<string, unknown> {
-  const v = { ...choiceOf(s), ...draft };
-  return {
-    name: s.settings.name, ...(s.settings.namespace ? { namespace: s.settings.namespace } : {}), ...(v.selected ? {} : { selected: false }),
-    ...Object.fromEntries(Object.entries(v).filter(([k, x]) => k !== 'selected' && x !== '' && !(Array.isArray(x) && x.length === 0))),
-  };
 }

@@ -68,10 +68,13 @@ export function settingChanges(before: Settings, after: Settings): { field: stri
   return [...keys].filter((k) => !same(before[k], after[k])).map((k) => ({ field: settingName(k), before: written(before[k]), after: written(after[k]) }));
 }
 
-/** A connection as a document for `sluice apply`, with names in place of ids. */
-export function asDocument(c: Connection, s: Settings, nameOf: (id: string) => string): Record<string, Json> {
+/**
+ * A connection as a whole document for `sluice apply`, with names in place of ids: what it
+ * leaves out would go back to its default, so it has the settings of streams, too.
+ */
+export function asDocument(c: Connection, s: Settings, nameOf: (id: string) => string, streams: readonly object[]): Record<string, Json> {
   const { name, depends_on, ...rest } = s;
-  return { kind: 'connection', name, source: c.source_name, destination: c.destination_name, schema: c.schema, ...rest, ...(depends_on ? { depends_on: depends_on.map(nameOf) } : {}), names: c.names };
+  return { kind: 'connection', name, source: c.source_name, destination: c.destination_name, schema: c.schema, ...rest, ...(depends_on ? { depends_on: depends_on.map(nameOf) } : {}), names: c.names, ...(c.paused ? { paused: true } : {}), ...(streams.length > 0 ? { streams } : {}) };
 }
 
 /** Labels as lines of `key=value`; what is no label is told by its line. */

@@ -103,3 +103,16 @@ export function withSeen(streams: readonly ConnectionStream[], seen: readonly Sc
   const rest = seen.filter((v) => !known.has(streamName(v.stream))).map((v): ConnectionStream => ({ listed: false, selected: all, settings: { name: v.stream.name, ...(v.stream.namespace ? { namespace: v.stream.namespace } : {}) } satisfies Spec }));
   return rest.length > 0 ? [...streams, ...rest].sort((a, b) => nameOf(a).localeCompare(nameOf(b))) : [...streams];
 }
+
+/** Streams as a document of configuration has them: those with settings, and of each what is not chosen by itself. */
+export function streamSpecs(streams: readonly ConnectionStream[], drafts: ReadonlyMap<string, Draft> = new Map()): Record<string, unknown>[] {
+  return streams
+    .filter((s) => drafts.has(nameOf(s)) || s.listed)
+    .map((s) => {
+      const { selected, ...v } = { ...choiceOf(s), ...drafts.get(nameOf(s)) };
+      return {
+        name: s.settings.name, ...(s.settings.namespace ? { namespace: s.settings.namespace } : {}), ...(selected ? {} : { selected: false }),
+        ...Object.fromEntries(Object.entries(v).filter(([, x]) => x !== '' && !(Array.isArray(x) && x.length === 0))),
+      };
+    });
+}

@@ -196,6 +196,24 @@ function Labels({ row }: { row: FleetRow }) {
   );
 }
 
+function CardNext({ row }: { row: FleetRow }) {
+  if (row.sync?.state === 'running') return 'running';
+  if (row.sync?.state === 'retrying' && row.sync.retry_at)
+    return (
+      <>
+        next attempt <TimeAgo at={row.sync.retry_at} />
+      </>
+    );
+  if (row.sync) return row.waiting ?? 'queued';
+  if (row.paused) return 'paused';
+  const next = row.rescheduled_for ?? row.next_run_at;
+  return next ? (
+    <>
+      next <TimeAgo at={next} />
+    </>
+  ) : null;
+}
+
 /** A row where there is no width for columns. */
 export function Card({ row, days }: { row: FleetRow; days: Days }) {
   return (
@@ -214,7 +232,9 @@ export function Card({ row, days }: { row: FleetRow; days: Days }) {
           fresh <TimeAgo at={row.last_success_at} otherwise="never" />
         </span>
         <span>{row.last_sync ? `${short(row.last_sync.rows)} rows` : 'no rows yet'}</span>
-        <span className="cut">{row.sync?.state === 'running' ? 'running' : row.paused ? 'paused' : row.next_run_at ? <>next <TimeAgo at={row.next_run_at} /></> : null}</span>
+        <span className="cut">
+          <CardNext row={row} />
+        </span>
       </div>
       <Days30 row={row} days={days} />
     </div>

@@ -4,6 +4,7 @@ import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { reviewQuery, type Incident } from '../../api/health';
 import { useMay } from '../../api/me';
+import { CopyAs } from '../../ui/CopyAs';
 import { Section } from '../../ui/PageFrame';
 import { Load } from '../../ui/States';
 import { Time } from '../../ui/Time';
@@ -130,6 +131,7 @@ function ReviewForm({ incident: i, was, etag, onDone }: { incident: Incident; wa
         <Button type="submit" loading={save.isPending} disabled={texts.happened.trim() === ''}>
           Keep the review
         </Button>
+        <CopyAs call={{ method: 'PUT', path: `/api/v1/incidents/${i.number}/review`, body: spec }} />
         <Button variant="subtle" color="gray" onClick={onDone}>
           Cancel
         </Button>

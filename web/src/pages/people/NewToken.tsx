@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState } from 'react';
 import { api, asApiError, body } from '../../api/client';
 import { useMe } from '../../api/me';
+import { CopyAs } from '../../ui/CopyAs';
 import { ErrorState, sentence } from '../../ui/States';
 import { fieldMessages } from '../setup/model/schema';
 import { OnceShown } from './OnceShown';
@@ -19,8 +20,9 @@ export function NewToken({ onClose }: { onClose: () => void }) {
   const [role, setRole] = useState<Role>(me.role === 'viewer' ? 'viewer' : 'operator');
   const [days, setDays] = useState('90');
   const [connections, setConnections] = useState<string[]>([]);
+  const spec = { name: name.trim(), role, expires_in_days: Number(days), ...(connections.length > 0 ? { connections } : {}) };
   const make = useMutation({
-    mutationFn: () => body(api.POST('/api/v1/tokens', { body: { name: name.trim(), role, expires_in_days: Number(days), ...(connections.length > 0 ? { connections } : {}) } })),
+    mutationFn: () => body(api.POST('/api/v1/tokens', { body: spec })),
     onSuccess: () => client.invalidateQueries({ queryKey: ['tokens'] }),
   });
   if (make.data)
@@ -59,6 +61,7 @@ export function NewToken({ onClose }: { onClose: () => void }) {
         />
         {make.error && !faults.name && <ErrorState error={make.error} what="The token was not made" />}
         <div className={classes.end}>
+          <CopyAs call={{ method: 'POST', path: '/api/v1/tokens', body: spec }} />
           <Button variant="default" onClick={onClose}>
             Cancel
           </Button>

@@ -5,6 +5,7 @@ import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { useMay, useMe } from '../../api/me';
+import { CopyAs } from '../../ui/CopyAs';
 import { Facts, PageFrame, Section } from '../../ui/PageFrame';
 import { EmptyState, ErrorState, Load } from '../../ui/States';
 import { Time, TimeAgo } from '../../ui/Time';
@@ -122,10 +123,11 @@ function Basics({ user, busy, onSave, disabled, self, upTo }: { user: Schemas['U
       <TextInput label="Name" size="sm" value={name} onChange={(e) => setName(e.currentTarget.value)} />
       <RoleSelect value={role} onChange={setRole} upTo={upTo} disabled={self} />
       {self && <p className="dim">Nobody changes their own role.</p>}
-      <div>
+      <div className="row">
         <Button type="submit" loading={busy} disabled={Object.keys(patch).length === 0}>
           Save
         </Button>
+        <CopyAs call={{ method: 'PATCH', path: `/api/v1/users/${user.id}`, body: patch }} />
       </div>
     </form>
   );
@@ -207,6 +209,7 @@ function Grants({ user }: { user: Schemas['User'] }) {
           <Button type="submit" variant="default" disabled={!connection} loading={give.isPending}>
             Give
           </Button>
+          {connection && <CopyAs call={{ method: 'PUT', path: `/api/v1/users/${user.id}/grants/${connection}`, body: { role } }} />}
         </form>
       </div>
     </Section>

@@ -4,6 +4,7 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import { useState } from 'react';
 import { api, asApiError, body, type Schemas } from '../../api/client';
 import { useMay, useMe } from '../../api/me';
+import { CopyAs } from '../../ui/CopyAs';
 import { DataTable, type Column } from '../../ui/DataTable';
 import { Filters } from '../../ui/Filters';
 import { EmptyState, ErrorState, Load, sentence } from '../../ui/States';
@@ -111,9 +112,10 @@ function Invite({ onClose }: { onClose: () => void }) {
   const [email, setEmail] = useState('');
   const [name, setName] = useState('');
   const [role, setRole] = useState<Role>('viewer');
+  const spec = { email: email.trim(), role, ...(name.trim() ? { name: name.trim() } : {}) };
   const invite = useMutation({
     mutationFn: async () => {
-      const user = await body(api.POST('/api/v1/users', { body: { email: email.trim(), role, ...(name.trim() ? { name: name.trim() } : {}) } }));
+      const user = await body(api.POST('/api/v1/users', { body: spec }));
       const link = await body(api.POST('/api/v1/users/{user}/password-link', { params: { path: { user: user.id } } }));
       return { user, link };
     },
@@ -141,6 +143,7 @@ function Invite({ onClose }: { onClose: () => void }) {
         <RoleSelect value={role} onChange={setRole} upTo={me.role} />
         {invite.error && !faults.email && <ErrorState error={invite.error} what="They were not invited" />}
         <div className={classes.end}>
+          <CopyAs call={{ method: 'POST', path: '/api/v1/users', body: spec }} />
           <Button variant="default" onClick={onClose}>
             Cancel
           </Button>

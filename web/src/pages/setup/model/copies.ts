@@ -8,7 +8,7 @@ export function copies(role: Role, form: Pick<EndpointForm, 'existing' | 'kind' 
   const references: Config = {};
   for (const path of form.kept.keys()) put(references, path.split('.'), form.kept.get(path) ?? 'kept');
   const whole = withPlaceholders(merge(references, form.config), form.kind.schema, form.kind.name);
-  const yaml = { kind: role === 'source' ? 'Source' : 'Destination', name: form.name.trim(), connector: form.kind.name, config: whole };
+  const yaml = { kind: role, name: form.name.trim(), connector: form.kind.name, config: whole };
   const place = `/api/v1/${role}s`;
   if (!form.existing) return { call: { method: 'POST', path: place, body: { name: form.name.trim(), connector: form.kind.name, config: whole } }, yaml };
   const patch = form.patch();

@@ -80,7 +80,7 @@ function Review({ source, destination, streams, choice, draft, suggested }: { so
       busy={create.isPending}
       disabled={name.trim() === '' || schema.trim() === ''}
       onNext={() => create.mutate()}
-      more={<CopyAs call={{ method: 'POST', path: '/api/v1/connections', body: spec }} yaml={{ kind: 'Connection', ...spec }} />}
+      more={<CopyAs call={{ method: 'POST', path: '/api/v1/connections', body: spec }} yaml={{ kind: 'connection', ...spec }} />}
     >
       <div className={classes.fields}>
         <TextInput id="name" label="Name of the connection" size="sm" withAsterisk value={name} error={faults.name && sentence(faults.name)} onChange={(e) => keep({ name: e.currentTarget.value })} maxLength={200} autoComplete="off" />
