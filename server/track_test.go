@@ -246,6 +246,10 @@ func alerting(t *testing.T, p *platform, c *client) {
 
 	c.call("put-wall-settings", nil, map[string]any{"times": []any{"08:00"}, "zone": "Europe/Berlin", "quiet": true, "channels": []any{channel}})
 	c.refused("put-wall-settings", nil, map[string]any{"times": []any{"25:00"}, "channels": []any{"chn_none"}}, "invalid")
+	v = c.refused("put-wall-settings", nil, map[string]any{"times": []any{"25:00"}, "zone": "Nowhere", "channels": []any{}}, "invalid")
+	if find(t, v, "errors.0.location") != "body.times[0]" || find(t, v, "errors.1.location") != "body.zone" {
+		t.Errorf("%v", v)
+	}
 	c.call("get-wall-settings", nil, nil)
 	c.call("get-wall", nil, nil)
 	if v, _ = c.call("get-wall-message", nil, nil); !strings.Contains(v["html"].(string), "<html") || v["plain"] == "" {
