@@ -1,4 +1,4 @@
-import { Button, createTheme, Drawer, defaultVariantColorsResolver, Input, Modal, Notification, Tooltip, type MantineColorsTuple, type VariantColorsResolver } from '@mantine/core';
+import { Button, createTheme, Drawer, defaultVariantColorsResolver, Input, Menu, Modal, Notification, Tooltip, type MantineColorsTuple, type VariantColorsResolver } from '@mantine/core';
 
 const teal: MantineColorsTuple = ['#e3f6f8', '#cdecf0', '#a3dbe2', '#76c8d3', '#4cb7c6', '#2fa5b6', '#178fa1', '#0a7c8e', '#0a6f80', '#085a68'];
 
@@ -43,6 +43,8 @@ export const theme = createTheme({
     Button: Button.extend({ defaultProps: { size: 'xs' } }),
     Input: Input.extend({ defaultProps: { size: 'xs' } }),
     Tooltip: Tooltip.extend({ defaultProps: { openDelay: 250, withArrow: false, events: { hover: true, focus: true, touch: true } } }),
+    // Without what is no item of a menu: its first item has the keys when it opens.
+    Menu: Menu.extend({ defaultProps: { withInitialFocusPlaceholder: false } }),
     Modal: Modal.extend({ defaultProps: { centered: true, overlayProps: { color: 'var(--veil)', backgroundOpacity: 1 }, closeButtonProps: { 'aria-label': 'Close' }, attributes: { header: notBanner } } }),
     Notification: Notification.extend({ defaultProps: { closeButtonProps: { 'aria-label': 'Dismiss' } } }),
     Drawer: Drawer.extend({ defaultProps: { attributes: { header: notBanner } } }),

@@ -6,7 +6,7 @@ type Field = 'states' | 'above' | 'at_least' | 'age' | 'by' | 'objective' | 'win
 
 /** What each kind of rule looks at, in words, and the settings that go with it: docs/alerts.md. */
 export const ruleKinds: Record<RuleSpec['kind'], { title: string; needs: Field[]; may: Field[]; above?: string; age?: string }> = {
-  connection_health: { title: 'A connection is degraded, down or needs action', needs: ['states'], may: [] },
+  connection_health: { title: 'A connection is not healthy', needs: ['states'], may: [] },
   freshness_delayed: { title: 'A connection is late', needs: [], may: ['age'], age: 'Late for' },
   failing_count: { title: 'So many connections fail', needs: ['above'], may: ['by'], above: 'Connections that fail' },
   failing_share: { title: 'So large a share of connections fails', needs: ['above'], may: ['at_least', 'by'], above: 'Share that fails, 0 to 1' },
