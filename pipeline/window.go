@@ -64,10 +64,19 @@ type segment struct {
 // over, would make segments of a row each.
 const maxSegments = 500
 
+// Rows of hugeRow bytes and more are committed in windows of hugeWindow: they gain
+// nothing from larger ones, and databases hold several copies of what is not
+// committed yet.
+const (
+	hugeRow    = 64 << 10
+	hugeWindow = 16 << 20
+)
+
 // full reports whether the window is to be sealed at the next checkpoint.
 func (w *window) full() bool {
 	l := &w.lane.group.sync.Limits
-	return w.bytes >= l.WindowBytes || w.rows >= l.WindowRows || len(w.segments) >= maxSegments ||
+	huge := w.bytes >= hugeWindow && w.bytes >= w.rows*hugeRow
+	return huge || w.bytes >= l.WindowBytes || w.rows >= l.WindowRows || len(w.segments) >= maxSegments ||
 		w.lane.group.sync.Now().Sub(w.opened) >= l.WindowTime
 }
 

@@ -257,6 +257,10 @@ type piece struct {
 	from                                 string // for a FROM clause
 }
 
+// partOfPage is by how much slices are smaller where one page is more than a slice:
+// rows are so large then that a statement has few of them, whatever its size.
+const partOfPage = 4
+
 // slice returns how many lines make up that many bytes, large values included,
 // taken to be spread evenly: whole pages, unless one page is more than that.
 func (p *piece) slice(bytes, pageSize int64) int64 {
@@ -267,7 +271,7 @@ func (p *piece) slice(bytes, pageSize int64) int64 {
 	if pages >= 1 {
 		return int64(pages) * linesPerPage
 	}
-	return max(int64(pages*linesPerPage), 1)
+	return max(int64(pages*linesPerPage/partOfPage), 1)
 }
 
 // pieces returns the heaps that can be read by page ranges instead of the
