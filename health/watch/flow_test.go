@@ -493,6 +493,36 @@ func TestTheEvidence(t *testing.T) {
 	})
 }
 
+// TestTheTimelineSpeaks: each entry says by itself what has happened.
+func TestTheTimelineSpeaks(t *testing.T) {
+	dialects(t, func(t *testing.T, w *world) {
+		cs := w.connect(1)
+		other := &store.Connection{Name: "invoices", SourceID: cs[0].SourceID, DestinationID: w.target.ID, Schedule: store.Schedule{Kind: store.Manual}}
+		w.check(w.store.CreateConnection(t.Context(), other))
+		w.event("connection.create", other, "", map[string]string{"id": other.ID})
+		w.fail(cs[0], other)
+		w.settle()
+		id := w.incidents()[0].ID
+		for _, d := range []store.Decision{{Kind: store.Assign, Assignee: "bob"}, {Kind: store.Retitle, Title: "no entry"}, {Kind: store.SetDue, Due: noon.Add(24 * time.Hour)}, {Kind: store.Resolve}} {
+			d.IncidentID, d.ActorID = id, "usr_ann"
+			_, err := w.decide(d)
+			w.check(err)
+		}
+		entries, _, err := w.store.ListIncidentEvents(t.Context(), id, "", nil, store.Page{Limit: 100})
+		w.check(err)
+		said := map[string]bool{}
+		for _, e := range entries {
+			said[e.Message] = true
+		}
+		for _, want := range []string{"connection invoices has joined", "the severity went from sev4 to sev3", "assigned to bob", "renamed to no entry", "it is due 2026-03-03 12:00 UTC",
+			"connection invoices has left: it was ended by hand", "it was ended by hand"} {
+			if !said[want] {
+				t.Errorf("nothing says %q: %v", want, said)
+			}
+		}
+	})
+}
+
 // TestATicketSaysWhoEndedIt is of what is resolved by hand, without a word why.
 func TestATicketSaysWhoEndedIt(t *testing.T) {
 	dialects(t, func(t *testing.T, w *world) {

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -191,13 +192,41 @@ func (w *world) keepTimeline(ctx context.Context, tx *store.Store, effects []hea
 		if err != nil {
 			return err
 		}
-		entry := store.IncidentEvent{IncidentID: e.Incident, At: e.At, Kind: string(e.Kind), ConnectionID: e.Connection, Message: e.Text, Data: raw, ActorID: e.Actor}
+		entry := store.IncidentEvent{IncidentID: e.Incident, At: e.At, Kind: string(e.Kind), ConnectionID: e.Connection, Message: w.words(e), Data: raw, ActorID: e.Actor}
 		if e.Actor != "" && e.Actor == by.id {
 			entry.ActorName = by.name
 		}
 		entries = append(entries, entry)
 	}
 	return tx.AppendIncidentEvents(ctx, entries...)
+}
+
+// words are what an entry of a timeline says to people.
+func (w *world) words(e *health.Effect) string {
+	c, _ := w.tracker.Connection(e.Connection) // one that was deleted has no name any more
+	who := strings.TrimSpace("connection " + c.Name)
+	switch e.Kind {
+	case health.SeverityChanged:
+		return "the severity went from " + e.Text + " to " + string(e.Severity)
+	case health.DueChanged:
+		return "it is due " + stamp(e.Due)
+	case health.Joined:
+		return who + " has joined"
+	case health.Left:
+		return who + " has left: " + cmp.Or(e.Text, "it was ended by hand")
+	case health.Assigned:
+		return "assigned to " + cmp.Or(e.Text, "nobody")
+	case health.Retitled:
+		return "renamed to " + e.Text
+	case health.IncidentShared:
+		return "the cause reaches the whole " + strings.Replace(e.Text, ":", " ", 1)
+	case health.IncidentMerged:
+		return "it became a part of another incident: " + e.Text
+	case health.IncidentEnded, health.CloseTicket:
+		return cmp.Or(e.Text, "it was ended by hand")
+	default:
+	}
+	return e.Text
 }
 
 // live are the live events: each change of health, and one for each incident.
