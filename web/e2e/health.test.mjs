@@ -316,7 +316,7 @@ test('an incident is split, merged and resolved by hand', async () => {
   await page.getByRole('menuitem', { name: /Merge/ }).click();
   await dialog.getByLabel('Number of the other incident').fill('4711');
   await dialog.getByRole('button', { name: /^Merge/ }).click();
-  await page.getByText(/\(not_found\)/).waitFor();
+  await dialog.getByText('Names no incident.').waitFor();
   assert.equal((await api('GET', `/api/v1/incidents/${other.number}`)).state, 'open', 'what is refused changes nothing');
   await dialog.getByLabel('Number of the other incident').fill(String(incident.number));
   await dialog.getByRole('button', { name: /^Merge/ }).click();

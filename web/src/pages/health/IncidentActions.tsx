@@ -6,7 +6,7 @@ import { incidentQuery, type Incident } from '../../api/health';
 import { useMay } from '../../api/me';
 import { IconChevronDown } from '../../ui/icons';
 import { CopyAs } from '../../ui/CopyAs';
-import { ofIncidents, useChange } from '../../ui/useChange';
+import { faultAt, ofIncidents, useChange } from '../../ui/useChange';
 import classes from './Incidents.module.css';
 import { fromLocal, severities, toLocal } from './causes';
 
@@ -139,11 +139,12 @@ function MergeForm({ incident: i, onDone }: FormProps) {
       }}
     >
       <p>The other incident goes on for both: it takes over all connections, and this one's tickets are closed with a word of where to look.</p>
-      <TextInput label="Number of the other incident" value={into} onChange={(e) => setInto(e.currentTarget.value)} required inputMode="numeric" data-autofocus autoComplete="off" />
+      <TextInput label="Number of the other incident" error={faultAt(merge.error, 'into')} value={into} onChange={(e) => setInto(e.currentTarget.value)} required inputMode="numeric" data-autofocus autoComplete="off" />
       <div className="row">
         <Button type="submit" loading={merge.isPending} disabled={number === '' || number === String(i.number)}>
           Merge
         </Button>
+        <CopyAs call={{ method: 'POST', path: `/api/v1/incidents/${i.number}/merge`, body: { into: number } }} />
       </div>
     </form>
   );
