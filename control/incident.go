@@ -90,7 +90,7 @@ func decided(d store.Decision, after *store.Incident) map[string]any {
 func undecidable(op string, i *store.Incident, err error) error {
 	switch {
 	case errors.Is(err, health.ErrUnknown):
-		return fail(CodeIncidentOver, op, "see get-incident: where it was merged, decide about the one that goes on", "incident %d is %s", i.Number, cmp.Or(string(i.State), "over"))
+		return fail(CodeIncidentOver, op, "it opens again by itself when its cause comes back; if it was merged, decide about the one that goes on, which merged_into names", "incident %d is %s", i.Number, cmp.Or(string(i.State), "over"))
 	case errors.Is(err, health.ErrSame), errors.Is(err, health.ErrNotIn), errors.Is(err, health.ErrWhole), errors.Is(err, health.ErrSeverity):
 		return &sluice.Error{Class: sluice.Config, Code: CodeIncidentUnfit, Op: op, Err: err, Hint: "see the incident's connections, and choose others"}
 	}
