@@ -18,7 +18,7 @@ export function faultAt(error: unknown, place: string): string | undefined {
 
 /** Why a change was refused and what to do: the fields that are wrong, or else the hint. */
 function whyNot(e: ApiError): string {
-  const why = e.fields.length > 0 ? e.fields.map((f) => sentence(`${placeOf(f.location)} ${f.message}`)) : e.hint ? [sentence(e.hint)] : [];
+  const why = e.fields.length > 0 ? e.fields.map((f) => `${placeOf(f.location)}: ${sentence(f.message)}`) : e.hint ? [sentence(e.hint)] : [];
   return [...why, `(${e.code})`].join(' ');
 }
 
