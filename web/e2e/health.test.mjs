@@ -212,7 +212,7 @@ test('rules of every kind are made; maintenance comes back each week', async () 
     'Some connection is late for long': { 'Late for': '2h' },
     'The error budget is lost too fast': { Objective: '0.995', 'Measured over': '24h', 'Times too fast': '10' },
     'A sync waits for long': { 'Due for': '30m' },
-    'A worker fell silent': {},
+    'A worker fell silent': { 'Silent for': '5m' },
     'A region has no worker': {},
     'A ticket nears its due date': { 'Due within': '2d' },
   };

@@ -223,9 +223,9 @@ export async function signIn(platform, { role = 'owner', at = '/', ...how } = {}
   return page;
 }
 
-/** Fails on what axe finds against WCAG 2.2 AA, naming rule and element. */
-export async function axe(page, what = page.url()) {
-  const found = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
+/** Fails on what axe finds against WCAG 2.2 AA, on the page or within a part of it, naming rule and element. */
+export async function axe(page, what = page.url(), within = 'html') {
+  const found = await new AxeBuilder({ page }).include(within).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
   const told = found.violations.map((v) => `${v.id}: ${v.help}\n${v.nodes.slice(0, 4).map((n) => `    ${n.target.join(' ')}: ${n.any[0]?.message ?? n.failureSummary ?? ''}`).join('\n')}`);
   assert.equal(told.length, 0, `axe on ${what}:\n${told.join('\n')}`);
 }

@@ -74,9 +74,10 @@ export function FilterChoice(props: Props) {
       {open && (
         <Menu
           {...props}
-          onClose={(by) => {
+          onClose={() => {
             setOpen(false);
-            if (by === 'keyboard') button.current?.focus();
+            // However it was closed; a press elsewhere moves on from here.
+            button.current?.focus({ preventScroll: true });
           }}
         />
       )}
@@ -84,7 +85,7 @@ export function FilterChoice(props: Props) {
   );
 }
 
-function Menu({ label, options, value, onChange, single, onClose }: Props & { onClose: (by: string) => void }) {
+function Menu({ label, options, value, onChange, single, onClose }: Props & { onClose: () => void }) {
   const store = useCombobox({ opened: true, onDropdownClose: onClose });
   const [search, setSearch] = useState('');
   // The option that typing marked, until arrows move on from it.
@@ -95,7 +96,7 @@ function Menu({ label, options, value, onChange, single, onClose }: Props & { on
   const submit = (v: string) => {
     const others = single ? [] : value;
     onChange(chosen.has(v) ? others.filter((other) => other !== v) : [...others, v]);
-    if (single) onClose('keyboard');
+    if (single) onClose();
   };
   const { selectFirstOption, resetSelectedOption } = store;
   useLayoutEffect(() => {
@@ -119,7 +120,7 @@ function Menu({ label, options, value, onChange, single, onClose }: Props & { on
             onChange={(e) => setSearch(e.currentTarget.value)}
             {...(first ? { 'aria-activedescendant': first } : {})}
             onKeyDown={(e) => {
-              if (e.key === 'Tab') onClose('keyboard');
+              if (e.key === 'Tab') onClose();
               else if (e.key.startsWith('Arrow')) setFirst(null);
             }}
           />

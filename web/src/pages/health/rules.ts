@@ -14,7 +14,7 @@ export const ruleKinds: Record<RuleSpec['kind'], { title: string; needs: Field[]
   error_budget_burn: { title: 'The error budget is lost too fast', needs: ['objective', 'window', 'above'], may: ['by'], above: 'Times too fast' },
   queue_depth: { title: 'Many syncs wait', needs: ['above'], may: [], above: 'Waiting syncs' },
   queue_age: { title: 'A sync waits for long', needs: ['age'], may: [], age: 'Due for' },
-  worker_lost: { title: 'A worker fell silent', needs: [], may: ['age'], age: 'Silent for' },
+  worker_lost: { title: 'A worker fell silent', needs: ['age'], may: [], age: 'Silent for' },
   region_without_workers: { title: 'A region has no worker', needs: [], may: [] },
   ticket_due: { title: 'A ticket nears its due date', needs: [], may: ['age'], age: 'Due within' },
 };
