@@ -21,8 +21,9 @@ const (
 	drained = 64 << 10
 	// burst is how many bytes are to come between two waits.
 	burst = 512 << 10
-	// localBuffer is the receive buffer for servers on the same machine.
-	localBuffer = 128 << 10
+	// localBuffer is the receive buffer for servers on the same machine: as much as
+	// Linux allows without more being asked for (net.core.rmem_max).
+	localBuffer = 208 << 10
 	// shortestNap to localNap, or remoteNap, is how long a wait may be, and so how
 	// late the end of a COPY may be seen. Over a network, what the sender may send
 	// unseen is less.
