@@ -272,6 +272,10 @@ func TestDriftPolicy(t *testing.T) {
 			if hint := sluice.AsError(last).Hint; !strings.Contains(hint, "approve the change") {
 				t.Errorf("the hint does not tell the remedy: %s", hint)
 			}
+			held, ok := errors.AsType[*pipeline.HeldChange](last)
+			if !ok || held.Nested || len(held.Before.Columns)+1 != len(held.After.Columns) || held.Before.Column(sluice.SyncedAtColumn) != nil {
+				t.Errorf("what is held up: %+v", held)
+			}
 		}
 		if code != want || rowsOf(dest) == 2 != (want == "") || len(events) > 0 != (want == "") {
 			t.Errorf("%s: %v, %d rows, %d events", policy, last, rowsOf(dest), len(events))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/sluicehq/sluice"
@@ -108,10 +109,32 @@ func (t *target) permit(want *sluice.Table) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	return &sluice.Error{Class: sluice.Blocked, Code: "schema_change_blocked", Op: "change table " + t.id.Name.String(),
-		Err:  fmt.Errorf("the source now needs: %v; the policy is %s", changes, BlockAll),
+	held := &HeldChange{Before: withoutSystem(t.live), After: withoutSystem(sluice.Apply(t.live, changes)), Changes: changes, Nested: t.parent != nil}
+	return &sluice.Error{Class: sluice.Blocked, Code: "schema_change_blocked", Op: "change table " + t.id.Name.String(), Err: held,
 		Hint: "approve the change where it waits for a decision (the connection's schema in the web interface, POST /api/v1/drift/{drift}/approve), allow all such changes by setting drift to allow_columns or allow_all, or leave the column out"}
 }
+
+// A HeldChange is the cause of an error of class Blocked: what a table would
+// become if its connection's policy let the source's change in. Shapes are without
+// the columns that Sluice adds.
+type HeldChange struct {
+	Before, After *sluice.Table
+	Changes       []sluice.Change
+	Nested        bool // the table is of a nested array, not the stream's own
+}
+
+func (h *HeldChange) Error() string {
+	return fmt.Sprintf("the source now needs: %v; the policy is %s", h.Changes, BlockAll)
+}
+
+func withoutSystem(t *sluice.Table) *sluice.Table {
+	shape := *t
+	shape.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c sluice.Column) bool { return strings.HasPrefix(c.Name, systemPrefix) })
+	return &shape
+}
+
+// systemPrefix begins the names of columns that Sluice adds: see sluice.SyncedAtColumn.
+const systemPrefix = "_sluice_"
 
 // report tells of drift: how want differs from the live table.
 func (t *target) report(want *sluice.Table) {

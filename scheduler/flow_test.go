@@ -593,6 +593,9 @@ func TestABlockedChangeWaitsForApproval(t *testing.T) {
 		if len(drift) != 1 || drift[0].State != store.DriftPending || drift[0].Stream.Name != "t" {
 			t.Fatalf("drift: %+v", drift)
 		}
+		if before, after := drift[0].Before, drift[0].After; before == nil || before.Column("price") != nil || after == nil || after.Column("price") == nil {
+			t.Errorf("what is held up: from %+v to %+v", before, after)
+		}
 		w.wantRows(c, 3)
 		_, err = w.store.DecideDrift(t.Context(), drift[0].ID, true, "ada")
 		w.check(err)

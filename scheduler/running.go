@@ -453,12 +453,16 @@ func (r *running) ending(ctx context.Context, engine *pipeline.Sync, err error) 
 	return e
 }
 
-// pending returns the drifts that a policy holds up, for people to decide.
+// pendingDrifts returns the drifts that a policy holds up, for people to decide.
 func pendingDrifts(errs []*sluice.Error) []store.DriftEvent {
 	var all []store.DriftEvent
 	for _, err := range errs {
 		if err.Class == sluice.Blocked && !slices.ContainsFunc(all, func(d store.DriftEvent) bool { return d.Stream == err.Stream && d.Kind == err.Code }) {
-			all = append(all, store.DriftEvent{Stream: err.Stream, Kind: err.Code, State: store.DriftPending})
+			d := store.DriftEvent{Stream: err.Stream, Kind: err.Code, State: store.DriftPending}
+			if held, ok := errors.AsType[*pipeline.HeldChange](err); ok && !held.Nested {
+				d.Before, d.After = held.Before, held.After
+			}
+			all = append(all, d)
 		}
 	}
 	return all

@@ -5,7 +5,7 @@ import { append, attrsText, lineText, type LogLine } from './logs';
 import { cursorWords, lineDiff, stateWords } from './positions';
 import { applyPatch, mergePatch, parseLabels, settingChanges, settingsOf, type Settings } from './settings';
 import { changesOf, choiceOf, conflictsOf, patchOf, reduce, treat, treatmentOf, withSeen, type ConnectionStream } from './streams';
-import { shapeDiff, wantedShape } from './shape';
+import { shapeDiff } from './shape';
 import { ages, quantile, usualOf, verdict } from './usual';
 
 const stream = (name: string, settings: object = {}): ConnectionStream => ({ listed: true, selected: true, settings: { name, namespace: 'public', ...settings } });
@@ -117,22 +117,22 @@ describe('the age of the data', () => {
   });
 });
 
-describe('a change that is held up', () => {
-  const before = { columns: [{ name: 'id', type: 'int32', nullable: false }, { name: 'city', type: 'string', nullable: false }], key: ['id'] };
-  const told = (changes: string) => `change table raw.people: the source now needs: [${changes}]; the policy is block_all`;
-  it('is applied to the shape that the stream had', () => {
-    const after = wantedShape(before, told('add note string add price decimal(10,2) widen id to int64 relax city'));
-    expect(shapeDiff(before, after).columns).toEqual([
-      { name: 'id', change: 'changed', before: 'int32 not null', after: 'int64 not null' },
-      { name: 'city', change: 'changed', before: 'string not null', after: 'string' },
-      { name: 'note', change: 'added', after: 'string' },
-      { name: 'price', change: 'added', after: 'decimal(10,2)' },
-    ]);
+describe('what differs between two shapes', () => {
+  const before = { columns: [{ name: 'id', type: 'int32', nullable: false }, { name: 'city', type: 'string', nullable: false }, { name: 'old', type: 'bool', nullable: true }], key: ['id'] };
+  const after = { columns: [{ name: 'id', type: 'int64', nullable: false }, { name: 'city', type: 'string', nullable: true }, { name: 'note', type: 'string', nullable: true }], key: ['id', 'city'] };
+  it('is said column by column, and of the key', () => {
+    expect(shapeDiff(before, after)).toEqual({
+      columns: [
+        { name: 'id', change: 'changed', before: 'int32 not null', after: 'int64 not null' },
+        { name: 'city', change: 'changed', before: 'string not null', after: 'string' },
+        { name: 'note', change: 'added', after: 'string' },
+        { name: 'old', change: 'removed', before: 'bool' },
+      ],
+      key: { before: 'id', after: 'id, city' },
+    });
   });
-  it('is left to its words where it is about another table, or not understood', () => {
-    expect(wantedShape(before, told('add city string'))).toBeUndefined();
-    expect(wantedShape(before, told('widen qty to int64'))).toBeUndefined();
-    expect(wantedShape(before, told('rename city town'))).toBeUndefined();
-    expect(wantedShape(before, 'something else')).toBeUndefined();
+  it('of a stream that is new or gone is all of it', () => {
+    expect(shapeDiff(undefined, before).columns.map((c) => c.change)).toEqual(['added', 'added', 'added']);
+    expect(shapeDiff(before, undefined).columns.map((c) => c.change)).toEqual(['removed', 'removed', 'removed']);
   });
 });

@@ -25,24 +25,3 @@ export function shapeDiff(before: Shape | undefined, after: Shape | undefined): 
   const keys = [before?.key?.join(', ') ?? '', after?.key?.join(', ') ?? ''] as const;
   return { columns, ...(before && after && keys[0] !== keys[1] ? { key: { before: keys[0], after: keys[1] } } : {}) };
 }
-
-/**
- * The shape that a stream would get by the change that a policy holds up. The API keeps
- * none of what never came in: its failure lists the changes, as in "the source now
- * needs: [add note string widen amount to decimal(12,2) relax city]". Nothing where the
- * list is not about this shape: that of a nested table, or one that has changed since.
- */
-export function wantedShape(before: Shape, message: string): Shape | undefined {
-  const list = /the source now needs: \[(.*)\];/.exec(message)?.[1];
-  if (!list) return undefined;
-  const columns = before.columns.map((c) => ({ ...c }));
-  const rest = list.replace(/(?:^| )(?:add (\S+) (\S+)|widen (\S+) to (\S+)|relax (\S+))/g, (all, added?: string, type?: string, widened?: string, wide?: string, relaxed?: string) => {
-    const column = columns.find((c) => c.name === (added ?? widened ?? relaxed));
-    if (added !== undefined && type !== undefined && !column) columns.push({ name: added, type, nullable: true });
-    else if (widened !== undefined && wide !== undefined && column) column.type = wide;
-    else if (relaxed !== undefined && column) column.nullable = true;
-    else return all;
-    return '';
-  });
-  return rest === '' ? { ...before, columns } : undefined;
-}
