@@ -63,6 +63,17 @@ function Table({ report }: { report: Schemas['HealthReport'] }) {
       rowKey={(g) => g.key || '-'}
       columns={columns}
       maxHeight="calc(100vh - 250px)"
+      narrow={(g) => (
+        <div className="row">
+          <span className="grow cut">
+            <Name group={g} by={report.by} />
+          </span>
+          <span className="dim">
+            {g.measured_minutes > 0 ? percent(g.uptime) : 'no data'}, <Minutes n={g.downtime_minutes} /> down
+          </span>
+        </div>
+      )}
+      narrowHeight={44}
       empty={<EmptyState title="Nothing was measured in this period">Health is known from the first sync of a connection on; time while it is paused is not counted.</EmptyState>}
     />
   );

@@ -56,7 +56,7 @@ function Audit() {
     { key: 'who', head: 'Who', width: 'minmax(140px, 1fr)', cell: (e) => e.actor_name ?? <span className="dim">Sluice</span> },
     { key: 'what', head: 'What', width: 'minmax(130px, 1fr)', cell: (e) => <code>{e.action}</code> },
     { key: 'object', head: 'To what', width: 'minmax(150px, 1.4fr)', cell: (e) => e.object_name ?? e.object_id ?? <span className="faint">–</span> },
-    { key: 'outcome', head: 'Outcome', width: '150px', cell: (e) => <Outcome entry={e} />, from: 760 },
+    { key: 'outcome', head: 'Outcome', width: 'minmax(150px, 1fr)', cell: (e) => <Outcome entry={e} />, from: 760 },
     { key: 'ip', head: 'From', width: '120px', cell: (e) => <span className="mono">{e.ip ?? '–'}</span>, from: 900 },
   ];
   return (

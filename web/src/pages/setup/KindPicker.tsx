@@ -7,7 +7,7 @@ import classes from './KindPicker.module.css';
 export const about: Record<string, string> = {
   'source file': 'CSV, JSON and Parquet files, here or on the web',
   'source github': 'Repositories, issues, pull requests, runs',
-  'source postgres': 'Tables and views, by cursor or change log',
+  'source postgres': 'Tables and views, whole or by a cursor',
   'source shop': 'A made-up shop to try Sluice with',
   'destination duckdb': 'One file to query anywhere; nothing to install',
   'destination postgres': 'A PostgreSQL database',
