@@ -3,6 +3,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useState, type ReactNode } from 'react';
 import { api, body, type Schemas } from '../api/client';
 import classes from './ConfirmPlan.module.css';
+import { CopyAs } from './CopyAs';
 import { ErrorState, Load, sentence } from './States';
 import { bytes, count, plural } from './format';
 
@@ -61,6 +62,7 @@ function Inside({ plan, word, action, onDone, onClose }: Props) {
             <Button variant="default" onClick={onClose}>
               Cancel
             </Button>
+            <CopyAs call={{ method: 'POST', path: `/api/v1/plans/${p.id}/execute` }} />
             <Button type="submit" color="red" disabled={typed !== word} loading={execute.isPending}>
               {action}
             </Button>

@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { api, asApiError, body } from '../../api/client';
 import { keys } from '../../api/keys';
 import { meQuery, useMe } from '../../api/me';
+import { CopyAs } from '../../ui/CopyAs';
 import { Facts, PageFrame, Section } from '../../ui/PageFrame';
 import { EmptyState, ErrorState, Load, sentence } from '../../ui/States';
 import { Time, TimeAgo } from '../../ui/Time';
@@ -67,6 +68,7 @@ function Name() {
       <Button type="submit" variant="default" loading={save.isPending} disabled={name.trim() === (me.user?.name ?? '')}>
         Save
       </Button>
+      <CopyAs call={{ method: 'PATCH', path: '/api/v1/auth/me', body: { name: name.trim() } }} />
       {save.error && <ErrorState error={save.error} what="It was not changed" />}
     </form>
   );

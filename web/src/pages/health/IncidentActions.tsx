@@ -121,6 +121,7 @@ function ResolveForm({ incident: i, onDone }: FormProps) {
         <Button type="submit" loading={resolve.isPending}>
           Resolve
         </Button>
+        <CopyAs call={{ method: 'POST', path: `/api/v1/incidents/${i.number}/resolve`, body: text.trim() ? { text: text.trim() } : {} }} />
       </div>
     </form>
   );

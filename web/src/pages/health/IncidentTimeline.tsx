@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { api, body, type Schemas } from '../../api/client';
 import { incidentTimelineQuery, type Incident } from '../../api/health';
 import { useMay } from '../../api/me';
+import { CopyAs } from '../../ui/CopyAs';
 import { Section } from '../../ui/PageFrame';
 import { Load, sentence } from '../../ui/States';
 import { Time } from '../../ui/Time';
@@ -84,10 +85,11 @@ function Comment({ incident: i }: { incident: Incident }) {
       }}
     >
       <Textarea label="Comment" description="Kept here and added to the tickets." value={text} onChange={(e) => setText(e.currentTarget.value)} autosize minRows={2} maxLength={20_000} />
-      <div>
+      <div className="row">
         <Button type="submit" variant="default" loading={add.isPending} disabled={text.trim() === ''}>
           Add the comment
         </Button>
+        <CopyAs call={{ method: 'POST', path: `/api/v1/incidents/${i.number}/comments`, body: { text: text.trim() } }} />
       </div>
     </form>
   );
