@@ -33,6 +33,7 @@ var layers = map[string][]string{
 	"bench":                  {"."},
 	"migrations":             {},
 	"store":                  {".", "migrations"},
+	"store/storetest":        {"store"},
 	"keyring":                {},
 	"access":                 {".", "store"},
 	"control":                {".", "spec", "config", "store", "keyring", "access", "health", "health/*"},
