@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/config"
 	"github.com/sluicehq/sluice/health"
 	"github.com/sluicehq/sluice/store"
@@ -193,9 +194,39 @@ func (c *Control) PutHealthPolicy(ctx context.Context, who Actor, version int64,
 	}
 	var faults Faults
 	p := want.policy(&faults)
+	if err := c.whoseThresholds(ctx, &want, &before, &faults); err != nil {
+		return before, 0, err
+	}
 	if err := faults.err(op); err != nil {
 		return before, 0, err
 	}
 	version, err = c.putSetting(ctx, who, HealthPolicyKey, version, p, before, want)
 	return policySpec(&p), version, err
+}
+
+// whoseThresholds finds thresholds of connectors and connections that are not
+// there. Those of before stay: a plugin may come back.
+func (c *Control) whoseThresholds(ctx context.Context, want, before *HealthPolicySpec, faults *Faults) error {
+	for _, name := range slices.Sorted(maps.Keys(want.Connectors)) {
+		if _, known := before.Connectors[name]; known {
+			continue
+		}
+		_, err := c.Connector(ctx, name)
+		if e, ok := errors.AsType[*sluice.Error](err); ok && e.Code == CodeUnknownConnector {
+			faults.add("connectors."+name, "%s; %s", e, e.Hint)
+		} else if err != nil {
+			return err
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(want.Connections)) {
+		if _, known := before.Connections[id]; known {
+			continue
+		}
+		if _, err := c.store.Connection(ctx, id); errors.Is(err, store.ErrNotFound) {
+			faults.add("connections."+id, "there is no connection of this id")
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }

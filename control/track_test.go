@@ -279,8 +279,9 @@ func TestHealthPolicy(t *testing.T) {
 		if got, version, err := f.Control.HealthPolicy(f.ctx); err != nil || version != 0 || !reflect.DeepEqual(got, control.HealthPolicySpec{}) {
 			t.Errorf("%+v, %d, %v", got, version, err)
 		}
-		want := control.HealthPolicySpec{Down: control.ThresholdSpec{After: "1d", Failures: 9}, Connectors: map[string]control.ThresholdSpec{"shop": {After: "4h"}},
-			Severities: map[string]control.ThresholdSpec{"sev1": {Failures: 2}}, Connections: map[string]control.ThresholdSpec{"con_1": {After: "1h"}}, Recovery: 3, Reopen: "3d", FlapChanges: 6,
+		con := f.connection().ID
+		want := control.HealthPolicySpec{Down: control.ThresholdSpec{After: "1d", Failures: 9}, Connectors: map[string]control.ThresholdSpec{"fake": {After: "4h"}},
+			Severities: map[string]control.ThresholdSpec{"sev1": {Failures: 2}}, Connections: map[string]control.ThresholdSpec{con: {After: "1h"}}, Recovery: 3, Reopen: "3d", FlapChanges: 6,
 			FlapWindow: "2h", SharedWindow: "12h", SharedSources: 4, SharedConnections: 8, SharedFraction: 0.2, Due: "14d", Remind: []string{"2d", "1d"}, EscalateDue: "1d", Overdue: "2d",
 			Acknowledge: map[string]string{"sev1": "5m", "sev2": "1h", "sev3": "8h", "sev4": "24h"}, Levels: 2}
 		if _, _, err := f.PutHealthPolicy(f.ctx, who, 0, want); err != nil {
@@ -291,8 +292,8 @@ func TestHealthPolicy(t *testing.T) {
 			t.Fatal(err)
 		}
 		const day = 24 * time.Hour
-		if kept.Threshold != (health.Threshold{For: day, Failures: 9}) || kept.Connectors["shop"].For != 4*time.Hour || kept.Severities[health.Sev1].Failures != 2 ||
-			kept.Connections["con_1"].For != time.Hour || kept.Due != 14*day || !slices.Equal(kept.Remind, []time.Duration{2 * day, day}) || kept.Acknowledge[health.Sev1] != 5*time.Minute ||
+		if kept.Threshold != (health.Threshold{For: day, Failures: 9}) || kept.Connectors["fake"].For != 4*time.Hour || kept.Severities[health.Sev1].Failures != 2 ||
+			kept.Connections[con].For != time.Hour || kept.Due != 14*day || !slices.Equal(kept.Remind, []time.Duration{2 * day, day}) || kept.Acknowledge[health.Sev1] != 5*time.Minute ||
 			kept.SharedMinimum != 8 || kept.Recovery != 3 {
 			t.Errorf("%+v", kept)
 		}
@@ -302,9 +303,9 @@ func TestHealthPolicy(t *testing.T) {
 			t.Errorf("got  %+v\nwant %+v, %v", got, want, err)
 		}
 		bad := control.HealthPolicySpec{Down: control.ThresholdSpec{After: "x", Failures: -1}, Severities: map[string]control.ThresholdSpec{"sev9": {}}, Acknowledge: map[string]string{"sev1": "x"},
-			Levels: -1, SharedFraction: 2, Remind: []string{"x"}}
+			Levels: -1, SharedFraction: 2, Remind: []string{"x"}, Connectors: map[string]control.ThresholdSpec{"shp": {Failures: 1}}, Connections: map[string]control.ThresholdSpec{"con_none": {Failures: 1}}}
 		_, _, err = f.PutHealthPolicy(f.ctx, who, 0, bad)
-		for _, at := range []string{"down.after", "down.failures", "severities", "acknowledge.sev1", "levels", "shared_fraction", "remind[0]"} {
+		for _, at := range []string{"down.after", "down.failures", "severities", "acknowledge.sev1", "levels", "shared_fraction", "remind[0]", "connectors.shp", "connections.con_none"} {
 			if !strings.Contains(faults(err), at) {
 				t.Errorf("%s is not named: %s", at, faults(err))
 			}
