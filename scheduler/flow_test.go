@@ -391,7 +391,7 @@ func TestASyncThatRunsAsAWindowBeginsGoesOnAtItsEnd(t *testing.T) {
 		c := w.connect("shop", 0, func(c *store.Connection) { byHand(c); c.Windows = []store.Window{{From: "13:00", To: "14:30"}} })
 		src := newSlow(true, 300)
 		w.sources[c.ID] = func() sluice.Source { return src }
-		worker := w.workerOf(scheduler.WorkerConfig{Heartbeat: 10 * time.Millisecond, DrainPatience: 50 * time.Millisecond}, func(string) error { return nil })
+		worker := w.workerOf(scheduler.WorkerConfig{Heartbeat: 200 * time.Millisecond, DrainPatience: time.Second}, func(string) error { return nil })
 		ticket := w.run(c, nil)
 		done := make(chan struct{})
 		go func() { defer close(done); worker.Work(ticket) }()

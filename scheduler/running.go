@@ -115,7 +115,8 @@ func (r *running) attempt(hard context.Context) {
 	r.mu.Unlock()
 	var loops sync.WaitGroup
 	done := make(chan struct{})
-	loops.Go(func() { r.keep(ctx, done) })
+	held := max(r.worker.Store.Now().Sub(r.hold.attempt.StartedAt), 0) // before anything else takes its time
+	loops.Go(func() { r.keep(ctx, done, held) })
 	r.tellStarted()
 	recorded := false
 	ending, err := r.guarded(ctx)
@@ -150,17 +151,17 @@ func lost(ctx context.Context) error {
 	return nil
 }
 
-// keep extends the lease and records progress until done is closed. Where the
-// lease cannot be extended in time, the run is ended before another may begin.
-func (r *running) keep(ctx context.Context, done <-chan struct{}) {
+// keep extends the lease, which has been held for a while, and records progress
+// until done is closed. Where the lease cannot be extended in time, the run is ended
+// before another may begin.
+func (r *running) keep(ctx context.Context, done <-chan struct{}, held time.Duration) {
 	w := r.worker
 	beat := time.NewTicker(w.Heartbeat)
 	defer beat.Stop()
 	progress := time.NewTicker(w.Progress)
 	defer progress.Stop()
 	margin := w.Lease / 6
-	since := w.Store.Now().Sub(r.hold.attempt.StartedAt)
-	expiry := time.AfterFunc(w.Lease-margin-min(max(since, 0), w.Lease), func() { r.cancelWith(errLease) })
+	expiry := time.AfterFunc(w.Lease-margin-min(held, w.Lease), func() { r.cancelWith(errLease) })
 	defer expiry.Stop()
 	for {
 		select {
