@@ -78,8 +78,12 @@ func TestChangesComeExactlyOnce(t *testing.T) {
 			}
 			err := m.read(t, s, sel, 2)
 			if sluice.ClassOf(orNil(err)) == sluice.Lost {
+				// Transactions of other tests were under way: it cannot tell its rows from later ones.
 				m = newLedger()
-				continue
+				if round < 5 {
+					continue
+				}
+				err = m.read(t, s, sel, 2)
 			}
 			if err != nil && !errors.Is(err, errKilled) {
 				t.Fatal(err)
