@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/sluicehq/sluice"
@@ -109,7 +108,7 @@ func (t *target) permit(want *sluice.Table) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	held := &HeldChange{Before: withoutSystem(t.live), After: withoutSystem(sluice.Apply(t.live, changes)), Changes: changes, Nested: t.parent != nil}
+	held := &HeldChange{Before: normalize.WithoutSystem(t.live), After: normalize.WithoutSystem(sluice.Apply(t.live, changes)), Changes: changes, Nested: t.parent != nil}
 	return &sluice.Error{Class: sluice.Blocked, Code: "schema_change_blocked", Op: "change table " + t.id.Name.String(), Err: held,
 		Hint: "approve the change where it waits for a decision (the connection's schema in the web interface, POST /api/v1/drift/{drift}/approve), allow all such changes by setting drift to allow_columns or allow_all, or leave the column out"}
 }
@@ -126,15 +125,6 @@ type HeldChange struct {
 func (h *HeldChange) Error() string {
 	return fmt.Sprintf("the source now needs: %v; the policy is %s", h.Changes, BlockAll)
 }
-
-func withoutSystem(t *sluice.Table) *sluice.Table {
-	shape := *t
-	shape.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c sluice.Column) bool { return strings.HasPrefix(c.Name, systemPrefix) })
-	return &shape
-}
-
-// systemPrefix begins the names of columns that Sluice adds: see sluice.SyncedAtColumn.
-const systemPrefix = "_sluice_"
 
 // report tells of drift: how want differs from the live table.
 func (t *target) report(want *sluice.Table) {

@@ -2,6 +2,7 @@ package normalize
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -15,6 +16,13 @@ import (
 
 // reserved begins the names of system columns and tables.
 const reserved = "_sluice_"
+
+// WithoutSystem returns t without the columns that Sluice adds.
+func WithoutSystem(t *sluice.Table) *sluice.Table {
+	shape := *t
+	shape.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c sluice.Column) bool { return strings.HasPrefix(c.Name, reserved) })
+	return &shape
+}
 
 // Name turns a source's name into a destination's: letters lose their accents
 // and come in the Latin script, camelCase becomes snake_case, everything but
