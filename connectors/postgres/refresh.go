@@ -19,12 +19,13 @@ import (
 // under another. Why that is right:
 //
 // A heap is read by ranges of its pages, or of parts of a page where it points to
-// large values, and a cursor remembers which are done, how many rows they had, and the xmin of their snapshot: every transaction below xmin had
-// ended by then. A row's place (ctid) changes only by a rewrite of the heap,
-// which gives it a new filenode and ends the refresh (class lost), or by an
-// update, which leaves the old version where it is, dead, and makes a new one
-// somewhere, whose own xmin is not below the snapshot's. So, of a done range,
-// counted again under the new snapshot:
+// large values, and a cursor remembers which are done, how many rows they had, and
+// the xmin of their snapshot: every transaction below xmin had ended by then. A
+// row's place (ctid) changes only by a rewrite of the heap, which gives it a new
+// filenode and ends the refresh (class lost), or by an update, which leaves the
+// old version where it is, dead, and makes a new one somewhere, whose own xmin is
+// not below the snapshot's. So, of a done range, counted again under the new
+// snapshot:
 //
 //   - rows older than the mark: those that were read, less those since updated or
 //     deleted. Where there are as many as were read, all of them still stand.

@@ -214,20 +214,28 @@ func TestRefreshOfLargeValuesIsResumedInTheMiddle(t *testing.T) {
 	s.sliceBytes = 1 << 20
 	for _, name := range []string{"big", "p"} {
 		sel := sluice.Selection{Stream: find(t, s, "public."+name), Mode: sluice.FullRefresh}
-		m := newLedger()
-		m.limit = 1400
-		if err := m.read(t, s, sel, 1); !errors.Is(err, errKilled) {
-			t.Fatal(err)
-		}
-		kept := len(m.all())
-		if kept < 900 {
-			t.Errorf("%s: %d rows of %d survived", name, kept, m.limit)
-		}
-		m.crash()
-		must(t, m.read(t, s, sel, 1))
-		if equal(t, m.all(), query(t, url, "select * from "+name)); m.sent != 2000-kept {
-			t.Errorf("%s: %d rows were sent again", name, m.sent-2000+kept)
-		}
+		killedAndResumed(t, s, sel, 1400, 900, query(t, url, "select * from "+name))
+	}
+}
+
+// killedAndResumed kills a refresh after so many rows, of which at least some must
+// survive, and resumes it: rows are what must then be there, and none of those that
+// survived is sent again.
+func killedAndResumed(t *testing.T, s *source, sel sluice.Selection, after, survive int, rows []string) {
+	t.Helper()
+	m := newLedger()
+	m.limit = after
+	if err := m.read(t, s, sel, 1); !errors.Is(err, errKilled) {
+		t.Fatal(err)
+	}
+	kept := len(m.all())
+	if kept < survive {
+		t.Errorf("%s: %d rows of %d survived", sel.Stream.Name, kept, m.limit)
+	}
+	m.crash()
+	must(t, m.read(t, s, sel, 1))
+	if equal(t, m.all(), rows); m.sent != len(rows)-kept {
+		t.Errorf("%s: %d rows were sent again", sel.Stream.Name, m.sent-len(rows)+kept)
 	}
 }
 
@@ -243,23 +251,11 @@ func TestLargeValuesOfOnePage(t *testing.T) {
 	s := newSource(t, map[string]any{"url": url})
 	s.sliceBytes = 1 << 20 // some 40 rows, of a page that points to 180
 	sel := sluice.Selection{Stream: find(t, s, "public.big"), Mode: sluice.FullRefresh}
-	m := newLedger()
-	m.limit = 100
-	if err := m.read(t, s, sel, 1); !errors.Is(err, errKilled) {
-		t.Fatal(err)
-	}
-	kept := len(m.all())
-	if kept < 60 {
-		t.Errorf("%d rows of %d survived", kept, m.limit)
-	}
-	m.crash()
-	must(t, m.read(t, s, sel, 1))
-	if equal(t, m.all(), query(t, url, "select * from big")); m.sent != 270-kept {
-		t.Errorf("%d rows were sent again", m.sent-270+kept)
-	}
+	rows := query(t, url, "select * from big")
+	killedAndResumed(t, s, sel, 100, 60, rows)
 	whole := newLedger()
 	must(t, whole.read(t, s, sel, 3))
-	if equal(t, whole.all(), query(t, url, "select * from big")); whole.sent != 270 {
+	if equal(t, whole.all(), rows); whole.sent != 270 {
 		t.Errorf("%d rows were sent of 270", whole.sent)
 	}
 }
