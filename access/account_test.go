@@ -11,10 +11,11 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestTokens(t *testing.T) {
-	both(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorldAt(t, url)
 		w.user("ana@example.com", Admin)
 		ana := w.in("ana@example.com")
@@ -241,7 +242,7 @@ func TestGuessingTokensIsLimited(t *testing.T) {
 }
 
 func TestTheLastOwnerStays(t *testing.T) {
-	both(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorldAt(t, url)
 		me, id := w.owner.Principal, w.owner.User.ID
 		role, yes := Admin, true
@@ -374,7 +375,7 @@ func TestGrants(t *testing.T) {
 }
 
 func TestPasswordLinks(t *testing.T) {
-	both(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorldAt(t, url)
 		u, err := w.CreateUser(t.Context(), w.owner.Principal, NewUser{Email: "ana@example.com", Role: Admin}, home)
 		if err != nil {

@@ -56,20 +56,6 @@ func at(ip string) From {
 	return f
 }
 
-// both runs a test on SQLite and on PostgreSQL.
-func both(t *testing.T, test func(t *testing.T, url string)) {
-	t.Helper()
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, storetest.SQLite(t))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, storetest.URL(t, "postgres"))
-	})
-}
-
 func newWorld(t *testing.T, change ...func(*Config)) *world {
 	t.Helper()
 	return newWorldAt(t, storetest.SQLite(t), change...)

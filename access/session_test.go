@@ -16,7 +16,7 @@ import (
 )
 
 func TestTheOwnersLinkWorksOnce(t *testing.T) {
-	both(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorldAt(t, url)
 		if p := w.owner.Principal; p.Role != Owner || !Can(p, Own, "") {
 			t.Errorf("owner is %+v", p)
@@ -100,7 +100,7 @@ func TestOwnersLinks(t *testing.T) {
 }
 
 func TestSignIn(t *testing.T) {
-	both(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorldAt(t, url)
 		w.user("Ana@example.com", Operator)
 		in, err := w.SignIn(t.Context(), " ana@EXAMPLE.com ", password, home)

@@ -238,15 +238,8 @@ func fixtureAt(t testing.TB, url string, change ...func(*control.Options)) *fixt
 
 // both runs a test on each kind of store.
 func both(t *testing.T, test func(t *testing.T, f *fixture), change ...func(*control.Options)) {
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, newFixture(t, change...))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, fixtureAt(t, storetest.URL(t, "postgres"), change...))
-	})
+	t.Helper()
+	storetest.Each(t, func(t *testing.T, url string) { test(t, fixtureAt(t, url, change...)) })
 }
 
 func must[T any](t testing.TB) func(T, error) T {

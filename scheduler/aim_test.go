@@ -8,6 +8,7 @@ import (
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/scheduler"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 // byHand runs the connection once, as someone asks for it.
@@ -26,7 +27,7 @@ func (w *world) wantFreshness(c *store.Connection, want store.Freshness) {
 }
 
 func TestWhatIsRunByHandHasItsObjectiveToo(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, func(c *store.Connection) { c.Schedule, c.Freshness = store.Schedule{Kind: store.Manual}, time.Hour })
 		none := w.connect("no objective", 10, func(c *store.Connection) { c.Schedule = store.Schedule{Kind: store.Manual} })
@@ -49,7 +50,7 @@ func TestWhatIsRunByHandHasItsObjectiveToo(t *testing.T) {
 }
 
 func TestAChangedObjectiveCountsAtOnce(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, func(c *store.Connection) { c.Schedule = store.Schedule{Kind: store.Interval, Every: 24 * time.Hour} })
 		w.settle(w.worker(nil))
@@ -84,7 +85,7 @@ func TestAChangedObjectiveCountsAtOnce(t *testing.T) {
 }
 
 func TestABrokenSetUpThatIsRunByHandWaitsForPeople(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, func(c *store.Connection) { c.Schedule = store.Schedule{Kind: store.Manual} })
 		var refuse error = fail(sluice.Config, "", 0)

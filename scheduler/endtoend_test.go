@@ -14,6 +14,7 @@ import (
 	"github.com/sluicehq/sluice/internal/memsource"
 	"github.com/sluicehq/sluice/internal/pgtest"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 // stepped is a destination with a step before and after each effect.
@@ -71,7 +72,7 @@ func ask(t *testing.T, d sluice.Destination, query string) (rows []string) {
 // TestARealWarehouse kills, freezes and restores with PostgreSQL as destination:
 // in the end the table has each row once, and the ledger has counted it once.
 func TestARealWarehouse(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		config, err := json.Marshal(map[string]string{"url": pgtest.Shared(t).NewDatabase(t)})
 		w.check(err)

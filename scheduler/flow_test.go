@@ -16,7 +16,7 @@ import (
 )
 
 func TestAConnectionRunsAtOnceAndThenOncePerPeriod(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, nil)
 		worker := w.worker(nil)
@@ -42,7 +42,7 @@ func TestAConnectionRunsAtOnceAndThenOncePerPeriod(t *testing.T) {
 }
 
 func TestTheEventsOfASync(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 4, nil)
 		w.settle(w.worker(nil))
@@ -99,7 +99,7 @@ func (w *world) failWith(c *store.Connection, rows int, errs ...error) {
 }
 
 func TestFailuresThatPassAreTriedAgainAndThenGivenUp(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, nil)
 		net := fail(sluice.Transient, "", 0)
@@ -126,7 +126,7 @@ func TestFailuresThatPassAreTriedAgainAndThenGivenUp(t *testing.T) {
 }
 
 func TestARetryWaits(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, nil)
 		w.failWith(c, 10, fail(sluice.Transient, "", time.Minute))
@@ -150,7 +150,7 @@ func TestARetryWaits(t *testing.T) {
 }
 
 func TestThrottledIsRescheduledAndNeverAFailure(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, func(c *store.Connection) { c.Schedule = store.Schedule{Kind: store.Interval, Every: 5 * time.Minute} })
 		w.failWith(c, 10, fail(sluice.Throttled, "", 3*time.Hour))
@@ -177,7 +177,7 @@ func TestThrottledIsRescheduledAndNeverAFailure(t *testing.T) {
 }
 
 func TestABrokenSetUpIsCheckedHourlyAndRecovers(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, func(c *store.Connection) { c.Schedule = store.Schedule{Kind: store.Interval, Every: time.Minute} })
 		var refuse error = fail(sluice.Auth, "", 0)
@@ -202,7 +202,7 @@ func TestABrokenSetUpIsCheckedHourlyAndRecovers(t *testing.T) {
 }
 
 func TestAFailureHoldsNoSecrets(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		const secret = "s3cr3t-and-long"
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, nil)
@@ -261,7 +261,7 @@ func TestAPanicEndsItsSyncOnly(t *testing.T) {
 }
 
 func TestDependentsRunAfterSuccess(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		manual := func(on ...*store.Connection) func(*store.Connection) {
 			return func(c *store.Connection) {
@@ -307,7 +307,7 @@ func TestDependentsRunAfterSuccess(t *testing.T) {
 
 // What succeeds while the dependent runs is not lost on it.
 func TestADependencyThatSucceedsMeanwhileCounts(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		a := w.connect("a", 3, func(c *store.Connection) { c.Schedule = store.Schedule{Kind: store.Manual} })
 		b := w.connect("b", 3, func(c *store.Connection) {
@@ -342,7 +342,7 @@ func TestADependencyThatSucceedsMeanwhileCounts(t *testing.T) {
 }
 
 func TestWindows(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, func(c *store.Connection) {
 			c.Schedule = store.Schedule{Kind: store.Interval, Every: 15 * time.Minute}
@@ -386,7 +386,7 @@ func TestWindows(t *testing.T) {
 }
 
 func TestASyncThatRunsAsAWindowBeginsGoesOnAtItsEnd(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 0, func(c *store.Connection) { byHand(c); c.Windows = []store.Window{{From: "13:00", To: "14:30"}} })
 		src := newSlow(true, 300)
@@ -417,7 +417,7 @@ func TestASyncThatRunsAsAWindowBeginsGoesOnAtItsEnd(t *testing.T) {
 }
 
 func TestRegionsAreKept(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		w.target.Region = "eu"
 		w.check(w.store.UpdateDestination(t.Context(), w.target))
@@ -454,7 +454,7 @@ func TestRegionsAreKept(t *testing.T) {
 // TestWhatWaitsFromItsBeginningIsLate: a sync that is asked for at once comes before
 // the connection's first plan.
 func TestWhatWaitsFromItsBeginningIsLate(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		w.target.Region = "eu"
 		w.check(w.store.UpdateDestination(t.Context(), w.target))
@@ -475,7 +475,7 @@ func TestWhatWaitsFromItsBeginningIsLate(t *testing.T) {
 }
 
 func TestCrossingRegionsMayBeForbidden(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		w.source.Region, w.target.Region = "us", "eu"
 		w.check(w.store.UpdateSource(t.Context(), w.source))
@@ -493,7 +493,7 @@ func TestCrossingRegionsMayBeForbidden(t *testing.T) {
 }
 
 func TestPausedConnectionsDoNotRun(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 10, nil)
 		w.step() // queued and admitted
@@ -516,7 +516,7 @@ func TestPausedConnectionsDoNotRun(t *testing.T) {
 }
 
 func TestSchemaChangesAreKept(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 3, nil)
 		worker := w.worker(nil)
@@ -549,7 +549,7 @@ func TestSchemaChangesAreKept(t *testing.T) {
 }
 
 func TestColumnsThatAreGoneAreToldOnce(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 3, func(c *store.Connection) {
 			c.Streams = []store.Stream{{Name: "t", Selected: true, Columns: []store.ColumnRule{{Name: "secret", Action: store.Exclude}}}}
@@ -573,7 +573,7 @@ func TestColumnsThatAreGoneAreToldOnce(t *testing.T) {
 }
 
 func TestABlockedChangeWaitsForApproval(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 3, func(c *store.Connection) { c.Drift = "block_all" })
 		worker := w.worker(nil)
@@ -615,7 +615,7 @@ func TestABlockedChangeWaitsForApproval(t *testing.T) {
 }
 
 func TestATicketThatCannotBePutIsPutAgain(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		c := w.connect("shop", 3, nil)
 		worker := w.worker(nil)

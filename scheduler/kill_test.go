@@ -16,6 +16,7 @@ import (
 	"github.com/sluicehq/sluice/internal/memsource"
 	"github.com/sluicehq/sluice/scheduler"
 	"github.com/sluicehq/sluice/store"
+	"github.com/sluicehq/sluice/store/storetest"
 )
 
 // lease is past the lease of a worker.
@@ -65,7 +66,7 @@ func (w *world) killed(name string, n int, read sluice.ReadMode, write sluice.Wr
 // after the effect. Another one takes over when the lease has ended; in the end
 // every row is there once, and the ledger counts it once.
 func TestKilledAnywhere(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		healthy := w.worker(nil)
 		for _, m := range modes {
@@ -109,7 +110,7 @@ func wantSteps(t *testing.T, seen []string) {
 
 // TestKilledTwice kills the one that takes over, too, at every step of its own.
 func TestKilledTwice(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		healthy := w.worker(nil)
 		for first := 8; first < 60; first += 5 {
@@ -147,7 +148,7 @@ func TestKilledTwice(t *testing.T) {
 // TestTheProcessStartsAgain kills the whole process at each step. On SQLite the next
 // one need not wait for leases: nobody else can have the file.
 func TestTheProcessStartsAgain(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		sqlite := w.store.Dialect() == "sqlite"
 		for n := 1; ; n += 2 {
@@ -203,7 +204,7 @@ func (g *gate) at(step string) error {
 // TestAFrozenWorkerCannotCommit freezes a worker at each step until another one has
 // taken over and is done, and then lets it go on: it must change nothing.
 func TestAFrozenWorkerCannotCommit(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		healthy := w.worker(nil)
 		n := 1
@@ -249,7 +250,7 @@ func TestAFrozenWorkerCannotCommit(t *testing.T) {
 // TestAFrozenWorkerWakesUpMeanwhile lets it go on while the other one is in the
 // middle of its own run: both race to the ledger.
 func TestAFrozenWorkerWakesUpMeanwhile(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		for n := 5; ; n += 3 {
 			c := w.connect(fmt.Sprint(n), 10, byHand)
@@ -294,7 +295,7 @@ func TestAFrozenWorkerWakesUpMeanwhile(t *testing.T) {
 }
 
 func TestOneOfManyWorkersGetsASync(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		w.worker(nil)
 		for i := range 5 {
@@ -326,7 +327,7 @@ func TestOneOfManyWorkersGetsASync(t *testing.T) {
 // TestTwoLeaders lets several leaders, all of them sure to lead, work at once: each
 // due connection gets one sync, and each sync one run.
 func TestTwoLeaders(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		const connections = 30
 		var all []*store.Connection
@@ -382,7 +383,7 @@ func TestTwoLeaders(t *testing.T) {
 // destination come in the order of epochs, never two runs mixed, and in the end each
 // row is there once.
 func TestOneRunPerConnection(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		round := 0
 		rapid.Check(t, func(rt *rapid.T) {
@@ -506,7 +507,7 @@ func (w *world) wantOrder(rt *rapid.T, c *store.Connection) {
 
 // TestRandomKills kills several workers of a sync in a row, at random steps.
 func TestRandomKills(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		w.worker(nil)
 		rng := rand.New(rand.NewPCG(1, 2))

@@ -22,25 +22,11 @@ import (
 	"github.com/sluicehq/sluice/pipeline/transact"
 	"github.com/sluicehq/sluice/scheduler"
 	"github.com/sluicehq/sluice/store"
-	"github.com/sluicehq/sluice/store/storetest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(pgtest.Wrap(m)) }
 
 var quiet = slog.New(slog.DiscardHandler)
-
-// dialects runs a test on both stores.
-func dialects(t *testing.T, test func(t *testing.T, url string)) {
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, storetest.SQLite(t))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, storetest.URL(t, "postgres"))
-	})
-}
 
 // clock is set by hand, or not at all: then it is the machine's.
 type clock struct{ micros atomic.Int64 }

@@ -97,7 +97,7 @@ func (l *live) enqueue(c *store.Connection) *store.Sync {
 }
 
 func TestSyncsRunThroughTheQueue(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		l := newLive(t, url)
 		const n = 25
 		var all []*store.Connection
@@ -177,7 +177,7 @@ func (l *live) slow(c *store.Connection, stuck bool) *slow {
 func TestCancelTakesEffectWithinTenSeconds(t *testing.T) {
 	for _, stuck := range []bool{false, true} {
 		t.Run(fmt.Sprint("stuck ", stuck), func(t *testing.T) {
-			dialects(t, func(t *testing.T, url string) {
+			storetest.Each(t, func(t *testing.T, url string) {
 				l := newLive(t, url)
 				c := l.connect("shop", 0, byHand)
 				src := l.slow(c, stuck)
@@ -206,7 +206,7 @@ func TestCancelTakesEffectWithinTenSeconds(t *testing.T) {
 }
 
 func TestForceRestartsARunningSync(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		l := newLive(t, url)
 		c := l.connect("shop", 0, byHand)
 		src := l.slow(c, true)
@@ -227,7 +227,7 @@ func TestForceRestartsARunningSync(t *testing.T) {
 }
 
 func TestAWorkerThatStopsHandsOver(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		l := newLive(t, url)
 		c := l.connect("shop", 0, byHand)
 		src := l.slow(c, false)
@@ -254,7 +254,7 @@ func TestAWorkerThatStopsHandsOver(t *testing.T) {
 
 // A run that lost its connection notices by its heartbeat, and ends at once.
 func TestAFencedRunEndsItself(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		l := newLive(t, url)
 		c := l.connect("shop", 0, byHand)
 		src := l.slow(c, true)
@@ -308,7 +308,7 @@ func TestARunWithoutItsStoreEndsItself(t *testing.T) {
 }
 
 func TestProgressIsRecordedWhileItRuns(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		l := newLive(t, url)
 		c := l.connect("shop", 0, byHand)
 		src := l.slow(c, false)

@@ -51,7 +51,7 @@ func numbers(from, to int) (all []string) {
 // A state that is restored is where the next run starts, once; the ledger knows,
 // so that a run killed anywhere on the way does it again or finds it done.
 func TestARestoredStateIsWhereTheNextRunStarts(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		healthy := w.worker(nil)
 		for n := 1; ; n++ {
@@ -92,7 +92,7 @@ func TestARestoredStateIsWhereTheNextRunStarts(t *testing.T) {
 // A state in the middle of a full read cannot be carried on, since its shadow is
 // gone: the stream is read anew, and the table is whole at every moment.
 func TestAStateInTheMiddleOfAFullReadBecomesAResync(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		worker := w.worker(nil)
 		c := w.connect("shop", 10, byHand)
@@ -121,7 +121,7 @@ func (w *world) wantTable(c *store.Connection, n int) {
 // A re-sync replaces the table with a complete new read, killed at any step, and is
 // carried on by the attempt after it, not begun anew each time.
 func TestAResyncReplacesTheTable(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		healthy := w.worker(nil)
 		for n := 1; ; n += 2 {
@@ -151,7 +151,7 @@ func TestAResyncReplacesTheTable(t *testing.T) {
 }
 
 func TestAStateThatWasResetIsReadAnew(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		worker := w.worker(nil)
 		c := w.connect("shop", 9, byHand)
@@ -170,7 +170,7 @@ func TestAStateThatWasResetIsReadAnew(t *testing.T) {
 
 // A cursor that is lost is for the connection's policy.
 func TestLostCursorsFollowThePolicy(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		for _, policy := range []string{"resync", "ask"} {
 			w := newWorld(t, url)
 			worker := w.worker(nil)
@@ -205,7 +205,7 @@ func TestLostCursorsFollowThePolicy(t *testing.T) {
 // A platform that was set up anew, or from an old backup, follows the ledger: the
 // rows are not read again, and what the ledger had fenced stays fenced.
 func TestAStoreBehindTheLedgerFollowsIt(t *testing.T) {
-	dialects(t, func(t *testing.T, url string) {
+	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)
 		worker := w.worker(nil)
 		c := w.connect("shop", 9, byHand)

@@ -58,13 +58,8 @@ type fixture struct {
 
 // each runs f on an empty store of each dialect.
 func each(t *testing.T, f func(t *testing.T, x *fixture)) {
-	t.Parallel()
-	for _, d := range storetest.Dialects {
-		t.Run(d, func(t *testing.T) {
-			t.Parallel()
-			f(t, open(t, storetest.URL(t, d)))
-		})
-	}
+	t.Helper()
+	storetest.Each(t, func(t *testing.T, url string) { f(t, open(t, url)) })
 }
 
 func open(t testing.TB, url string) *fixture {

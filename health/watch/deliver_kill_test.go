@@ -31,47 +31,39 @@ func TestKilledDeliverers(t *testing.T) {
 		deliverUntilKilled(t, url)
 		return
 	}
-	t.Parallel()
-	for _, dialect := range []string{"sqlite", "postgres"} {
-		t.Run(dialect, func(t *testing.T) {
-			t.Parallel()
-			url := storetest.SQLite(t)
-			if dialect == "postgres" {
-				url = storetest.URL(t, "postgres")
+	storetest.Each(t, func(t *testing.T, url string) {
+		p := openPostOffice(t, url)
+		for _, to := range ticketSystems {
+			p.life(to)
+		}
+		p.alarm("pagerduty")
+		killed := 0
+		for n := 1; ; n++ {
+			if n > 80 {
+				t.Fatal("still waiting")
 			}
-			p := openPostOffice(t, url)
-			for _, to := range ticketSystems {
-				p.life(to)
+			if p.killDeliverer(url, n) {
+				killed++
 			}
-			p.alarm("pagerduty")
-			killed := 0
-			for n := 1; ; n++ {
-				if n > 80 {
-					t.Fatal("still waiting")
-				}
-				if p.killDeliverer(url, n) {
-					killed++
-				}
-				p.clock.add(4 * time.Minute)
-				p.jira.Index()
-				waiting, _, err := p.ListDeliveries(p.ctx, store.DeliveryFilter{State: store.DeliveryWaiting}, store.Page{})
-				p.must(err)
-				if len(waiting) == 0 {
-					break
-				}
+			p.clock.add(4 * time.Minute)
+			p.jira.Index()
+			waiting, _, err := p.ListDeliveries(p.ctx, store.DeliveryFilter{State: store.DeliveryWaiting}, store.Page{})
+			p.must(err)
+			if len(waiting) == 0 {
+				break
 			}
-			if killed < 5 {
-				t.Errorf("only %d were killed", killed)
-			}
-			for _, to := range ticketSystems {
-				p.wantLife(to)
-			}
-			p.delivered()
-			if a := p.pagerduty.Alerts(); len(a) != 1 || a[0].State != "resolved" {
-				t.Errorf("PagerDuty: %+v", a)
-			}
-		})
-	}
+		}
+		if killed < 5 {
+			t.Errorf("only %d were killed", killed)
+		}
+		for _, to := range ticketSystems {
+			p.wantLife(to)
+		}
+		p.delivered()
+		if a := p.pagerduty.Alerts(); len(a) != 1 || a[0].State != "resolved" {
+			t.Errorf("PagerDuty: %+v", a)
+		}
+	})
 }
 
 // killDeliverer starts the n-th process and kills it: every third one while a system
@@ -115,7 +107,15 @@ func (p *postOffice) killDeliverer(url string, n int) bool {
 
 // deliverUntilKilled is the process that is killed.
 func deliverUntilKilled(t *testing.T, url string) {
-	ahead, err := strconv.Atoi(os.Getenv(deliversAhead))
+	s := openAhead(t, url, deliversAhead)
+	watch.NewDeliverer(watch.DelivererConfig{Store: s, Name: fmt.Sprint("process ", os.Getpid()), Links: openLinks{}, Poll: 5 * time.Millisecond}).Run(t.Context())
+}
+
+// openAhead opens the store of a process that is to be killed, with a clock that is
+// ahead by as many seconds as the variable says.
+func openAhead(t *testing.T, url, variable string) *store.Store {
+	t.Helper()
+	ahead, err := strconv.Atoi(os.Getenv(variable))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,5 +123,5 @@ func deliverUntilKilled(t *testing.T, url string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	watch.NewDeliverer(watch.DelivererConfig{Store: s, Name: fmt.Sprint("process ", os.Getpid()), Links: openLinks{}, Poll: 5 * time.Millisecond}).Run(t.Context())
+	return s
 }

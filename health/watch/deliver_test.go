@@ -85,11 +85,7 @@ func eachPostOffice(t *testing.T, f func(t *testing.T, p *postOffice)) {
 
 func newPostOffice(t testing.TB, dialect string) *postOffice {
 	t.Helper()
-	url := storetest.SQLite(t)
-	if dialect == "postgres" {
-		url = storetest.URL(t, "postgres")
-	}
-	return openPostOffice(t, url)
+	return openPostOffice(t, storetest.URL(t, dialect))
 }
 
 func openPostOffice(t testing.TB, url string) *postOffice {

@@ -27,27 +27,18 @@ var noon = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 
 // dialects runs a test on both stores.
 func dialects(t *testing.T, test func(t *testing.T, w *world)) {
-	t.Parallel()
-	t.Run("sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, newWorld(t, storetest.SQLite(t)))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, newWorld(t, storetest.URL(t, "postgres")))
-	})
+	t.Helper()
+	storetest.Each(t, func(t *testing.T, url string) { test(t, newWorld(t, url)) })
 }
 
 // dialectsNamed runs a test on both stores that makes several installations.
 func dialectsNamed(t *testing.T, name string, test func(t *testing.T, fresh func() *world)) {
-	t.Run(name+" sqlite", func(t *testing.T) {
-		t.Parallel()
-		test(t, func() *world { return newWorld(t, storetest.SQLite(t)) })
-	})
-	t.Run(name+" postgres", func(t *testing.T) {
-		t.Parallel()
-		test(t, func() *world { return newWorld(t, storetest.URL(t, "postgres")) })
-	})
+	for _, dialect := range storetest.Dialects {
+		t.Run(name+" "+dialect, func(t *testing.T) {
+			t.Parallel()
+			test(t, func() *world { return newWorld(t, storetest.URL(t, dialect)) })
+		})
+	}
 }
 
 // world is an installation with a clock that is set by hand.

@@ -37,50 +37,42 @@ func TestKilledTrackers(t *testing.T) {
 		trackUntilKilled(t, url)
 		return
 	}
-	t.Parallel()
-	for _, dialect := range []string{"sqlite", "postgres"} {
-		t.Run(dialect, func(t *testing.T) {
-			t.Parallel()
-			url := storetest.SQLite(t)
-			if dialect == "postgres" {
-				url = storetest.URL(t, "postgres")
-			}
-			w := newWorld(t, url)
-			w.micros.Store(time.Now().UnixMicro())
-			github, hook := trackertest.StartGitHub(t), trackertest.StartWebhook(t)
-			systems := []func(string) []trackertest.Ticket{github.Tickets, hook.Tickets}
-			w.check(w.store.CreateTracker(t.Context(), &store.Tracker{Name: "github", Kind: "github", Enabled: true, Config: github.Config()}))
-			w.check(w.store.CreateTracker(t.Context(), &store.Tracker{Name: "hook", Kind: "webhook", Enabled: true, Config: hook.Config()}))
-			w.set(watch.PolicyKey, health.Policy{Threshold: health.Threshold{Failures: 1}})
-			w.fail(w.connect(3)...)
-			for _, step := range []string{"told", "health", "incidents", "timeline", "outbox", "events", "cursor", "kept", "committed", "claimed", "sent", "keep"} {
-				w.killTracker(url, step)
-			}
-			w.fail(w.connectTo("store", 2)...) // another cause
-			for _, s := range []*outwardtest.Server{github.Server, hook.Server} {
-				s.Next(outwardtest.AcceptedHang)
-			}
-			w.killTracker(url, "hang", github.Server, hook.Server)
-			w.killTracker(url, "end")
+	storetest.Each(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		w.micros.Store(time.Now().UnixMicro())
+		github, hook := trackertest.StartGitHub(t), trackertest.StartWebhook(t)
+		systems := []func(string) []trackertest.Ticket{github.Tickets, hook.Tickets}
+		w.check(w.store.CreateTracker(t.Context(), &store.Tracker{Name: "github", Kind: "github", Enabled: true, Config: github.Config()}))
+		w.check(w.store.CreateTracker(t.Context(), &store.Tracker{Name: "hook", Kind: "webhook", Enabled: true, Config: hook.Config()}))
+		w.set(watch.PolicyKey, health.Policy{Threshold: health.Threshold{Failures: 1}})
+		w.fail(w.connect(3)...)
+		for _, step := range []string{"told", "health", "incidents", "timeline", "outbox", "events", "cursor", "kept", "committed", "claimed", "sent", "keep"} {
+			w.killTracker(url, step)
+		}
+		w.fail(w.connectTo("store", 2)...) // another cause
+		for _, s := range []*outwardtest.Server{github.Server, hook.Server} {
+			s.Next(outwardtest.AcceptedHang)
+		}
+		w.killTracker(url, "hang", github.Server, hook.Server)
+		w.killTracker(url, "end")
 
-			filed := w.incidents()
-			if len(filed) != 5 || len(w.tickets()) != 15 {
-				t.Errorf("%d incidents, %d tickets", len(filed), len(w.tickets()))
-			}
-			for _, i := range filed {
-				for _, tickets := range systems {
-					if all := tickets(i.ID); len(all) != 1 {
-						t.Errorf("#%d has %d tickets: %+v", i.Number, len(all), all)
-					}
+		filed := w.incidents()
+		if len(filed) != 5 || len(w.tickets()) != 15 {
+			t.Errorf("%d incidents, %d tickets", len(filed), len(w.tickets()))
+		}
+		for _, i := range filed {
+			for _, tickets := range systems {
+				if all := tickets(i.ID); len(all) != 1 {
+					t.Errorf("#%d has %d tickets: %+v", i.Number, len(all), all)
 				}
 			}
-			for _, d := range w.deliveries() {
-				if d.State != store.DeliveryDelivered {
-					t.Errorf("%s to %s is %s: %+v", d.Kind, d.Target, d.State, d.LastError)
-				}
+		}
+		for _, d := range w.deliveries() {
+			if d.State != store.DeliveryDelivered {
+				t.Errorf("%s to %s is %s: %+v", d.Kind, d.Target, d.State, d.LastError)
 			}
-		})
-	}
+		}
+	})
 }
 
 // killTracker starts a process and kills it: at a step; with "hang", when each of the
@@ -138,14 +130,7 @@ func (w *world) nothingLeft() bool {
 
 // trackUntilKilled is the process that is killed.
 func trackUntilKilled(t *testing.T, url string) {
-	ahead, err := strconv.Atoi(os.Getenv(tracksAhead))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.Open(t.Context(), url, store.Options{Now: func() time.Time { return time.Now().Add(time.Duration(ahead) * time.Second) }})
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := openAhead(t, url, tracksAhead)
 	step := func(name string) error {
 		if name == os.Getenv(tracksUntil) {
 			fmt.Println(name)

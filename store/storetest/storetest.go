@@ -30,6 +30,18 @@ func URL(t testing.TB, dialect string) string {
 	return SQLite(t)
 }
 
+// Each runs a test on a database of each dialect, beside other tests.
+func Each(t *testing.T, test func(t *testing.T, url string)) {
+	t.Helper()
+	t.Parallel()
+	for _, dialect := range Dialects {
+		t.Run(dialect, func(t *testing.T) {
+			t.Parallel()
+			test(t, URL(t, dialect))
+		})
+	}
+}
+
 // SQLite is URL for a file of its own.
 func SQLite(t testing.TB) string {
 	t.Helper()
