@@ -6,7 +6,7 @@ import { endsQuery } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
 import { faultAt, useChange } from '../../ui/useChange';
 import { MatcherFields } from './MatcherFields';
-import { cleanRoute, put, routeFault, type Route } from './routes';
+import { cleanRoute, routeFault, type Route } from './routes';
 
 interface Props {
   routes: readonly Route[];
@@ -22,8 +22,8 @@ export function RouteEditor({ routes, at, etag, onClose }: Props) {
   const channels = useQuery(endsQuery('channels'));
   const [route, setRoute] = useState<Route>(was ?? { name: '', channels: [] });
   const set = (change: { [K in keyof Route]?: Route[K] | undefined }) => setRoute({ ...route, ...change });
-  const fault = routeFault(route, put(routes, at, undefined).map((r) => r.name));
-  const next = put(routes, at, cleanRoute(route));
+  const fault = routeFault(route, routes.toSpliced(at, 1).map((r) => r.name));
+  const next = routes.toSpliced(at, 1, cleanRoute(route));
   const save = useRoutes(etag, was ? `The route ${route.name.trim()} is changed` : `The route ${route.name.trim()} is made`, onClose);
   const remove = useRoutes(etag, 'The route is gone', onClose);
   return (
@@ -59,7 +59,7 @@ export function RouteEditor({ routes, at, etag, onClose }: Props) {
           <CopyAs call={{ method: 'PUT', path: '/api/v1/alert-routes', body: { routes: next } }} />
           {fault && route.name !== '' && !fault.includes('name') && <span className="dim">{fault}</span>}
           {was && (
-            <Button variant="subtle" color="red" loading={remove.isPending} onClick={() => remove.mutate(put(routes, at, undefined))}>
+            <Button variant="subtle" color="red" loading={remove.isPending} onClick={() => remove.mutate(routes.toSpliced(at, 1))}>
               Delete the route
             </Button>
           )}

@@ -3,14 +3,13 @@ import { useQuery } from '@tanstack/react-query';
 import { fleetQuery } from '../../api/fleet';
 import { IconPlus, IconTrash } from '../../ui/icons';
 import { faultAt } from '../../ui/useChange';
-import { put } from './routes';
 import { lineFault, scopes, type Line, type Scope } from './thresholds';
 
 /** Thresholds of single connections, connectors and severities, which come before the policy's own. */
 export function ThresholdFields({ lines, onChange, error }: { lines: readonly Line[]; onChange: (lines: Line[]) => void; error: unknown }) {
   const fleet = useQuery({ ...fleetQuery, enabled: lines.some((l) => l.scope !== 'severities') }).data?.items ?? [];
   const connectors = [...new Set(fleet.map((r) => r.connector))].sort();
-  const set = (at: number, change: Partial<Line>) => onChange(put(lines, at, { ...lines[at]!, ...change }));
+  const set = (at: number, change: Partial<Line>) => onChange(lines.toSpliced(at, 1, { ...lines[at]!, ...change }));
   return (
     <div className="stack" style={{ paddingTop: 12 }}>
       {lines.map((line, i) => {
@@ -26,7 +25,7 @@ export function ThresholdFields({ lines, onChange, error }: { lines: readonly Li
             )}
             <TextInput w={130} label="Down after" placeholder="24h" error={faultAt(error, `${line.scope}.${line.of.trim()}.after`)} value={line.threshold.after ?? ''} onChange={(e) => set(i, { threshold: limits({ ...line.threshold, after: e.currentTarget.value }) })} />
             <NumberInput w={130} label="Or failures" placeholder="no limit" min={1} value={line.threshold.failures ?? ''} onChange={(v) => set(i, { threshold: limits({ ...line.threshold, failures: typeof v === 'number' ? v : 0 }) })} />
-            <ActionIcon variant="subtle" color="gray" size={36} aria-label={`Take threshold ${i + 1} away`} onClick={() => onChange(put(lines, i, undefined))}>
+            <ActionIcon variant="subtle" color="gray" size={36} aria-label={`Take threshold ${i + 1} away`} onClick={() => onChange(lines.toSpliced(i, 1))}>
               <IconTrash size={15} />
             </ActionIcon>
             {fault && <span className="dim">{fault}</span>}

@@ -1,13 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { cleanRoute, moved, put, routeFault } from './routes';
+import { cleanRoute, moved, routeFault } from './routes';
 
 describe('the routes of alerts', () => {
-  it('are replaced, added and taken away in their places', () => {
-    expect(put(['a', 'b', 'c'], 1, 'x')).toEqual(['a', 'x', 'c']);
-    expect(put(['a', 'b'], 2, 'x')).toEqual(['a', 'b', 'x']);
-    expect(put(['a', 'b', 'c'], 0, undefined)).toEqual(['b', 'c']);
-  });
-
   it('move as far as there is room', () => {
     expect(moved(['a', 'b', 'c'], 2, -1)).toEqual(['a', 'c', 'b']);
     expect(moved(['a', 'b', 'c'], 0, 1)).toEqual(['b', 'a', 'c']);

@@ -3,11 +3,6 @@ import { complete } from './matchers';
 
 export type Route = Schemas['RouteSpec'];
 
-/** A list with what is at a place replaced; past its end, with one more; undefined takes away. */
-export function put<T>(list: readonly T[], at: number, item: T | undefined): T[] {
-  return [...list.slice(0, at), ...(item === undefined ? [] : [item]), ...list.slice(at + 1)];
-}
-
 /** A list with what is at a place one earlier or later, as far as there is room. */
 export function moved<T>(list: readonly T[], at: number, by: -1 | 1): T[] {
   const to = at + by;
