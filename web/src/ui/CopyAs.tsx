@@ -3,10 +3,17 @@ import { copyText } from './copy';
 import { IconChevronDown, IconCopy } from './icons';
 import { toCurl, toYaml, type Call } from './write';
 
+interface Props {
+  call: Call;
+  yaml?: object | readonly object[];
+  /** Called when the menu opens: read then what only the YAML needs. */
+  onOpen?: () => void;
+}
+
 /** Copies what a form would send: as a call of the API, and as configuration in YAML. */
-export function CopyAs({ call, yaml }: { call: Call; yaml?: object | readonly object[] }) {
+export function CopyAs({ call, yaml, onOpen }: Props) {
   return (
-    <Menu position="bottom-end" withinPortal>
+    <Menu position="bottom-end" withinPortal {...(onOpen ? { onOpen } : {})}>
       <Menu.Target>
         <Button variant="default" leftSection={<IconCopy size={14} />} rightSection={<IconChevronDown size={13} />}>
           Copy as

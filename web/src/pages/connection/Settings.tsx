@@ -8,6 +8,7 @@ import { fleetQuery } from '../../api/fleet';
 import { keys } from '../../api/keys';
 import { useMay } from '../../api/me';
 import { CopyAs } from '../../ui/CopyAs';
+import type { Call } from '../../ui/write';
 import { ErrorState, Load, PartialNote } from '../../ui/States';
 import { plural } from '../../ui/format';
 import { ChangeTable } from './ChangeTable';
@@ -25,14 +26,13 @@ export function Page() {
   const mayDestroy = useMay('destroy', c.id);
   const tagged = useQuery(taggedQuery(c.id));
   const fleet = useQuery(fleetQuery).data?.items ?? [];
-  const streams = useQuery(streamsQuery(c.id)).data;
   const nameOf = (id: string) => fleet.find((r) => r.id === id)?.name ?? id;
   if (!mayEdit)
     return (
       <>
         <SettingsFacts connection={c} nameOf={nameOf} />
         <div className={classes.copy}>
-          <CopyAs call={{ method: 'GET', path: `/api/v1/connections/${c.id}` }} {...(streams ? { yaml: asDocument(c, settingsOf(c), nameOf, streamSpecs(streams)) } : {})} />
+          <CopySettings connection={c} settings={settingsOf(c)} nameOf={nameOf} call={{ method: 'GET', path: `/api/v1/connections/${c.id}` }} />
         </div>
       </>
     );
@@ -42,6 +42,20 @@ export function Page() {
       {mayDestroy && <Danger />}
     </>
   );
+}
+
+interface CopyProps {
+  connection: Connection;
+  settings: Settings;
+  nameOf: (id: string) => string;
+  call: Call;
+}
+
+/** Copies settings; the document has the streams, too, which may be thousands and are read when it is asked for. */
+function CopySettings({ connection: c, settings, nameOf, call }: CopyProps) {
+  const [asked, setAsked] = useState(false);
+  const streams = useQuery({ ...streamsQuery(c.id), enabled: asked }).data;
+  return <CopyAs call={call} onOpen={() => setAsked(true)} {...(streams ? { yaml: asDocument(c, settings, nameOf, streamSpecs(streams)) } : {})} />;
 }
 
 interface FormProps {
@@ -59,7 +73,6 @@ interface Base {
 
 function Form({ theirs, etag, nameOf, others }: FormProps) {
   const client = useQueryClient();
-  const streams = useQuery(streamsQuery(theirs.id)).data;
   const now = settingsOf(theirs);
   const [mine, setMine] = useState<Settings | null>(null);
   const [base, setBase] = useState<Base | null>(null);
@@ -98,7 +111,7 @@ function Form({ theirs, etag, nameOf, others }: FormProps) {
     setBase({ settings: settingsOf(fresh.value), etag: fresh.etag });
     save.reset();
   };
-  const copy = <CopyAs call={{ method: 'PATCH', path: `/api/v1/connections/${theirs.id}`, body: patch ?? {} }} {...(streams ? { yaml: asDocument(theirs, shown, nameOf, streamSpecs(streams)) } : {})} />;
+  const copy = <CopySettings connection={theirs} settings={shown} nameOf={nameOf} call={{ method: 'PATCH', path: `/api/v1/connections/${theirs.id}`, body: patch ?? {} }} />;
   return (
     <form
       className={classes.form}
