@@ -1,11 +1,16 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -164,6 +169,74 @@ func TestCancel(t *testing.T) {
 		t.Fatalf("%v after %s", err, time.Since(begin))
 	}
 	waitFor(t, func() bool { return query(t, url, running)[0] == "0" })
+}
+
+// A request to cancel that overtakes its statement is forgotten by the server:
+// the statement ends all the same.
+func TestCancelOvertakesItsStatement(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	url := server.NewDatabase(t)
+	pgtest.Exec(t, url, blocked)
+	ctx, cancel := context.WithCancel(context.Background())
+	proxied := strings.Replace(url, fmt.Sprintf(":%d/", server.Port), ":"+overtaking(t, server.Port, cancel)+"/", 1)
+	s := newSource(t, map[string]any{"url": proxied, "application_name": "to be cancelled early"})
+	err := s.Read(ctx, sluice.ReadRequest{Selections: []sluice.Selection{{Stream: streamNamed("public", "slow"), Mode: sluice.FullRefresh}}, MaxParts: 1}, newLedger())
+	if !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	waitFor(t, func() bool {
+		return query(t, url, "select count(*) from pg_stat_activity where application_name = 'to be cancelled early'")[0] == "0"
+	})
+}
+
+// overtaking starts a proxy of the server and returns its port. When the first
+// COPY passes it calls cancel, and holds the COPY back until the server has
+// answered a request to cancel.
+func overtaking(t *testing.T, server int, cancel func()) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	var open sync.WaitGroup
+	t.Cleanup(open.Wait)
+	t.Cleanup(func() { _ = l.Close() })
+	answered := make(chan struct{})
+	answer := sync.OnceFunc(func() { close(answered) })
+	forward := func(to, from net.Conn) {
+		defer open.Done()
+		defer func() { _, _ = to.Close(), from.Close() }()
+		for buf := make([]byte, 64<<10); ; {
+			n, err := from.Read(buf)
+			if bytes.Contains(buf[:n], []byte("COPY (")) {
+				cancel()
+				<-answered
+			}
+			if _, failed := to.Write(buf[:n]); failed != nil || err != nil {
+				return
+			}
+			if n == 16 && binary.BigEndian.Uint32(buf[4:]) == 80877102 { // a request to cancel
+				_, _ = io.Copy(io.Discard, to)
+				answer()
+				return
+			}
+		}
+	}
+	open.Go(func() {
+		for {
+			client, err := l.Accept()
+			if err != nil {
+				return
+			}
+			to, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", server))
+			if err != nil {
+				_ = client.Close()
+				return
+			}
+			open.Add(2)
+			go forward(to, client)
+			go forward(client, to)
+		}
+	})
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 func waitFor(t *testing.T, ready func() bool) {

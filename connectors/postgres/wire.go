@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -25,20 +26,45 @@ type conn struct {
 // server, may hold up a read that ends.
 const closeTimeout = 3 * time.Second
 
+// cancelAgain is after how long without an answer a statement is cancelled once more.
+const cancelAgain = 100 * time.Millisecond
+
 // close ends the connection and, where it is in the middle of a statement, the
 // statement too.
 func (c *conn) close() {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
 	if c.broken {
-		// Best effort: the connection is given up either way.
-		_ = c.pg.CancelRequest(ctx)
-		_ = c.pg.Conn().Close()
+		c.cancel(ctx)
 	}
 	_ = c.pg.Close(ctx)
 	select {
 	case <-c.pg.CleanupDone():
 	case <-ctx.Done():
+	}
+}
+
+// cancel ends the statement that the connection is in the middle of, and the
+// connection with it, as far as the server lets it before ctx ends. A request that
+// reaches the server before the statement does is forgotten there, and a server
+// that writes nothing does not notice that its client is gone: so requests go out
+// until the server hangs up.
+func (c *conn) cancel(ctx context.Context) {
+	tcp := c.pg.Conn()
+	defer func() { _ = tcp.Close() }()
+	_ = tcp.SetDeadline(time.Now().Add(closeTimeout))
+	terminate, err := (&pgproto3.Terminate{}).Encode(nil)
+	if err != nil {
+		return
+	}
+	if _, err := tcp.Write(terminate); err != nil {
+		return
+	}
+	for ctx.Err() == nil && c.pg.CancelRequest(ctx) == nil {
+		_ = tcp.SetReadDeadline(time.Now().Add(cancelAgain))
+		if _, err := io.Copy(io.Discard, tcp); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return
+		}
 	}
 }
 
