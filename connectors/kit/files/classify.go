@@ -294,6 +294,27 @@ func (s *stats) observe(b []byte, comma bool) {
 	}
 }
 
+// join takes in what another has seen. What the two have seen comes out the same
+// whichever way it is shared between them.
+func (s *stats) join(o *stats) {
+	s.classes |= o.classes
+	s.traits |= o.traits
+	s.digits = max(s.digits, o.digits)
+	if o.fractions {
+		if !s.fractions || o.minScale < s.minScale {
+			s.minScale = o.minScale
+		}
+		s.maxScale, s.fractions = max(s.maxScale, o.maxScale), true
+	}
+	switch {
+	case !o.hasToken:
+	case !s.hasToken:
+		s.token, s.hasToken = o.token, true
+	case s.token != o.token:
+		s.classes |= classText
+	}
+}
+
 // more reports, fast, whether b is one more of what the column holds already.
 func (s *stats) more(b []byte) bool {
 	switch s.classes {
@@ -301,9 +322,13 @@ func (s *stats) more(b []byte) bool {
 		if len(b) == 0 || len(b) > 15 {
 			return false
 		}
-		_, ok := parseInt(b)
+		v, ok := parseInt(b)
 		if ok {
-			s.digits = max(s.digits, len(b))
+			digits := len(b)
+			if v < 0 {
+				digits--
+			}
+			s.digits = max(s.digits, digits)
 		}
 		return ok
 	case classDate:

@@ -226,7 +226,7 @@ func lineitem(rows int) []byte {
 }
 
 func BenchmarkInfer(b *testing.B) {
-	input := lineitem(100_000)
+	input := lineitem(400_000)
 	d := Sniff(Dialect{Encoding: "utf-8"}, input[:1<<20], false)
 	b.SetBytes(int64(len(input)))
 	for b.Loop() {
@@ -237,7 +237,7 @@ func BenchmarkInfer(b *testing.B) {
 }
 
 func BenchmarkCSV(b *testing.B) {
-	input := lineitem(100_000)
+	input := lineitem(400_000)
 	d := Sniff(Dialect{Encoding: "utf-8"}, input[:1<<20], false)
 	g, _ := Infer("l", bytes.NewReader(input), d, true)
 	shape := &Shape{}
@@ -265,7 +265,7 @@ func BenchmarkCSV(b *testing.B) {
 }
 
 func BenchmarkCSVScan(b *testing.B) {
-	input := lineitem(100_000)
+	input := lineitem(400_000)
 	d := Sniff(Dialect{Encoding: "utf-8"}, input[:1<<20], false)
 	b.SetBytes(int64(len(input)))
 	for b.Loop() {
@@ -276,7 +276,7 @@ func BenchmarkCSVScan(b *testing.B) {
 }
 
 func BenchmarkEncodingCSV(b *testing.B) {
-	input := lineitem(100_000)
+	input := lineitem(400_000)
 	b.SetBytes(int64(len(input)))
 	for b.Loop() {
 		r := csv.NewReader(bytes.NewReader(input))

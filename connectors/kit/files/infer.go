@@ -2,6 +2,7 @@ package files
 
 import (
 	"io"
+	"runtime"
 	"unicode/utf8"
 
 	"github.com/sluicehq/sluice"
@@ -24,53 +25,87 @@ type GuessedColumn struct {
 }
 
 // Infer reads a CSV file, decoded to UTF-8, and returns the narrowest types that
-// lose nothing. A file that is cut short leaves its last record out.
+// lose nothing. A file that is cut short leaves its last record out; a whole one
+// is looked at by as many goroutines as there are processors.
 func Infer(name string, r io.Reader, d Dialect, whole bool) (*Guess, error) {
+	processors := min(runtime.GOMAXPROCS(0), maxParts)
+	if !whole {
+		processors = 1
+	}
+	return inferBy(processors, blockBytes, name, r, d, whole)
+}
+
+// inferBy is Infer with so many processors, which look at parts of about so many
+// bytes.
+func inferBy(processors, part int, name string, r io.Reader, d Dialect, whole bool) (*Guess, error) {
 	s := newScanner(r, d)
 	names, err := readHeader(s, d, name)
 	if err != nil {
 		return nil, err
 	}
-	g := &Guess{}
-	seen := make([]stats, len(names))
-	var scratch []byte
 	nulls := newNullTexts(d.Nulls)
-	for {
-		if whole && len(seen) > 0 {
-			var rows int
-			if rows, scratch = observeBlock(s, d.DecimalComma, &nulls, seen, scratch); rows > 0 {
-				g.Rows += int64(rows)
-				continue
-			}
+	o := &observer{dialect: d, whole: whole, nulls: &nulls, names: names, seen: make([]stats, len(names))}
+	for more := true; more && err == nil; {
+		if processors > 1 && o.names != nil && (s.readErr == nil || s.end-s.start > part) {
+			s, processors = o.inParts(s, processors, part), 1
 		}
-		ok, err := s.record()
-		if err != nil {
-			return nil, err
-		}
-		if !ok || !whole && s.start == s.end && s.readErr != nil {
-			break
-		}
-		if names == nil {
-			names = headless(s, d)
-			seen = make([]stats, len(names))
-		}
-		n := len(s.fields)
-		if s.fault != "" || !d.fits(n, len(names)) {
-			g.Bad++
-			continue
-		}
-		g.Rows++
-		for i := range min(n, len(seen)) {
-			scratch = observeField(s, d.DecimalComma, &nulls, s.fields[i], &seen[i], scratch)
+		more, err = o.next(s)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return o.guess(), nil
+}
+
+// An observer has seen some of the records of a file.
+type observer struct {
+	dialect   Dialect
+	whole     bool
+	nulls     *nullTexts
+	names     []string // nil before the first record of a file without a header
+	seen      []stats  // one for each name
+	rows, bad int64
+	scratch   []byte
+}
+
+// next takes the next records in, and reports false where there are none.
+func (o *observer) next(s *scanner) (bool, error) {
+	if o.whole && len(o.seen) > 0 {
+		if rows := o.block(s); rows > 0 {
+			o.rows += int64(rows)
+			return true, nil
 		}
 	}
-	for i, name := range names {
+	ok, err := s.record()
+	if !ok || !o.whole && s.start == s.end && s.readErr != nil {
+		return false, err
+	}
+	if o.names == nil {
+		o.names = headless(s, o.dialect)
+		o.seen = make([]stats, len(o.names))
+	}
+	n := len(s.fields)
+	if s.fault != "" || !o.dialect.fits(n, len(o.names)) {
+		o.bad++
+		return true, nil
+	}
+	o.rows++
+	for i := range min(n, len(o.seen)) {
+		o.field(s, s.fields[i], &o.seen[i])
+	}
+	return true, nil
+}
+
+func (o *observer) guess() *Guess {
+	g := &Guess{Rows: o.rows, Bad: o.bad}
+	for i, name := range o.names {
 		c := GuessedColumn{Name: name}
-		c.Type, c.Null, c.HasNull = seen[i].result()
-		c.Spelling = c.Type.Kind == sluice.String && seen[i].classes&classNumber != 0 && seen[i].classes&^classNumber == 0
+		s := &o.seen[i]
+		c.Type, c.Null, c.HasNull = s.result()
+		c.Spelling = c.Type.Kind == sluice.String && s.classes&classNumber != 0 && s.classes&^classNumber == 0
 		g.Columns = append(g.Columns, c)
 	}
-	return g, nil
+	return g
 }
 
 func headless(s *scanner, d Dialect) []string {
@@ -84,22 +119,42 @@ func headless(s *scanner, d Dialect) []string {
 	return columnNames(nil, n)
 }
 
-// observeBlock takes the next records in, a column at a time, and returns how
-// many there were; 0: the next one must be taken by itself.
-func observeBlock(s *scanner, comma bool, nulls *nullTexts, seen []stats, scratch []byte) (int, []byte) {
-	rows := s.block(len(seen), blockRows)
-	for i := range seen {
-		into := &seen[i]
-		for at := i; at < rows*len(seen) && into.classes&classText == 0; at += len(seen) {
-			if !nulls.digits && !s.dirty {
-				if at += len(seen) * into.quick(s.buf, s.grid[at:rows*len(seen)], len(seen), comma); at >= rows*len(seen) {
+// block takes the next records in, a column at a time, and returns how many
+// there were; 0: the next one must be taken by itself.
+func (o *observer) block(s *scanner) int {
+	step := len(o.seen)
+	rows := s.block(step, blockRows)
+	for i := range o.seen {
+		into := &o.seen[i]
+		for at := i; at < rows*step && into.classes&classText == 0; at += step {
+			if !o.nulls.digits && !s.dirty {
+				if at += step * into.quick(s.buf, s.grid[at:rows*step], step, o.dialect.DecimalComma); at >= rows*step {
 					break
 				}
 			}
-			scratch = observeField(s, comma, nulls, s.grid[at], into, scratch)
+			o.field(s, s.grid[at], into)
 		}
 	}
-	return rows, scratch
+	return rows
+}
+
+// field takes in one field of a column.
+func (o *observer) field(s *scanner, f field, into *stats) {
+	if into.classes&classText != 0 {
+		return
+	}
+	b := s.buf[f.start:f.end]
+	if f.flags == 0 {
+		if len(b) == 0 || o.nulls.has(b) {
+			return
+		}
+	} else {
+		b, o.scratch = s.value(f, o.scratch[:0])
+	}
+	if s.dirty && !utf8.Valid(b) {
+		return // it will be rejected
+	}
+	into.observe(b, o.dialect.DecimalComma)
 }
 
 // quick takes in every step-th field of run, up to the first that is not plainly
@@ -165,25 +220,6 @@ func quickTraits(buf []byte, f field, v, unit int64, whole uint32) (t uint16) {
 		t |= traitManyZeros
 	}
 	return t
-}
-
-func observeField(s *scanner, comma bool, nulls *nullTexts, f field, into *stats, scratch []byte) []byte {
-	if into.classes&classText != 0 {
-		return scratch
-	}
-	b := s.buf[f.start:f.end]
-	if f.flags == 0 {
-		if len(b) == 0 || nulls.has(b) {
-			return scratch
-		}
-	} else {
-		b, scratch = s.value(f, scratch[:0])
-	}
-	if s.dirty && !utf8.Valid(b) {
-		return scratch // it will be rejected
-	}
-	into.observe(b, comma)
-	return scratch
 }
 
 // Add takes what was found in one file into the shape.

@@ -317,8 +317,19 @@ func (s *scanner) fill() {
 			s.readErr = io.ErrNoProgress
 		}
 	}
+	s.survey()
+}
+
+// survey indexes what the buffer holds.
+func (s *scanner) survey() {
 	ascii := s.findPlaces()
 	s.dirty = !ascii && !utf8.Valid(s.buf[:s.end])
+}
+
+// hold makes the scanner one of a text alone. It must be surveyed before it is
+// scanned.
+func (s *scanner) hold(text []byte) {
+	s.buf, s.start, s.end, s.base, s.line, s.readErr, s.fault = text, 0, len(text), 0, 1, io.EOF, ""
 }
 
 // value returns the text of a field, with its escapes undone into scratch,
