@@ -53,7 +53,7 @@ type lane struct {
 	norms  map[*streamRun]*normalize.Normalizer
 	open   *window       // nil: nothing came since the last one was sealed
 	place  chan struct{} // the lane's own place for staging
-	staged chan struct{} // closed when the window sealed last has staged all
+	begun  chan struct{} // closed when all segments of the window sealed last have begun to be staged
 	commit chan error    // result of the commit under way; nil: none
 }
 
@@ -195,7 +195,7 @@ func (g *group) lane(part int) *lane {
 	if !ok {
 		first := make(chan struct{})
 		close(first)
-		l = &lane{group: g, part: part, place: make(chan struct{}, 1), staged: first, norms: map[*streamRun]*normalize.Normalizer{}}
+		l = &lane{group: g, part: part, place: make(chan struct{}, 1), begun: first, norms: map[*streamRun]*normalize.Normalizer{}}
 		g.lanes[part] = l
 	}
 	return l
@@ -471,7 +471,7 @@ func (l *lane) window() *window {
 	if l.open == nil {
 		g := l.group
 		l.open = &window{lane: l, load: g.sync.nextLoad(g.epoch), opened: g.sync.Now(), at: g.sync.clock.next(),
-			before: l.staged, staged: make(chan struct{}), layers: make([][]*tableWindow, 1), ids: map[uint64]bool{}, last: map[*target]*segment{}}
+			before: l.begun, begun: make(chan struct{}), layers: make([][]*tableWindow, 1), ids: map[uint64]bool{}, last: map[*target]*segment{}}
 		l.open.beginSpan()
 	}
 	return l.open
@@ -498,7 +498,7 @@ func (l *lane) seal() error {
 	}
 	w.endSegments()
 	w.seq = l.group.sync.seq.Add(1)
-	l.open, l.staged = nil, w.staged
+	l.open, l.begun = nil, w.begun
 	result := make(chan error, 1)
 	l.commit = result
 	l.group.work.Go(func() {

@@ -58,7 +58,7 @@ type Mask = normalize.Mask
 type Limits struct {
 	Streams      int                              // streams read at once; default 4
 	Parts        int                              // parts of one stream read at once; default half the processors, from 1 to 4
-	MemoryBytes  int64                            // of rows in memory, in this process; default 64 MiB
+	MemoryBytes  int64                            // of rows in memory, in this process; default 24 MiB
 	WindowBytes  int64                            // a window is sealed at the first checkpoint past it; default the destination's wish, or 32 MiB
 	WindowRows   int64                            // likewise; default 2,000,000
 	WindowTime   time.Duration                    // likewise; default 15 s
@@ -162,7 +162,7 @@ func (l *Limits) setDefaults(t sluice.Traits) {
 	// Two cores are busy with one reader and one writer: a second reader would only
 	// take turns with them.
 	l.Parts = orDefault(l.Parts, min(max(runtime.NumCPU()/2, 1), 4))
-	l.MemoryBytes = orDefault(l.MemoryBytes, 32<<20)
+	l.MemoryBytes = orDefault(l.MemoryBytes, 24<<20)
 	l.WindowBytes = orDefault(l.WindowBytes, orDefault(t.WindowBytes, 32<<20))
 	l.WindowRows = orDefault(l.WindowRows, 2_000_000)
 	l.WindowTime = orDefault(l.WindowTime, 15*time.Second)

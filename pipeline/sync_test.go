@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -378,6 +379,44 @@ func TestMemoryStaysUnderTheBudget(t *testing.T) {
 	}
 	if s.PeakBytes() > 64<<10 || rowsOf(dest) != 300 {
 		t.Errorf("peak %d, %d rows", s.PeakBytes(), rowsOf(dest))
+	}
+}
+
+// overlapping holds the first segment's Stage back until the second one's began.
+type overlapping struct {
+	*memory
+	calls  atomic.Int32
+	second chan struct{}
+}
+
+func (o *overlapping) Stage(ctx context.Context, s sluice.Segment) (sluice.Staged, error) {
+	switch o.calls.Add(1) {
+	case 1:
+		select {
+		case <-o.second:
+		case <-ctx.Done():
+			return sluice.Staged{}, context.Cause(ctx)
+		}
+	case 2:
+		close(o.second)
+	}
+	return o.memory.Stage(ctx, s)
+}
+
+// A window is staged while the one before still is: reading need not stop for
+// what a slow destination has not taken yet.
+func TestWindowsAreStagedBesideEachOther(t *testing.T) {
+	t.Parallel()
+	src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+		return errors.Join(sendRow(ctx, to, 1, "x"), sendRow(ctx, to, 2, "y"), sendRow(ctx, to, 2, "z"))
+	}}
+	dest := newMemory()
+	c := config(src, dest)
+	c.Destination = &overlapping{memory: dest, second: make(chan struct{})}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := pipeline.New(c).Run(ctx); err != nil || rowsOf(dest) != 2 || !strings.Contains(dest.dump(), `v="z"`) {
+		t.Errorf("%v\n%s", err, dest.dump())
 	}
 }
 

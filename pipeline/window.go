@@ -26,8 +26,8 @@ type window struct {
 	seq    int64     // given when it is sealed, since loads are ordered by it
 	at     time.Time // SyncedAtColumn of its rows
 	opened time.Time
-	before <-chan struct{} // closed when the window before has staged all
-	staged chan struct{}   // closed when this one has
+	before <-chan struct{} // closed when all segments of the window before have begun to be staged
+	begun  chan struct{}   // closed when all of this one have
 
 	layers    [][]*tableWindow // see breakLayer; the last one is being filled
 	ids       map[uint64]bool  // hashes of ids, of parents with children in the last layer
@@ -57,6 +57,7 @@ type segment struct {
 	after  *segment // of the same table: staged before this one
 	staged sluice.Staged
 	err    error
+	begun  chan struct{} // closed when it has its place, or err is set
 	done   chan struct{} // closed when staged and err are set
 }
 
@@ -259,7 +260,7 @@ func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
 	}
 	tw.endSegment()
 	q := w.queue(tw.stream)
-	s := &segment{queue: q, done: make(chan struct{}), in: sluice.Segment{Load: w.load, Seq: len(w.segments),
+	s := &segment{queue: q, begun: make(chan struct{}), done: make(chan struct{}), in: sluice.Segment{Load: w.load, Seq: len(w.segments),
 		Target: tw.target.id, Table: b.Table, Mode: tw.stream.plan.Mode, Inserts: inserts, Nested: tw.stream.nests(), Next: w.lane.group.watched(q)}}
 	s.after, w.last[tw.target] = w.last[tw.target], s
 	w.segments = append(w.segments, s)
@@ -271,7 +272,7 @@ func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
 
 // queue returns the queue of a new segment. Where a lane fills one table only, no
 // other segment takes the lane's place for staging while the pusher waits: the
-// queue is drained as soon as the segments before it are staged, and reading
+// queue is drained as soon as the segments before it leave a place, and reading
 // faster than that is of no use.
 func (w *window) queue(st *streamRun) *stage.Queue {
 	g := w.lane.group
@@ -301,13 +302,15 @@ func allInserts(b sluice.Batch) bool {
 	return true
 }
 
-// stage hands a segment to the destination: after the window before, and in its
-// turn. A failure ends the group's read.
+// stage hands a segment to the destination, in its turn. A failure ends the
+// group's read.
 func (w *window) stage(s *segment) {
 	defer close(s.done)
 	g := w.lane.group
 	var place chan struct{}
-	if place, s.err = w.turn(s); s.err == nil {
+	place, s.err = w.turn(s)
+	close(s.begun)
+	if s.err == nil {
 		ctx, span := w.inSpan(g.ctx, "stage", attribute.String("sluice.table", s.in.Target.Name.String()), attribute.Int("sluice.segment", s.in.Seq))
 		s.staged, s.err = g.sync.Destination.Stage(ctx, s.in)
 		endSpan(span, s.err)
@@ -326,7 +329,9 @@ func (w *window) stage(s *segment) {
 // turn waits until the segment may be staged, and returns the place that it has
 // taken. Each lane has one of its own, so that it always gets on, and all lanes
 // share the pool for further segments; a segment that waits keeps its rows in its
-// queue, on disk if they are many.
+// queue, on disk if they are many. A window's segments wait until all of the window
+// before have places: these get no more rows, and so give their places back
+// whatever happens here. Those of one table go one after another.
 func (w *window) turn(s *segment) (place chan struct{}, err error) {
 	ctx := w.lane.group.ctx
 	after := w.before
@@ -392,12 +397,14 @@ func (w *window) endSegments() {
 // commit waits until all segments are staged and makes the load visible.
 func (w *window) commit(ctx context.Context) error {
 	for _, s := range w.segments {
-		<-s.done
-		if s.err != nil {
+		<-s.begun
+	}
+	close(w.begun)
+	for _, s := range w.segments {
+		if <-s.done; s.err != nil {
 			return s.err
 		}
 	}
-	close(w.staged)
 	g := w.lane.group
 	load, owners := w.manifest()
 	g.merging.Add(1)
