@@ -2,6 +2,7 @@ package files
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"slices"
 )
@@ -92,7 +93,7 @@ func (c *cutter) cut(p *part) bool {
 	size := max(c.size, len(c.left))
 	text := append(slices.Grow(p.text[:0], size), c.left...)[:size]
 	n, err := io.ReadFull(c.r, text[len(c.left):])
-	if err == io.ErrUnexpectedEOF {
+	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = io.EOF
 	}
 	end := 0
