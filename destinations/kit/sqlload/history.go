@@ -28,20 +28,21 @@ func (p *Plan) history(t *Table, before int64) []Statement {
 	key, n, op := t.Table.Key, d.Quote(ordinalColumn), d.Quote(OpColumn)
 	active, start, end, synced := d.Quote(sluice.ActiveColumn), d.Quote(sluice.StartColumn), d.Quote(sluice.EndColumn), d.Quote(sluice.SyncedAtColumn)
 
-	number := fmt.Sprintf("CREATE TEMPORARY TABLE %s AS SELECT %s, r.%s, row_number() OVER (PARTITION BY %s ORDER BY r.%s) AS %s %s",
-		work, d.list("r.", names), op, d.list("r.", key), d.Quote(posColumn), n, p.rows(t))
+	pos := d.Quote(posColumn)
+	number := fmt.Sprintf("CREATE TEMPORARY TABLE %s AS SELECT %s, r.%s, k.%s %s JOIN (SELECT r.%s, row_number() OVER (PARTITION BY %s ORDER BY r.%s) AS %s %s) k ON k.%s = r.%s",
+		work, d.list("r.", names), op, n, p.rows(t), pos, d.list("r.", key), pos, n, p.rows(t), pos, pos)
 	current := fmt.Sprintf("INSERT INTO %s SELECT %s, %d, 0 FROM %s t WHERE t.%s AND EXISTS (SELECT 1 FROM %s w WHERE %s)",
 		work, d.list("t.", names), sluice.Upsert, table, active, work, d.same("w", "t", key))
-	changed := fmt.Sprintf("CREATE TEMPORARY TABLE %s AS SELECT w.*, lead(w.%s) OVER (PARTITION BY %s ORDER BY w.%s) AS %s FROM %s w LEFT JOIN %s b ON %s AND b.%s = w.%s - 1 WHERE w.%s > 0 AND %s",
-		versions, n, d.list("w.", key), n, d.Quote(nextColumn), work, work, d.same("b", "w", key), n, n, n, p.isChange(t))
+	changed := fmt.Sprintf("CREATE TEMPORARY TABLE %s AS SELECT %s, %s, %s, lead(%s) OVER (PARTITION BY %s ORDER BY %s) AS %s FROM (SELECT %s, w.%s, w.%s FROM %s w LEFT JOIN %s b ON %s AND b.%s = w.%s - 1 WHERE w.%s > 0 AND %s) c",
+		versions, d.list("", key), op, n, n, d.list("", key), n, d.Quote(nextColumn), d.list("w.", key), op, n, work, work, d.same("b", "w", key), n, n, n, p.isChange(t))
 	touch := fmt.Sprintf("UPDATE %s AS t SET %s = %s FROM %s w WHERE t.%s AND w.%s = 1 AND %s",
 		table, synced, d.Instant(p.At), work, active, n, d.same("t", "w", key))
 	cut := fmt.Sprintf("UPDATE %s AS t SET %s = %s, %s = FALSE FROM (SELECT %s, min(%s) AS %s FROM %s GROUP BY %s) v WHERE t.%s AND %s",
 		table, end, starts("v."+n), active, d.list("", key), n, n, versions, d.list("", key), active, d.same("t", "v", key))
-	insert := fmt.Sprintf("INSERT INTO %s (%s, %s, %s, %s) SELECT %s, %s, %s, v.%s IS NULL FROM %s v WHERE %s",
-		table, d.list("", names), start, end, active, d.list("v.", names), starts("v."+n),
+	insert := fmt.Sprintf("INSERT INTO %s (%s, %s, %s, %s) SELECT %s, %s, %s, v.%s IS NULL FROM %s v JOIN %s w ON %s AND w.%s = v.%s WHERE %s",
+		table, d.list("", names), start, end, active, d.list("w.", names), starts("v."+n),
 		"CASE WHEN v."+d.Quote(nextColumn)+" IS NOT NULL THEN "+starts("v."+d.Quote(nextColumn))+" END",
-		d.Quote(nextColumn), versions, p.isUpsert("v"))
+		d.Quote(nextColumn), versions, work, d.same("w", "v", key), n, n, p.isUpsert("v"))
 	statements := []Statement{{SQL: number}, {SQL: current}, {SQL: changed}, {SQL: touch}, {SQL: cut}, {SQL: insert}}
 	if t.deletes() {
 		// The deletes that closed a version; removing them from the temporary
