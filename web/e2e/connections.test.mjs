@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { axe, check, checkEverywhere, closeBrowser, ended, fits, seed, shot, signIn, startPlatform, startShop, until, widths } from './kit.mjs';
+import { axe, check, checkEverywhere, closeBrowser, copied, ended, fits, seed, shot, signIn, startPlatform, startShop, until, widths } from './kit.mjs';
 
 let platform, shop, connections;
 before(async () => {
@@ -195,6 +195,8 @@ test('what is done to many says of each how it went', async () => {
   await page.keyboard.press('Escape');
   await bar.getByRole('button', { name: 'Label…' }).click();
   await page.getByRole('dialog').getByRole('textbox', { name: 'Label' }).fill('tier=gold');
+  const calls = await copied(page, page.getByRole('button', { name: 'Copy as' }), 'API call (curl)');
+  for (const c of connections.slice(0, 2)) assert.ok(calls.includes(`/api/v1/connections/${c.id}'`), calls);
   await page.getByRole('button', { name: 'Set the label' }).click();
   await page.getByText('All 2 answered; none failed.').waitFor();
   const c = await platform.api('GET', `/api/v1/connections/${connections[0].id}`);

@@ -228,11 +228,25 @@ test('rules of every kind are made; maintenance comes back each week', async () 
       await dialog.getByText(/^Must be a duration/).waitFor();
       await dialog.getByLabel('Due for').fill('30m');
     }
+    if (title === 'A connection is late') {
+      await dialog.getByRole('button', { name: 'Look only at some connections' }).click();
+      await dialog.getByLabel('Teams').fill('growth');
+      await dialog.getByLabel('Teams').press('Enter');
+      await dialog.getByLabel('Labels').fill('env=prod');
+      await dialog.getByLabel('Labels').press('Enter');
+      await dialog.getByRole('combobox', { name: 'Connections' }).fill('orders');
+      await page.getByRole('option', { name: /^orders/ }).first().click();
+      await dialog.getByRole('textbox', { name: 'Name', exact: true }).click();
+      await page.getByRole('option').first().waitFor({ state: 'detached' });
+      await check(page, 'rule-filter');
+    }
     await dialog.getByRole('button', { name: 'Make the rule' }).click();
     await dialog.waitFor({ state: 'detached' });
   }
   const made = (await api('GET', '/api/v1/alert-rules')).items.filter((r) => r.name in kinds);
   assert.equal(new Set(made.map((r) => r.kind)).size, Object.keys(kinds).length);
+  const { filter } = made.find((r) => r.name === 'A connection is late');
+  assert.deepEqual([filter.teams, filter.labels, filter.connections.length], [['growth'], { env: 'prod' }, 1]);
   for (const r of made) await api('DELETE', `/api/v1/alert-rules/${r.id}`);
 
   await page.goto('/health/silences');

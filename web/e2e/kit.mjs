@@ -51,9 +51,12 @@ function start(args, wanted, env = {}) {
   return { found, stop, child, said: () => said };
 }
 
+/** When the shop opened: what it has does not grow with the calendar. */
+const opened = () => new Date(Date.now() - 20 * 86_400_000).toISOString().slice(0, 19) + 'Z';
+
 /** The sample shop, with nothing wrong unless asked. */
 export async function startShop({ chaos = 0, rate = -1, scale = 1, pace = 1, events = 3000 } = {}) {
-  const run = start(['sample-api', '--listen', '127.0.0.1:0', '--chaos', String(chaos), '--rate', String(rate), '--scale', String(scale), '--pace', String(pace), '--events', String(events)], /sample shop is at (http:\S+)/);
+  const run = start(['sample-api', '--listen', '127.0.0.1:0', '--since', opened(), '--chaos', String(chaos), '--rate', String(rate), '--scale', String(scale), '--pace', String(pace), '--events', String(events)], /sample shop is at (http:\S+)/);
   const [, url] = await run.found;
   return { url, stop: run.stop };
 }

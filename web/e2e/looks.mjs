@@ -11,7 +11,9 @@ export async function everyLook(page, name, { sizes = Object.keys(widths) } = {}
     for (const size of sizes) {
       await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
       await page.setViewportSize(widths[size]);
+      await page.waitForFunction((theme) => document.documentElement.dataset.mantineColorScheme === theme, theme);
       await sleep(150); // the layout observers have had their turn
+      await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))); // on a busy machine, too
       const what = `${name}-${size}-${theme}`;
       if (size === 'desk' || (size === 'phone' && theme === 'light')) await check(page, what);
       else {

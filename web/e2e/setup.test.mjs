@@ -213,7 +213,8 @@ test('a source is changed, its secret replaced and never read back, and one that
   await page.getByLabel('Page size').fill('250');
   await page.getByText('Connected to Sample shop').waitFor();
   await page.getByRole('button', { name: 'Save' }).click();
-  await until('it is saved', async () => (await platform.api('GET', `/api/v1/sources/${mine.id}`)).config.page_size === 250);
+  await page.getByText('The settings were saved.').waitFor();
+  assert.equal((await platform.api('GET', `/api/v1/sources/${mine.id}`)).config.page_size, 250);
   assert.deepEqual(sent, [{ config: { page_size: 250 } }]);
   await page.getByRole('button', { name: 'Replace API key' }).click();
   await page.locator('[id="config.api_key"]').fill('wrong');

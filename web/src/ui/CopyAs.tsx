@@ -4,7 +4,8 @@ import { IconChevronDown, IconCopy } from './icons';
 import { toCurl, toYaml, type Call } from './write';
 
 interface Props {
-  call: Call;
+  /** Several only differ in their paths. */
+  call: Call | readonly Call[];
   yaml?: object | readonly object[];
   /** Called when the menu opens: read then what only the YAML needs. */
   onOpen?: () => void;
@@ -12,6 +13,8 @@ interface Props {
 
 /** Copies what a form would send: as a call of the API, and as configuration in YAML. */
 export function CopyAs({ call, yaml, onOpen }: Props) {
+  const calls: readonly Call[] = 'method' in call ? [call] : call;
+  const sent = calls[0]?.body;
   return (
     <Menu position="bottom-end" withinPortal {...(onOpen ? { onOpen } : {})}>
       <Menu.Target>
@@ -20,8 +23,8 @@ export function CopyAs({ call, yaml, onOpen }: Props) {
         </Button>
       </Menu.Target>
       <Menu.Dropdown>
-        <Menu.Item onClick={() => copyText(toCurl(call, location.origin), 'The API call')}>API call (curl)</Menu.Item>
-        <Menu.Item onClick={() => copyText(JSON.stringify(call.body ?? {}, null, 2), 'The body')} disabled={call.body === undefined}>
+        <Menu.Item onClick={() => copyText(calls.map((c) => toCurl(c, location.origin)).join(''), 'The API call')}>API call (curl)</Menu.Item>
+        <Menu.Item onClick={() => copyText(JSON.stringify(sent ?? {}, null, 2), 'The body')} disabled={sent === undefined}>
           JSON
         </Menu.Item>
         {yaml !== undefined && <Menu.Item onClick={() => copyText((Array.isArray(yaml) ? yaml : [yaml]).map(toYaml).join('---\n'), 'The YAML')}>YAML (sluice apply)</Menu.Item>}

@@ -1,6 +1,7 @@
 import { Button, Menu, Modal, TextInput } from '@mantine/core';
 import { useState } from 'react';
 import { IconCheck, IconChevronDown, IconClose, IconPause, IconPlay, IconRefresh } from '../../ui/icons';
+import { CopyAs } from '../../ui/CopyAs';
 import { Meter } from '../../ui/charts';
 import { plural } from '../../ui/format';
 import { sentence } from '../../ui/States';
@@ -49,7 +50,7 @@ export function Bulk({ items, mayEdit, onClear }: Props) {
         </div>
       )}
       <Modal opened={labelling} onClose={() => setLabelling(false)} title={`Label ${plural(items.length, 'connection')}`}>
-        <LabelForm onSubmit={start} />
+        <LabelForm items={items} onSubmit={start} />
       </Modal>
       {run && (
         <Modal opened={run.open} onClose={() => setRun({ ...run, open: false })} title={`${run.title}: ${plural(run.total, 'connection')}`} size="lg">
@@ -60,7 +61,7 @@ export function Bulk({ items, mayEdit, onClear }: Props) {
   );
 }
 
-function LabelForm({ onSubmit }: { onSubmit: (action: BulkAction) => void }) {
+function LabelForm({ items, onSubmit }: { items: readonly BulkItem[]; onSubmit: (action: BulkAction) => void }) {
   const [text, setText] = useState('');
   const label = parseLabel(text);
   return (
@@ -86,6 +87,7 @@ function LabelForm({ onSubmit }: { onSubmit: (action: BulkAction) => void }) {
             <Menu.Item onClick={() => onSubmit({ kind: 'label', key: text.split('=')[0]!.trim(), value: null })}>Take the label “{text.split('=')[0]!.trim()}” off</Menu.Item>
           </Menu.Dropdown>
         </Menu>
+        {label && <CopyAs call={items.map((item) => ({ method: 'PATCH', path: `/api/v1/connections/${item.id}`, body: { labels: { [label.key]: label.value } } }))} />}
       </div>
     </form>
   );

@@ -6,6 +6,7 @@ import { endsQuery } from '../../api/outward';
 import { CopyAs } from '../../ui/CopyAs';
 import { faultAt, useChange } from '../../ui/useChange';
 import { severities } from './causes';
+import { FilterFields } from './FilterFields';
 import { cleanRule, ruleKinds, type Rule, type RuleSpec } from './rules';
 
 /** What people set of a rule. */
@@ -54,6 +55,7 @@ export function RuleEditor({ was, onClose }: { was: Rule | undefined; onClose: (
         {has('window') && <TextInput label="Measured over" placeholder="24h" required value={spec.window ?? ''} error={faultAt(save.error, 'window')} onChange={(e) => set({ window: e.currentTarget.value })} />}
         {has('age') && <TextInput label={kind.age ?? 'For'} placeholder="1h" required={needs('age')} value={spec.age ?? ''} error={faultAt(save.error, 'age')} onChange={(e) => set({ age: e.currentTarget.value })} />}
         {has('by') && <Select label="Fires for" data={[{ value: '', label: 'All together' }, { value: 'connector', label: 'Each connector' }, { value: 'team', label: 'Each team' }, { value: 'region', label: 'Each region' }]} value={spec.by ?? ''} onChange={(v) => set({ by: v || undefined })} allowDeselect={false} />}
+        <FilterFields value={spec.filter} onChange={(filter) => set({ filter })} />
         <div className="row" style={{ alignItems: 'flex-start' }}>
           <TextInput className="grow" label="Must hold for" placeholder="at once" value={spec.for ?? ''} error={faultAt(save.error, 'for')} onChange={(e) => set({ for: e.currentTarget.value })} />
           <TextInput className="grow" label="Is over when it did not hold for" placeholder="at once" value={spec.clear ?? ''} error={faultAt(save.error, 'clear')} onChange={(e) => set({ clear: e.currentTarget.value })} />

@@ -1,7 +1,9 @@
 import type { Schemas } from '../../api/client';
+import { parseLabel } from '../connections/bulk';
 
 export type Rule = Schemas['AlertRule'];
 export type RuleSpec = Schemas['RuleSpec'];
+export type Filter = NonNullable<RuleSpec['filter']>;
 type Field = 'states' | 'above' | 'at_least' | 'age' | 'by' | 'objective' | 'window';
 
 /** What each kind of rule looks at, in words, and the settings that go with it: docs/alerts.md. */
@@ -19,11 +21,25 @@ export const ruleKinds: Record<RuleSpec['kind'], { title: string; needs: Field[]
   ticket_due: { title: 'A ticket nears its due date', needs: [], may: ['age'], age: 'Due within' },
 };
 
+/** Labels as people write them, `key=value`. */
+export const labelsText = (labels: Filter['labels']): string[] => Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`);
+
+/** The labels of such texts; of one key the last, and none of what is no label. */
+export const labelsFrom = (texts: readonly string[]): Record<string, string> => Object.fromEntries(texts.flatMap((t) => parseLabel(t) ?? []).map((l) => [l.key, l.value]));
+
+const empty = (v: unknown): boolean => v === undefined || v === '' || (typeof v === 'object' && v !== null && Object.keys(v).length === 0);
+
+/** Of a filter what is filled in; nothing where nothing is. */
+function cleanFilter(filter: Filter | undefined): Filter | undefined {
+  const kept = Object.entries(filter ?? {}).filter(([, v]) => !empty(v));
+  return kept.length > 0 ? Object.fromEntries(kept) : undefined;
+}
+
 /** Only what the kind takes, and of that what is filled in. */
 export function cleanRule(spec: RuleSpec): RuleSpec {
   const kind = ruleKinds[spec.kind];
   const takes = new Set<string>(['name', 'kind', 'severity', 'for', 'clear', 'channels', 'filter', 'enabled', ...kind.needs, ...kind.may]);
-  return Object.fromEntries(Object.entries(spec).filter(([k, v]) => takes.has(k) && v !== undefined && v !== '' && !(Array.isArray(v) && v.length === 0))) as RuleSpec;
+  return Object.fromEntries(Object.entries({ ...spec, filter: cleanFilter(spec.filter) }).filter(([k, v]) => takes.has(k) && !empty(v))) as RuleSpec;
 }
 
 /** A rule in a line: what it fires for. */
@@ -36,5 +52,6 @@ export function ruleSummary(r: RuleSpec): string {
   if (r.age) parts.push(`${ruleKinds[r.kind].age?.toLowerCase() ?? 'for'} ${r.age}`);
   if (r.by) parts.push(`by ${r.by}`);
   if (r.for) parts.push(`held for ${r.for}`);
+  if (cleanFilter(r.filter)) parts.push('of some connections');
   return parts.join(', ');
 }
