@@ -53,12 +53,9 @@ func (c *conn) cancel(ctx context.Context) {
 	tcp := c.pg.Conn()
 	defer func() { _ = tcp.Close() }()
 	_ = tcp.SetDeadline(time.Now().Add(closeTimeout))
-	terminate, err := (&pgproto3.Terminate{}).Encode(nil)
-	if err != nil {
-		return
-	}
-	if _, err := tcp.Write(terminate); err != nil {
-		return
+	// The server hangs up once it has read this, after the statement.
+	if terminate, err := (&pgproto3.Terminate{}).Encode(nil); err == nil {
+		_, _ = tcp.Write(terminate)
 	}
 	for ctx.Err() == nil && c.pg.CancelRequest(ctx) == nil {
 		_ = tcp.SetReadDeadline(time.Now().Add(cancelAgain))
