@@ -13,8 +13,7 @@ const maxParts = 8
 // A part is some of a file's text, from the beginning of a record on, with what
 // one goroutine finds in it.
 type part struct {
-	text     []byte
-	scan     *scanner
+	scan     *scanner // of this text alone
 	observer observer
 	open     bool // a quote that opens in the part does not close there: the cut was wrong
 	done     chan struct{}
@@ -54,7 +53,6 @@ func (o *observer) inParts(s *scanner, processors, size int) *scanner {
 func (p *part) start(o *observer) {
 	p.observer.seen = append(p.observer.seen[:0], o.seen...)
 	p.observer.rows, p.observer.bad = 0, 0
-	p.scan.hold(p.text)
 	p.done = make(chan struct{})
 	go func() {
 		defer close(p.done)
@@ -91,7 +89,7 @@ func (c *cutter) cut(p *part) bool {
 		return false
 	}
 	size := max(c.size, len(c.left))
-	text := append(slices.Grow(p.text[:0], size), c.left...)[:size]
+	text := append(slices.Grow(p.scan.buf[:0], size), c.left...)[:size]
 	n, err := io.ReadFull(c.r, text[len(c.left):])
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		err = io.EOF
@@ -101,7 +99,7 @@ func (c *cutter) cut(p *part) bool {
 		end = c.like.recordsEnd(text)
 	}
 	c.left, c.err = append(c.left[:0], text[end:]...), err
-	p.text = text[:end]
+	p.scan.hold(text[:end])
 	return end > 0
 }
 
@@ -110,7 +108,7 @@ func (c *cutter) rest(again []*part) io.Reader {
 	var all []io.Reader
 	for _, p := range again {
 		<-p.done
-		all = append(all, bytes.NewReader(p.text))
+		all = append(all, bytes.NewReader(p.scan.buf))
 	}
 	return io.MultiReader(append(all, bytes.NewReader(c.left), after(c.err, c.r))...)
 }
