@@ -414,7 +414,7 @@ func TestKilledAtEveryCheckpoint(t *testing.T) {
 	}{{"issues", 920}, {"pull_requests", 460}, {"commits", 460}, {"workflow_runs", 1560}} {
 		for _, mode := range []sluice.ReadMode{sluice.Incremental, sluice.FullRefresh} {
 			kills := 0
-			for cut := 1; ; cut += 1 + cut {
+			for cut := 1; ; cut += 1 + cut/2 {
 				w := newWarehouse("repository", "id", "sha")
 				w.cut = cut
 				err := f.run(t, w, c.stream, mode)
