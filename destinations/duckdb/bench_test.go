@@ -126,6 +126,11 @@ func (r *run) create(t *sluice.Table) {
 
 // load stages and merges one segment.
 func (r *run) load(t *sluice.Table, m sluice.WriteMode, inserts bool, next func(context.Context) (sluice.Batch, error)) {
+	r.merge(r.stage(t, t, m, inserts, next))
+}
+
+// stage returns a load of one segment, staged, which has some of the table's columns.
+func (r *run) stage(whole, t *sluice.Table, m sluice.WriteMode, inserts bool, next func(context.Context) (sluice.Batch, error)) sluice.Load {
 	r.seq++
 	l := sluice.Load{ID: sluice.LoadID(fmt.Sprintf("%s/%d/%d", r.name, r.epoch, r.seq)), Connection: r.name, Run: "r", Epoch: r.epoch, Seq: r.seq, At: time.Unix(1.8e9+r.seq, 0)}
 	target := sluice.Target{Name: t.Name}
@@ -133,7 +138,11 @@ func (r *run) load(t *sluice.Table, m sluice.WriteMode, inserts bool, next func(
 	if err != nil {
 		r.Fatal(err)
 	}
-	l.Tables = []sluice.TableLoad{{Target: target, Table: t, Mode: m, Parts: []sluice.Staged{s}}}
+	l.Tables = []sluice.TableLoad{{Target: target, Table: whole, Mode: m, Parts: []sluice.Staged{s}}}
+	return l
+}
+
+func (r *run) merge(l sluice.Load) {
 	if _, err := r.d.Merge(r.Context(), l); err != nil {
 		r.Fatal(err)
 	}

@@ -21,7 +21,12 @@ func TestMain(m *testing.M) {
 
 func open(t testing.TB, path string) *duckdb.Handle {
 	t.Helper()
-	d, err := duckdb.Open(duckdb.Config{Path: path, MemoryLimit: "96MB", Threads: 1})
+	return openWith(t, path, "96MB")
+}
+
+func openWith(t testing.TB, path, memory string) *duckdb.Handle {
+	t.Helper()
+	d, err := duckdb.Open(duckdb.Config{Path: path, MemoryLimit: memory, Threads: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,14 +7,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/sluicehq/sluice"
-	"github.com/sluicehq/sluice/destinations/duckdb"
 )
 
 // Loads of a whole window, one staged while the one before is merged, fit into the
@@ -25,15 +23,7 @@ func TestWholeWindowsFit(t *testing.T) {
 	for _, mode := range []sluice.WriteMode{sluice.Merge, sluice.SoftDelete, sluice.History, sluice.Append} {
 		t.Run(string(mode), func(t *testing.T) {
 			t.Parallel()
-			d, err := duckdb.Open(duckdb.Config{Path: t.TempDir() + "/w.duckdb", MemoryLimit: "64MB", Threads: 1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() {
-				if err := d.Close(); err != nil {
-					t.Error(err)
-				}
-			}()
+			d := openWith(t, t.TempDir()+"/w.duckdb", "64MB")
 			table := &sluice.Table{Name: sluice.TableName{Schema: "raw", Name: "orders"}, Key: []string{"id"}, Columns: []sluice.Column{
 				{Name: "id", Type: sluice.T(sluice.Int64)}, {Name: "lines", Type: sluice.T(sluice.JSON), Nullable: true},
 				{Name: sluice.SyncedAtColumn, Type: sluice.T(sluice.TimestampTZ)}}}
@@ -53,28 +43,20 @@ func TestWholeWindowsFit(t *testing.T) {
 			r.create(&whole)
 			var loads []sluice.Load
 			for n := range 2 {
-				l := sluice.Load{ID: sluice.LoadID(fmt.Sprintf("c/%d/%d", r.epoch, n+1)), Connection: "c", Run: "r", Epoch: r.epoch, Seq: int64(n + 1), At: time.Unix(1.8e9+int64(n), 0)}
-				target, sent := sluice.Target{Name: table.Name}, 0
-				staged, err := d.Stage(t.Context(), sluice.Segment{Load: l.ID, Seq: 0, Target: target, Table: table, Mode: mode, Next: func(context.Context) (sluice.Batch, error) {
+				sent := 0
+				loads = append(loads, r.stage(&whole, table, mode, false, func(context.Context) (sluice.Batch, error) {
 					if sent == batches {
 						return sluice.Batch{}, io.EOF
 					}
 					sent++
 					return sluice.Batch{Table: table, Rows: orders(table, (sent-1)*each, each, n), Op: sluice.Upsert}, nil
-				}})
-				if err != nil {
-					t.Fatal(err)
-				}
-				l.Tables = []sluice.TableLoad{{Target: target, Table: &whole, Mode: mode, Parts: []sluice.Staged{staged}}}
-				loads = append(loads, l)
+				}))
 			}
 			for _, l := range loads {
-				if _, err := d.Merge(t.Context(), l); err != nil {
-					t.Fatal(err)
-				}
+				r.merge(l)
 			}
 			var got string
-			err = d.Query(t.Context(), "SELECT count(*) || ' ' || count(DISTINCT id) || ' ' || sum((lines->>'of')::bigint) FROM raw.orders", func([]string) error { return nil },
+			err := d.Query(t.Context(), "SELECT count(*) || ' ' || count(DISTINCT id) || ' ' || sum((lines->>'of')::bigint) FROM raw.orders", func([]string) error { return nil },
 				func(row []*string) error { got = *row[0]; return nil })
 			rows := batches * each // of the second load alone, or of both
 			if mode == sluice.History || mode == sluice.Append {

@@ -25,10 +25,9 @@ func (p *Plan) history(t *Table, before int64) []Statement {
 	starts := func(ordinal string) string { return d.AddMicros(p.At, fmt.Sprintf("%s + %d", ordinal, before-1)) }
 	table, work, versions := d.Table(t.Name), d.Quote(workTable), d.Quote(versionsTable)
 	names := columnNames(t.columns())
-	key, n, op := t.Table.Key, d.Quote(ordinalColumn), d.Quote(OpColumn)
+	key, n, pos, op := t.Table.Key, d.Quote(ordinalColumn), d.Quote(posColumn), d.Quote(OpColumn)
 	active, start, end, synced := d.Quote(sluice.ActiveColumn), d.Quote(sluice.StartColumn), d.Quote(sluice.EndColumn), d.Quote(sluice.SyncedAtColumn)
 
-	pos := d.Quote(posColumn)
 	number := fmt.Sprintf("CREATE TEMPORARY TABLE %s AS SELECT %s, r.%s, k.%s %s JOIN (SELECT r.%s, row_number() OVER (PARTITION BY %s ORDER BY r.%s) AS %s %s) k ON k.%s = r.%s",
 		work, d.list("r.", names), op, n, p.rows(t), pos, d.list("r.", key), pos, n, p.rows(t), pos, pos)
 	current := fmt.Sprintf("INSERT INTO %s SELECT %s, %d, 0 FROM %s t WHERE t.%s AND EXISTS (SELECT 1 FROM %s w WHERE %s)",
