@@ -1,4 +1,5 @@
 import type { Connection } from '../../api/connections';
+import { labelTexts } from '../../ui/labels';
 
 type Json = unknown;
 
@@ -92,7 +93,4 @@ export function parseLabels(text: string): { labels: Record<string, string>; wro
   return wrong ? { labels, wrong } : { labels };
 }
 
-export const labelText = (labels: Record<string, string> | undefined): string =>
-  Object.entries(labels ?? {})
-    .map(([k, v]) => `${k}=${v}`)
-    .join('\n');
+export const labelText = (labels: Record<string, string> | undefined): string => labelTexts(labels).join('\n');

@@ -4,8 +4,9 @@ import { IconCheck, IconChevronDown, IconClose, IconPause, IconPlay, IconRefresh
 import { CopyAs } from '../../ui/CopyAs';
 import { Meter } from '../../ui/charts';
 import { plural } from '../../ui/format';
+import { parseLabel } from '../../ui/labels';
 import { sentence } from '../../ui/States';
-import { actOn, actOnAll, parseLabel, type BulkAction, type BulkItem, type BulkResult } from './bulk';
+import { actOn, actOnAll, type BulkAction, type BulkItem, type BulkResult } from './bulk';
 import classes from './Connections.module.css';
 
 interface Props {

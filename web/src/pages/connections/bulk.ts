@@ -55,9 +55,3 @@ export async function actOnAll(items: readonly BulkItem[], act: (item: BulkItem)
   };
   await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, work));
 }
-
-/** A label as people type it, `key=value`; null where it is none. */
-export function parseLabel(text: string): { key: string; value: string } | null {
-  const m = /^\s*([^=\s]+)\s*=\s*(.+?)\s*$/.exec(text);
-  return m ? { key: m[1]!, value: m[2]! } : null;
-}

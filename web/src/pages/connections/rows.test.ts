@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { changedBy, mergeRows, type FleetRow } from '../../api/fleet';
-import { actOnAll, parseLabel } from './bulk';
+import { parseLabel } from '../../ui/labels';
+import { actOnAll } from './bulk';
 import { choices, matches, rowStatus, shown, stripCells, stripLabel, tally } from './rows';
 
 const row = (id: string, more: Partial<FleetRow> = {}): FleetRow => ({

@@ -1,4 +1,5 @@
 import type { FleetRow } from '../../api/fleet';
+import { labelTexts } from '../../ui/labels';
 import { healthOf, statusOf, statusWord, type Health } from '../../ui/status';
 import { listOf, type Url } from '../../ui/useUrl';
 
@@ -66,11 +67,9 @@ const orders: Record<string, (a: FleetRow, b: FleetRow) => number> = {
 /** Whether a row has all the words of a search, anywhere. */
 export function matches(row: FleetRow, search: string): boolean {
   if (search === '') return true;
-  const text = [row.name, row.source_name, row.destination_name, row.connector, row.destination_kind, row.team ?? '', row.id, row.failure?.code ?? '', ...Object.entries(row.labels ?? {}).map(([k, v]) => `${k}=${v}`)].join('\n').toLowerCase();
+  const text = [row.name, row.source_name, row.destination_name, row.connector, row.destination_kind, row.team ?? '', row.id, row.failure?.code ?? '', ...labelTexts(row.labels)].join('\n').toLowerCase();
   return search.toLowerCase().split(/\s+/).every((word) => text.includes(word));
 }
-
-export const labelsOf = (row: FleetRow): string[] => Object.entries(row.labels ?? {}).map(([k, v]) => `${k}=${v}`);
 
 /** What a filter looks at; a row passes with any of the chosen values. */
 const facets: Record<string, (row: FleetRow) => readonly string[]> = {
@@ -81,7 +80,7 @@ const facets: Record<string, (row: FleetRow) => readonly string[]> = {
   destination: (r) => [r.destination_id],
   team: (r) => [r.team ?? ''],
   region: (r) => [r.region ?? ''],
-  label: labelsOf,
+  label: (row) => labelTexts(row.labels),
 };
 
 /** The rows that the filters of an address let through, in the order that they have. */
@@ -114,6 +113,12 @@ export function choices(rows: readonly FleetRow[], name: string, label: (value: 
   if (!of) return [];
   for (const r of rows) for (const v of of(r)) if (v !== '' && !v.includes(',') && !seen.has(v)) seen.set(v, label(v, r));
   return [...seen].map(([value, text]) => ({ value, label: text })).sort((a, b) => a.label.localeCompare(b.label, 'en', { numeric: true }));
+}
+
+/** Connections to choose among; what is chosen and not there, too, by its id. */
+export function connectionChoices(rows: readonly FleetRow[], chosen: readonly string[]): Choice[] {
+  const there = new Set(rows.map((r) => r.id));
+  return [...rows.map((r) => ({ value: r.id, label: r.name })), ...chosen.filter((id) => id !== '' && !there.has(id)).map((id) => ({ value: id, label: id }))];
 }
 
 /** How many rows are in each status, what wants attention first. */

@@ -3,6 +3,7 @@ import { useQuery } from '@tanstack/react-query';
 import { fleetQuery } from '../../api/fleet';
 import { IconPlus, IconTrash } from '../../ui/icons';
 import { faultAt } from '../../ui/useChange';
+import { connectionChoices } from '../connections/rows';
 import { lineFault, scopes, type Line, type Scope } from './thresholds';
 
 /** Thresholds of single connections, connectors and severities, which come before the policy's own. */
@@ -19,7 +20,7 @@ export function ThresholdFields({ lines, onChange, error }: { lines: readonly Li
           <div key={i} className="row wrap" style={{ alignItems: 'flex-end' }} role="group" aria-label={`Threshold ${i + 1}`}>
             <Select w={130} label="Threshold of" data={Object.entries(scopes).map(([value, label]) => ({ value, label }))} value={line.scope} onChange={(v) => set(i, { scope: v as Scope, of: '' })} allowDeselect={false} />
             {line.scope === 'connections' ? (
-              <Select w={240} label="Which" searchable limit={50} data={fleet.map((r) => ({ value: r.id, label: r.name })).concat(fleet.some((r) => r.id === line.of) || line.of === '' ? [] : [{ value: line.of, label: line.of }])} value={line.of || null} onChange={(v) => set(i, { of: v ?? '' })} />
+              <Select w={240} label="Which" searchable limit={50} data={connectionChoices(fleet, [line.of])} value={line.of || null} onChange={(v) => set(i, { of: v ?? '' })} />
             ) : (
               <Autocomplete w={240} label="Which" data={line.scope === 'severities' ? ['sev1', 'sev2', 'sev3', 'sev4'] : connectors} value={line.of} onChange={(of) => set(i, { of })} />
             )}

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
-import { cleanRule, labelsFrom, labelsText, ruleSummary } from './rules';
+import { labelsFrom, labelTexts } from '../../ui/labels';
+import { cleanRule, ruleSummary } from './rules';
 
 it('sends what the kind takes, and no empty settings', () => {
   expect(cleanRule({ name: 'n', kind: 'queue_depth', above: 5, age: '1h', by: 'team', for: '', channels: [], enabled: true })).toEqual({ name: 'n', kind: 'queue_depth', above: 5, enabled: true });
@@ -19,5 +20,5 @@ it('sends of a filter what is filled in', () => {
 
 it('reads labels as people write them', () => {
   expect(labelsFrom(['env=prod', 'no label', 'tier = a=b', 'env=test'])).toEqual({ env: 'test', tier: 'a=b' });
-  expect(labelsText({ env: 'prod' })).toEqual(['env=prod']);
+  expect(labelTexts({ env: 'prod' })).toEqual(['env=prod']);
 });

@@ -1,5 +1,4 @@
 import type { Schemas } from '../../api/client';
-import { parseLabel } from '../connections/bulk';
 
 export type Rule = Schemas['AlertRule'];
 export type RuleSpec = Schemas['RuleSpec'];
@@ -20,12 +19,6 @@ export const ruleKinds: Record<RuleSpec['kind'], { title: string; needs: Field[]
   region_without_workers: { title: 'A region has no worker', needs: [], may: [] },
   ticket_due: { title: 'A ticket nears its due date', needs: [], may: ['age'], age: 'Due within' },
 };
-
-/** Labels as people write them, `key=value`. */
-export const labelsText = (labels: Filter['labels']): string[] => Object.entries(labels ?? {}).map(([key, value]) => `${key}=${value}`);
-
-/** The labels of such texts; of one key the last, and none of what is no label. */
-export const labelsFrom = (texts: readonly string[]): Record<string, string> => Object.fromEntries(texts.flatMap((t) => parseLabel(t) ?? []).map((l) => [l.key, l.value]));
 
 const empty = (v: unknown): boolean => v === undefined || v === '' || (typeof v === 'object' && v !== null && Object.keys(v).length === 0);
 
