@@ -83,7 +83,7 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 	var r result
-	r.fill([]usage{{seconds: 4, cpu: 1, peak: 7}, {seconds: 2, cpu: 3, peak: 9}, {seconds: 1, cpu: 2, peak: 8}}, []usage{{seconds: 3}, {seconds: 1}})
+	r.fill([]usage{{seconds: 9, cpu: 9, peak: 9}, {peak: 8}}, []usage{{seconds: 4, cpu: 1}, {seconds: 2, cpu: 3}, {seconds: 1, cpu: 2}}, []usage{{seconds: 3}, {seconds: 1}})
 	if r.Seconds != 2 || r.CPUSeconds != 2 || r.PeakBytes != 9 || r.Baseline != 2 || r.Ratio != 1 {
 		t.Errorf("%+v", r)
 	}

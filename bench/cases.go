@@ -226,7 +226,7 @@ func emptySync(toDuckDB bool) func(ctx context.Context, e *env) (*plan, error) {
 		}
 		file, err := e.pipeline(name, e.postgres(sourceDB), destination, object{"name": "public.quiet", "mode": "incremental", "cursor": "updated_at", "write": "merge"})
 		if err == nil {
-			_, err = e.sync(ctx, file) // the first one, which is not empty
+			_, err = e.sync(ctx, file, false) // the first one, which is not empty
 		}
 		return &plan{sync: file, repeat: 5}, err
 	}

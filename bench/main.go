@@ -103,7 +103,7 @@ func parse(args []string, log io.Writer) (options, error) {
 	f.SetOutput(log)
 	f.StringVar(&o.cases, "cases", "*", "patterns of the cases to run, with * and ?, separated by commas; a plain word finds the cases that hold it")
 	f.Float64Var(&o.scale, "scale", 1, "multiplies the numbers of rows and tables")
-	f.IntVar(&o.rounds, "rounds", 3, "how often each side runs, in turns; medians are shown")
+	f.IntVar(&o.rounds, "rounds", 3, "how often each side is timed, in turns, after a round in which memory is looked at; medians are shown")
 	f.BoolVar(&o.keep, "keep", false, "keep the folder with pipeline files, data and logs")
 	f.StringVar(&o.binary, "binary", "", "the sluice binary; built where none is given")
 	f.StringVar(&o.json, "json", "", "write the results to this `file` too")

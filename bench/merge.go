@@ -26,7 +26,7 @@ func mergeChanges(ctx context.Context, e *env) (*plan, error) {
 	if err := e.server.fresh(ctx, "merge_sluice"); err != nil {
 		return nil, err
 	}
-	if _, err := e.sync(ctx, file); err != nil {
+	if _, err := e.sync(ctx, file, false); err != nil {
 		return nil, fmt.Errorf("first sync: %w", err)
 	}
 	if err := e.server.fresh(ctx, "merge_hand", "CREATE TABLE changing ("+changingColumns+")"); err != nil {

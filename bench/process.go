@@ -16,13 +16,13 @@ import (
 type usage struct {
 	seconds   float64
 	cpu       float64 // user and system, of the processes and their children
-	peak      int64   // bytes; see memory.go
+	peak      int64   // bytes, where it was watched; see memory.go
 	highWater int64
 }
 
-// sync runs the real binary on a pipeline file. It is an error when the sync
-// ends other than well.
-func (e *env) sync(ctx context.Context, file string) (usage, error) {
+// sync runs the real binary on a pipeline file, and looks at its memory where it is
+// watched. It is an error when the sync ends other than well.
+func (e *env) sync(ctx context.Context, file string, watched bool) (usage, error) {
 	var out, errs bytes.Buffer
 	cmd := exec.CommandContext(ctx, e.binary, "sync", "--json", file)
 	cmd.Dir = e.dir
@@ -32,10 +32,15 @@ func (e *env) sync(ctx context.Context, file string) (usage, error) {
 	if err := cmd.Start(); err != nil {
 		return usage{}, err
 	}
-	m := watch(cmd.Process.Pid)
+	var m *watcher
+	if watched {
+		m = watch(cmd.Process.Pid)
+	}
 	err := cmd.Wait()
 	u := usage{seconds: time.Since(started).Seconds(), cpu: cpuOf(cmd)}
-	u.peak, u.highWater = m.end()
+	if watched {
+		u.peak, u.highWater = m.end()
+	}
 	if e.keep {
 		_ = os.WriteFile(file+".log", append(out.Bytes(), errs.Bytes()...), 0o644) // for reading afterwards; no loss if not
 	}
