@@ -104,9 +104,27 @@ func (s *server) number(ctx context.Context, db, query string) (int64, error) {
 	return n, nil
 }
 
+// drop removes a database if there is one of that name.
+func (s *server) drop(ctx context.Context, db string) error {
+	_, err := s.query(ctx, "postgres", "DROP DATABASE IF EXISTS "+db+" WITH (FORCE)")
+	return err
+}
+
+// putAside gives a database, if there is one, another name.
+func (s *server) putAside(ctx context.Context, db, name string) error {
+	there, err := s.number(ctx, "postgres", "SELECT count(*) FROM pg_database WHERE datname = '"+db+"'")
+	if err == nil && there > 0 {
+		_, err = s.query(ctx, "postgres", "ALTER DATABASE "+db+" RENAME TO "+name)
+	}
+	return err
+}
+
 // fresh makes an empty database, in place of one of that name, and runs SQL in it.
 func (s *server) fresh(ctx context.Context, db string, commands ...string) error {
-	_, err := s.query(ctx, "postgres", "DROP DATABASE IF EXISTS "+db+" WITH (FORCE)", "CREATE DATABASE "+db+" TEMPLATE template0")
+	err := s.drop(ctx, db)
+	if err == nil {
+		_, err = s.query(ctx, "postgres", "CREATE DATABASE "+db+" TEMPLATE template0")
+	}
 	if err != nil || len(commands) == 0 {
 		return err
 	}
