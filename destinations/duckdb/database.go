@@ -176,14 +176,17 @@ const (
 
 // openWithin opens the file with that many bytes of memory.
 func openWithin(ctx context.Context, path string, c Config, limit int64) (*database, error) {
-	spill := spillFolder(path)
+	spill, format := spillFolder(path), ""
+	if c.StorageVersion != "" && isNew(path) {
+		format = ", STORAGE_VERSION " + literal(c.StorageVersion)
+	}
 	settings := url.Values{
 		"memory_limit": {fmt.Sprintf("%dKiB", limit>>10)}, "threads": {strconv.Itoa(c.Threads)}, "temp_directory": {spill},
 		"preserve_insertion_order": {"false"}, "autoinstall_known_extensions": {"false"}, "autoload_known_extensions": {"false"},
 	}
 	connector, err := duckdb.NewConnector("?"+settings.Encode(), func(conn driver.ExecerContext) error {
 		ctx := context.Background()
-		attach := fmt.Sprintf("ATTACH IF NOT EXISTS %s AS %s (ROW_GROUP_SIZE %d)", literal(path), quote(catalog), rowGroup)
+		attach := fmt.Sprintf("ATTACH IF NOT EXISTS %s AS %s (ROW_GROUP_SIZE %d%s)", literal(path), quote(catalog), rowGroup, format)
 		for _, query := range []string{"SET TimeZone = 'UTC'", oneGroup, attach, "USE " + quote(catalog)} {
 			if _, err := conn.ExecContext(ctx, query, nil); err != nil {
 				return err
@@ -202,6 +205,13 @@ func openWithin(ctx context.Context, path string, c Config, limit int64) (*datab
 	}
 	removeSpilled(path, spill)
 	return db, nil
+}
+
+// isNew reports whether opening the file makes it. The storage version of one that
+// is there must not be given: DuckDB would raise it, and lock older readers out.
+func isNew(path string) bool {
+	info, err := os.Stat(path)
+	return errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0
 }
 
 // tx is a transaction on a connection; it implements sqlload.Tx.

@@ -25,6 +25,8 @@ type Config struct {
 	Path        string `json:"path" required:"true" doc:"The DuckDB file. It and its folder are created where they are missing." example:"warehouse.duckdb"`
 	MemoryLimit string `json:"memory_limit" default:"64MB" doc:"How much memory DuckDB may use for the file; what needs more is kept in a folder beside it. Larger helps merges into large tables." example:"1GB"`
 	Threads     int    `json:"threads" default:"1" min:"1" max:"256" doc:"How many threads DuckDB may use besides the streams' own. Streams load in parallel with 1 as well; more help merges into large tables, and cost memory."`
+
+	StorageVersion string `json:"storage_version" enum:"v1.0.0,v1.2.0,v1.4.0,v1.5.0" default:"v1.4.0" doc:"The storage format of a file that is made: the oldest DuckDB that can open it. A file that is there keeps its own. Formats before v1.4.0 load more slowly."`
 }
 
 // Validate checks what the tags cannot say.

@@ -16,7 +16,7 @@ import (
 func killed(t *testing.T, tables, rows int) string {
 	t.Helper()
 	folder := t.TempDir()
-	db, err := acquire(t.Context(), Config{Path: filepath.Join(folder, "open.duckdb"), MemoryLimit: "256MB", Threads: 1})
+	db, err := acquire(t.Context(), Config{Path: filepath.Join(folder, "open.duckdb"), MemoryLimit: "256MB", Threads: 1, StorageVersion: "v1.4.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestSpilledWhileOpening(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	db, err := acquire(t.Context(), Config{Path: path, MemoryLimit: "12MB", Threads: 1})
+	db, err := acquire(t.Context(), Config{Path: path, MemoryLimit: "12MB", Threads: 1, StorageVersion: "v1.4.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestSpilledWhileOpening(t *testing.T) {
 // cannot be spilled.
 func TestLogOfManyTables(t *testing.T) {
 	t.Parallel()
-	db, err := acquire(t.Context(), Config{Path: killed(t, 60, 1000), MemoryLimit: "8MB", Threads: 1})
+	db, err := acquire(t.Context(), Config{Path: killed(t, 60, 1000), MemoryLimit: "8MB", Threads: 1, StorageVersion: "v1.4.0"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,5 +135,34 @@ func TestSpilledFileGone(t *testing.T) {
 	e, ok := errors.AsType[*sluice.Error](err)
 	if !ok || e.Class != sluice.Transient || e.Code != "duckdb_spilled" {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestStorageVersion: a file is made in the format that is asked for, whatever
+// kills its maker, and keeps it.
+func TestStorageVersion(t *testing.T) {
+	t.Parallel()
+	version := func(path, asked string) (got string) {
+		db, err := acquire(t.Context(), Config{Path: path, MemoryLimit: "64MB", Threads: 1, StorageVersion: asked})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.release()
+		if err := db.sql.QueryRowContext(t.Context(), "SELECT tags['storage_version'] FROM duckdb_databases() WHERE database_name = $1", catalog).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	folder := t.TempDir()
+	for asked, others := range map[string][]string{"v1.0.0": {"v1.4.0", "v1.0.0"}, "v1.4.0": {"v1.0.0", "v1.5.0"}} {
+		path := filepath.Join(folder, asked+".duckdb")
+		for _, again := range append([]string{asked}, others...) {
+			if got := version(path, again); got != asked+"+" {
+				t.Errorf("made as %s, opened as %s: %s", asked, again, got)
+			}
+		}
+	}
+	if got := version(killed(t, 1, 10), "v1.0.0"); got != "v1.4.0+" {
+		t.Errorf("a file whose maker was killed has %s", got)
 	}
 }
