@@ -193,7 +193,7 @@ func BenchmarkLoad(b *testing.B) {
 			}
 			for b.Loop() {
 				path := filepath.Join(b.TempDir(), "b.duckdb")
-				d, err := duckdb.Open(duckdb.Config{Path: path, MemoryLimit: "96MB", Threads: 1, StorageVersion: "v1.4.0"})
+				d, err := duckdb.Open(duckdb.ConfigOf(path, "96MB"))
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -37,7 +37,7 @@ func isChild() bool {
 
 func child(what, path string) error {
 	ctx := context.Background()
-	d, err := duckdb.Open(duckdb.Config{Path: path, MemoryLimit: "96MB", Threads: 1, StorageVersion: "v1.4.0"})
+	d, err := duckdb.Open(duckdb.ConfigOf(path, "96MB"))
 	if err != nil {
 		return err
 	}

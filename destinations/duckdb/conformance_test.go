@@ -26,7 +26,7 @@ func open(t testing.TB, path string) *duckdb.Handle {
 
 func openWith(t testing.TB, path, memory string) *duckdb.Handle {
 	t.Helper()
-	d, err := duckdb.Open(duckdb.Config{Path: path, MemoryLimit: memory, Threads: 1, StorageVersion: "v1.4.0"})
+	d, err := duckdb.Open(duckdb.ConfigOf(path, memory))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ func TestSQL(t *testing.T) {
 // TestCastFloats: the texts of floats are PostgreSQL's.
 func TestCastFloats(t *testing.T) {
 	t.Parallel()
-	h, err := Open(Config{Path: t.TempDir() + "/f.duckdb", MemoryLimit: "96MB", Threads: 1, StorageVersion: "v1.4.0"})
+	h, err := Open(ConfigOf(t.TempDir()+"/f.duckdb", "96MB"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 // row groups apart, here and when the file is opened again.
 func TestRowsOfAMegabyte(t *testing.T) {
 	t.Parallel()
-	config := Config{Path: t.TempDir() + "/large.duckdb", MemoryLimit: "64MB", Threads: 1, StorageVersion: "v1.4.0"}
+	config := ConfigOf(t.TempDir()+"/large.duckdb", "64MB")
 	db, err := acquire(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +85,7 @@ func TestOtherRowGroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, from := range []int{50_000, 150_000} {
-		db, err := acquire(t.Context(), Config{Path: path, MemoryLimit: "64MB", Threads: 1, StorageVersion: "v1.4.0"})
+		db, err := acquire(t.Context(), ConfigOf(path, "64MB"))
 		if err != nil {
 			t.Fatal(err)
 		}

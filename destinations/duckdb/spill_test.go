@@ -16,7 +16,7 @@ import (
 func killed(t *testing.T, tables, rows int) string {
 	t.Helper()
 	folder := t.TempDir()
-	db, err := acquire(t.Context(), Config{Path: filepath.Join(folder, "open.duckdb"), MemoryLimit: "256MB", Threads: 1, StorageVersion: "v1.4.0"})
+	db, err := acquire(t.Context(), ConfigOf(filepath.Join(folder, "open.duckdb"), "256MB"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestSpilledWhileOpening(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	db, err := acquire(t.Context(), Config{Path: path, MemoryLimit: "12MB", Threads: 1, StorageVersion: "v1.4.0"})
+	db, err := acquire(t.Context(), ConfigOf(path, "12MB"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,7 +116,7 @@ func TestSpilledWhileOpening(t *testing.T) {
 // cannot be spilled.
 func TestLogOfManyTables(t *testing.T) {
 	t.Parallel()
-	db, err := acquire(t.Context(), Config{Path: killed(t, 60, 1000), MemoryLimit: "8MB", Threads: 1, StorageVersion: "v1.4.0"})
+	db, err := acquire(t.Context(), ConfigOf(killed(t, 60, 1000), "8MB"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +143,9 @@ func TestSpilledFileGone(t *testing.T) {
 func TestStorageVersion(t *testing.T) {
 	t.Parallel()
 	version := func(path, asked string) (got string) {
-		db, err := acquire(t.Context(), Config{Path: path, MemoryLimit: "64MB", Threads: 1, StorageVersion: asked})
+		config := ConfigOf(path, "64MB")
+		config.StorageVersion = asked
+		db, err := acquire(t.Context(), config)
 		if err != nil {
 			t.Fatal(err)
 		}
