@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,10 +109,11 @@ func TestClockThatStepsBack(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []sluice.WriteMode{sluice.SoftDelete, sluice.History} {
 		dest := newMemory()
-		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		begun := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+		var back atomic.Int64 // hours
 		src := &scripted{read: func(ctx context.Context, try int, _ sluice.ReadRequest, to sluice.Sink) error {
 			for id := int64(try); id <= 3; id++ {
-				now = now.Add(-time.Hour)
+				back.Add(1)
 				if err := sendRow(ctx, to, id, "x"); err != nil {
 					return err
 				}
@@ -121,7 +123,7 @@ func TestClockThatStepsBack(t *testing.T) {
 		for range 2 {
 			c := config(src, dest)
 			c.Streams[0].Selection.Mode, c.Streams[0].Mode = sluice.FullRefresh, mode
-			c.Now = func() time.Time { return now }
+			c.Now = func() time.Time { return begun.Add(-time.Duration(back.Load()) * time.Hour) }
 			if err := pipeline.New(c).Run(context.Background()); err != nil {
 				t.Fatal(err)
 			}
