@@ -115,10 +115,11 @@ func (d *destination) Alter(ctx context.Context, load sluice.LoadID, t sluice.Ta
 		return classify(err, op)
 	}
 	// A session that has just found no such schema may not hear at once of the one
-	// that another session has made since: it is visible before it is announced.
+	// that another session has made since, which is visible before it is announced:
+	// it finds none for its table, or makes it once more.
 	for try := 1; ; try++ {
 		err := d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) })
-		if !hasState(err, "3F000") || try == 5 {
+		if !hasState(err, "3F000", "23505") || try == 5 {
 			return classify(err, op)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/destinations/destinationtest"
@@ -380,5 +381,25 @@ func TestConstraint(t *testing.T) {
 	_, err := f.d.Merge(context.Background(), f.load(sluice.Merge, "", false, true, 10))
 	if e := sluice.AsError(err); e == nil || e.Class != sluice.Data || e.Code != "postgres_constraint" {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestSchemaMadeByAllAtOnce: the streams of a first sync all find no schema, and
+// none of them fails for another having made it.
+func TestSchemaMadeByAllAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+	for round := range 30 {
+		var group errgroup.Group
+		for i := range 8 {
+			table := *f.table
+			table.Name = sluice.TableName{Schema: fmt.Sprint("s", round), Name: fmt.Sprint("t", i)}
+			group.Go(func() error {
+				return f.d.Alter(context.Background(), "c/1/1", sluice.Target{Name: table.Name, Refresh: "r"}, sluice.Diff(nil, &table))
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
