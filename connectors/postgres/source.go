@@ -19,6 +19,7 @@ type source struct {
 	recycler        recycler
 	schemas, tables sqlread.Patterns
 	noExport        atomic.Bool // the server does not let snapshots be shared
+	unprepared      atomic.Bool // sessions do not keep prepared statements for us
 
 	sliceBytes int64 // of a heap that one statement reads, and between checkpoints of ordered reads
 	batchBytes int64

@@ -18,8 +18,9 @@ type conn struct {
 	pg       *pgconn.PgConn
 	wire     *wire
 	gatherer *gatherer
-	broken   bool // a COPY was left in the middle
-	ended    bool // the message of the last COPY ended its transaction, which the driver does not know
+	broken   bool   // a COPY was left in the middle
+	prepared string // begins the names of the session's prepared questions; empty: there are none
+	ended    bool   // the message of the last COPY ended its transaction, which the driver does not know
 }
 
 // closeTimeout bounds how long ending a connection, and what it does on the
