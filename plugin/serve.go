@@ -29,6 +29,7 @@ const (
 	streamWindow = 2 << 20 // bytes on their way in one stream that nobody has asked for yet
 	connWindow   = 8 << 20 // and in all streams of a connection
 	socketBuffer = 128 << 10
+	callWorkers  = 8 // goroutines that keep their grown stack from one call to the next; where they are busy, calls get their own
 	parentPipe   = 3 // file descriptor whose other end the host holds open while it lives
 )
 
@@ -49,7 +50,7 @@ func Serve(connectors []spec.Connector, destinations []spec.Destination) {
 			return grpc.NewServer(append(options, grpc.ForceServerCodecV2(newCodec()),
 				grpc.MaxRecvMsgSize(maxMessage), grpc.MaxSendMsgSize(maxMessage),
 				grpc.InitialWindowSize(streamWindow), grpc.InitialConnWindowSize(connWindow),
-				grpc.ReadBufferSize(socketBuffer), grpc.WriteBufferSize(socketBuffer))...)
+				grpc.ReadBufferSize(socketBuffer), grpc.WriteBufferSize(socketBuffer), grpc.NumStreamWorkers(callWorkers))...)
 		},
 	})
 }
