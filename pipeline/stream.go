@@ -136,7 +136,7 @@ func (st *streamRun) prepare(ctx context.Context, shape *sluice.Table) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.evolve(ctx, "", shape, nil)
+	_, err = t.evolve(ctx, "", shape)
 	return err
 }
 
@@ -155,7 +155,7 @@ func (st *streamRun) prepareKnown(ctx context.Context) error {
 			return err
 		}
 		if t.live != nil && !t.exists() {
-			if _, err := t.evolve(ctx, "", t.live, nil); err != nil {
+			if _, err := t.evolve(ctx, "", t.live); err != nil {
 				return err
 			}
 		}

@@ -58,9 +58,8 @@ func (t *target) shapeNow() *sluice.Table {
 	return &table
 }
 
-// evolve makes the target able to hold rows of want, and returns it. before runs
-// ahead of a change, outside a load that has no rows of the target yet it is nil.
-func (t *target) evolve(ctx context.Context, load sluice.LoadID, want *sluice.Table, before func() error) (*sluice.Table, error) {
+// evolve makes the target able to hold rows of want, and returns it.
+func (t *target) evolve(ctx context.Context, load sluice.LoadID, want *sluice.Table) (*sluice.Table, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(want.Key) > 0 {
@@ -79,11 +78,6 @@ func (t *target) evolve(ctx context.Context, load sluice.LoadID, want *sluice.Ta
 	}
 	if err := t.permit(want); err != nil {
 		return nil, err
-	}
-	if before != nil {
-		if err := before(); err != nil {
-			return nil, err
-		}
 	}
 	if changes[0].Create != nil {
 		create := *changes[0].Create
@@ -139,13 +133,19 @@ func (t *target) report(want *sluice.Table) {
 	t.live = sluice.Apply(t.live, changes)
 }
 
-// fit returns b cast to what the target is, after any change that b needs. The
-// caller owns the result.
+// fit returns b cast to what the target is, after any change that b needs. before
+// runs ahead of a change of a table that is there. The caller owns the result.
 func (t *target) fit(ctx context.Context, load sluice.LoadID, b sluice.Batch, before func() error) (sluice.Batch, []sluice.Rejected, error) {
 	t.mu.Lock()
 	have := t.have
 	t.mu.Unlock()
-	have, err := t.evolve(ctx, load, normalize.Fit(have, b), before)
+	want := normalize.Fit(have, b)
+	if have != nil && want != have && len(sluice.Diff(have, want)) > 0 {
+		if err := before(); err != nil { // not under the lock: what it waits for may need the target's shape
+			return sluice.Batch{}, nil, err
+		}
+	}
+	have, err := t.evolve(ctx, load, want)
 	if err != nil {
 		return sluice.Batch{}, nil, err
 	}

@@ -209,7 +209,7 @@ func (w *window) addRows(ctx context.Context, st *streamRun, b sluice.Batch) err
 		return err
 	}
 	tw := w.table(st, t)
-	cast, rejected, err := t.fit(ctx, w.load, b, func() error { return w.stageAll(tw) })
+	cast, rejected, err := t.fit(ctx, w.load, b, func() error { return w.quiesce(tw) })
 	if err != nil {
 		return err
 	}
@@ -232,16 +232,18 @@ func (w *window) addRows(ctx context.Context, st *streamRun, b sluice.Batch) err
 // columnBytes is what a column of a batch takes besides its values, about.
 const columnBytes = 512
 
-// stageAll ends the table's segment under way and waits until all its rows are
-// staged, so that the destination may change the table within the load.
-func (w *window) stageAll(tw *tableWindow) error {
+// quiesce ends the table's segment under way and waits until all its rows are
+// staged, so that the destination may change the table within the load. It waits
+// for the commit of the window before too: a change of the table would wait for a
+// load that has rows in it, and that load, to be committed, for the table's shape.
+func (w *window) quiesce(tw *tableWindow) error {
 	w.endSegments() // all, since they may hold the places that this one waits for
-	s := w.last[tw.target]
-	if s == nil {
-		return nil
+	if s := w.last[tw.target]; s != nil {
+		if <-s.done; s.err != nil {
+			return s.err
+		}
 	}
-	<-s.done
-	return s.err
+	return w.lane.wait()
 }
 
 func (tw *tableWindow) endSegment() {
@@ -254,7 +256,7 @@ func (tw *tableWindow) endSegment() {
 // segment returns the segment that b goes to, a new one where shapes or promises
 // differ.
 func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
-	inserts := allInserts(b)
+	inserts := allInserts(b) && w.alone(tw.stream)
 	if s := tw.current; s != nil && s.in.Table == b.Table && s.in.Inserts == inserts {
 		return s
 	}
@@ -268,6 +270,14 @@ func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
 	tw.current = s
 	w.lane.group.work.Go(func() { w.stage(s) })
 	return s
+}
+
+// alone reports whether no change of the stream's tables has to wait for loads of
+// other lanes: rows that are in the tables already would hold it up, and they may
+// need the source to go on, which waits here. So parts promise nothing of their
+// rows where the stream does not declare its shape.
+func (w *window) alone(st *streamRun) bool {
+	return w.lane.part == 0 || len(st.spec.Selection.Stream.Columns) > 0
 }
 
 // queue returns the queue of a new segment. Where a lane fills one table only, no

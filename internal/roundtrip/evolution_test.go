@@ -2,6 +2,9 @@ package roundtrip_test
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -60,6 +63,61 @@ func TestColumnsChangeBetweenRuns(t *testing.T) {
 				p.sound()
 			})
 		}
+	})
+}
+
+// TestColumnsChangeWithinARead: fields come, and widen, while the windows before
+// are being committed. Nothing waits for a lock that the sync itself holds, and
+// nothing is read twice.
+func TestColumnsChangeWithinARead(t *testing.T) {
+	onBoth(t, func(t *testing.T, destination string) {
+		const files, rows = 12, 4000
+		p := newDestination(t, destination)
+		dir := filepath.Join(filepath.Dir(p.file), "docs")
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		pad := strings.Repeat("x", 300)
+		for i := range files {
+			var b strings.Builder
+			for j := range rows {
+				n := i*rows + j
+				v := strconv.Itoa(n)
+				if i >= 4 {
+					v = fmt.Sprintf("%d.5", n)
+				}
+				if i >= 8 {
+					v = fmt.Sprintf("\"no %d\"", n)
+				}
+				fmt.Fprintf(&b, "{\"n\":%d,\"v\":%s,\"in_%d\":%d,\"pad\":\"%s\"}\n", n, v, i, n, pad)
+			}
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("d%02d.jsonl", i)), []byte(b.String()), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.target = strings.Replace(p.target, "postgres, config: {", "postgres, config: {lock_timeout: 3s, ", 1)
+		p.write("{connector: file, config: {path: '"+filepath.Join(dir, "*.jsonl")+"'}}", "limits: {window_rows: 1}")
+		o := p.sync(0)
+		if n := o.summary.Streams[0].Rows; n != files*rows || strings.Contains(o.text, `"retrying"`) {
+			t.Errorf("%d rows were read, of %d\n%s", n, files*rows, tail(o.text))
+		}
+		table := `raw."` + o.summary.Streams[0].Stream.Name + `"`
+		if loads := len(p.ask("SELECT DISTINCT load_id FROM _sluice.loads")); loads < files/2 {
+			t.Errorf("only %d loads", loads)
+		}
+		for i := range files {
+			v := "CASE WHEN v NOT LIKE 'no%' THEN CAST(v AS decimal(18, 1)) END = n"
+			switch {
+			case i >= 8:
+				v = "v = 'no ' || n"
+			case i >= 4:
+				v = "v = n || '.50'"
+			}
+			if got := p.one(fmt.Sprintf("SELECT count(*) FROM %s WHERE in_%d = n AND %s", table, i, v)); got != strconv.Itoa(rows) {
+				t.Errorf("file %d: %s rows are as they were, of %d: %v", i, got, rows, p.ask(fmt.Sprintf("SELECT v FROM %s WHERE in_%d IS NOT NULL LIMIT 3", table, i)))
+			}
+		}
+		p.sound()
 	})
 }
 
