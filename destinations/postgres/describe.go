@@ -103,10 +103,14 @@ func (d *destination) Alter(ctx context.Context, load sluice.LoadID, t sluice.Ta
 			return classify(err, op)
 		}
 		tx := newTx(direct.conn.Conn())
-		if direct.failed = d.alter(ctx, tx, load, t, changes); direct.failed == nil {
-			direct.failed = tx.flush(ctx)
+		err := d.alter(ctx, tx, load, t, changes)
+		if err == nil {
+			err = tx.flush(ctx)
 		}
-		return classify(direct.failed, op)
+		if err != nil {
+			direct.end(err)
+		}
+		return classify(err, op)
 	}
 	if err := d.ensureLedger(ctx); err != nil {
 		return classify(err, op)

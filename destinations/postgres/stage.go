@@ -40,12 +40,16 @@ func (t *directTx) discard() {
 	t.cutOff()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.conn == nil || t.failed != nil {
-		return
+	if t.conn != nil && t.failed == nil {
+		t.end(sluice.ErrStagedLost)
 	}
+}
+
+// end rolls back and gives the session up; later uses fail with err. t is locked.
+func (t *directTx) end(err error) {
 	rollback(t.conn.Conn())
 	t.conn.Release()
-	t.failed = sluice.ErrStagedLost
+	t.failed = err
 }
 
 func (d *destination) directOf(load sluice.LoadID) *directTx {
@@ -235,10 +239,8 @@ func (d *destination) stageDirect(ctx context.Context, t *directTx, s sluice.Seg
 	statements := t.begin + copyStatement(d.dialect.Table(d.name(s.Target)), names)
 	t.begin = ""
 	if err := copyIn(ctx, t.conn.Conn(), e, statements); err != nil {
-		t.failed = err
+		t.end(err)
 		d.forgetDirect(s.Load, t)
-		rollback(t.conn.Conn())
-		t.conn.Release()
 		return sluice.Staged{}, err
 	}
 	ref := sqlload.Ref{Direct: string(s.Load), Rejects: e.rejects, Excluded: e.left}

@@ -403,3 +403,42 @@ func TestSchemaMadeByAllAtOnce(t *testing.T) {
 		}
 	}
 }
+
+// TestChangeOfAnOpenLoadFails: a change that joins a load's transaction ends it
+// where it fails, with its session, which a Close would else wait for.
+func TestChangeOfAnOpenLoadFails(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), `,"lock_timeout":"50ms"`)
+	f.merge(f.load(sluice.Append, "", true, true, 1))
+	l := f.load(sluice.Append, "", true, true, 2)
+	reader := openAt(t, f.url, "").(*destination)
+	defer reader.Close()
+	conn, err := reader.pool.Acquire(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Release()
+	defer rollback(conn.Conn())
+	if err := simple(context.Background(), conn.Conn(), "BEGIN; SELECT * FROM raw.people"); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		err := f.d.Alter(context.Background(), l.ID, l.Tables[0].Target, []sluice.Change{{Add: &sluice.Column{Name: "more", Type: sluice.T(sluice.Bool), Nullable: true}}})
+		if e := sluice.AsError(err); e == nil || e.Code != "postgres_lock" {
+			t.Errorf("alter: %v", err)
+		}
+	}
+	if _, err := f.d.Merge(context.Background(), l); !errors.Is(err, sluice.ErrStagedLost) {
+		t.Errorf("merge: %v, want ErrStagedLost", err)
+	}
+	closed := make(chan error, 1)
+	go func() { closed <- f.d.Close() }()
+	select {
+	case err = <-closed:
+	case <-time.After(20 * time.Second):
+		t.Fatal("it does not close")
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
