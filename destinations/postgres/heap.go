@@ -123,7 +123,7 @@ func (m *merger) closeHeap(ctx context.Context, tx sqlTx, p *sqlload.Plan, i int
 	m.d.mu.Lock()
 	state := m.d.heaps[m.d.heapKey(t.Target)]
 	m.d.mu.Unlock()
-	if state == heapClosed {
+	if state == heapClosed || slices.Contains(m.closed, t.Target) {
 		return nil
 	}
 	m.closed = append(m.closed, t.Target)
