@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice"
@@ -39,6 +41,9 @@ func (d *destination) Begin(ctx context.Context, r sluice.Run) (sluice.Ledger, e
 	d.mu.Lock()
 	d.runs[r.Connection] = ledger.Epoch
 	clear(d.heaps)
+	maps.DeleteFunc(d.promises, func(_ sluice.Target, p *promise) bool {
+		return p.connection == r.Connection && !slices.Contains(r.Refreshes, p.target.Refresh)
+	})
 	d.mu.Unlock()
 	kept := d.discardOlder(r)
 	if err := d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error { return d.cleanUp(ctx, tx, r, ledger, kept) }); err != nil {

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -43,6 +44,7 @@ type encoder struct {
 	plain   bool   // the batch is encoded row by row
 	byRow   bool   // all are, to compare
 	buf     []byte // messageHead bytes of room, and what is encoded
+	ahead   bool   // buf was encoded by whole, and is next's to return
 	begun   bool
 	done    bool
 	err     error // of Next; not io.EOF
@@ -74,6 +76,10 @@ func newEncoder(ctx context.Context, s sluice.Segment, jsonType string, staged b
 // next returns what comes next of the COPY, with room for a message's head
 // before it, or io.EOF. It is valid until the next call.
 func (e *encoder) next() ([]byte, error) {
+	if e.ahead {
+		e.ahead = false
+		return e.buf, e.err
+	}
 	if e.err != nil {
 		return nil, e.err
 	}
@@ -89,6 +95,23 @@ func (e *encoder) next() ([]byte, error) {
 	}
 	e.err = e.fill()
 	return e.buf, e.err
+}
+
+// whole returns the rows of a COPY that fits in one buffer, which it is then the
+// end of, or nil. A giant row does not fit.
+func (e *encoder) whole() ([]byte, error) {
+	buf, err := e.next()
+	if err != nil {
+		e.release()
+		return nil, err
+	}
+	if !e.done || len(buf) > 2*copyBytes {
+		e.ahead = true
+		return nil, nil
+	}
+	rows := bytes.Clone(buf[messageHead:])
+	e.release()
+	return rows, nil
 }
 
 // release gives the buffer back, but for one that a giant row has grown.

@@ -14,6 +14,9 @@ import (
 // Describe implements sluice.Destination.
 func (d *destination) Describe(ctx context.Context, t sluice.Target) (*sluice.Table, error) {
 	op := "describe " + t.Name.String()
+	if err := d.keep(ctx, t); err != nil {
+		return nil, classify(err, op)
+	}
 	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return nil, classify(err, op)
@@ -96,37 +99,67 @@ func (d *destination) Alter(ctx context.Context, load sluice.LoadID, t sluice.Ta
 		return nil
 	}
 	op := "alter " + t.Name.String()
+	if d.promise(load, t, changes) {
+		return nil
+	}
+	if err := d.keep(ctx, t); err != nil {
+		return classify(err, op)
+	}
 	if direct := d.directOf(load); direct != nil && direct.touches(t) {
 		direct.mu.Lock()
 		defer direct.mu.Unlock()
 		if err := direct.failed; err != nil {
 			return classify(err, op)
 		}
-		tx := newTx(direct.conn.Conn())
-		err := d.alter(ctx, tx, load, t, changes)
-		if err == nil {
-			err = tx.flush(ctx)
-		}
+		err := d.alterWithin(ctx, load, direct, changes)
 		if err != nil {
 			direct.end(err)
 		}
 		return classify(err, op)
 	}
+	return classify(d.change(ctx, load, t, changes), op)
+}
+
+// alterWithin makes the changes in the load's transaction, after its rows so far. t
+// is locked.
+func (d *destination) alterWithin(ctx context.Context, load sluice.LoadID, t *directTx, changes []sluice.Change) error {
+	if err := d.openDirect(ctx, load, t); err != nil {
+		return err
+	}
+	tx := newTx(t.conn.Conn())
+	if err := d.alter(ctx, tx, load, t.target, changes); err != nil {
+		return err
+	}
+	return tx.flush(ctx)
+}
+
+// change makes the changes in a transaction of its own.
+func (d *destination) change(ctx context.Context, load sluice.LoadID, t sluice.Target, changes []sluice.Change) error {
 	if err := d.ensureLedger(ctx); err != nil {
-		return classify(err, op)
+		return err
 	}
 	if done, err := d.create(ctx, load, t, changes); done || err != nil {
-		return classify(err, op)
+		return err
 	}
 	// A session that has just found no such schema may not hear at once of the one
 	// that another session has made since, which is visible before it is announced:
 	// it finds none for its table, or makes it once more.
 	for try := 1; ; try++ {
 		err := d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) })
+		if err == nil {
+			d.knowSchema(d.name(t).Schema)
+		}
 		if !hasState(err, "3F000", "23505") || try == 5 {
-			return classify(err, op)
+			return err
 		}
 	}
+}
+
+// knowSchema notes that a table could be made in the schema.
+func (d *destination) knowSchema(name string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.schemas[name] = true
 }
 
 // create makes a new table in one message, and reports whether that is done: not
@@ -150,6 +183,7 @@ func (d *destination) create(ctx context.Context, load sluice.LoadID, t sluice.T
 	}
 	if err == nil {
 		d.markHeap(t, heapOpen)
+		d.knowSchema(name.Schema)
 	}
 	return err == nil, err
 }

@@ -39,6 +39,9 @@ type destination struct {
 	heaps  map[sluice.Target]heapState
 	stages map[string]bool // stage tables made here and not yet dropped
 	ledger bool            // the ledger's tables are known to exist
+
+	promises map[sluice.Target]*promise
+	schemas  map[string]bool // those in which a table was made
 }
 
 // dialer notices within a minute and a half that a server is gone without a word.
@@ -76,7 +79,8 @@ func open(c Config, p egress.Policy) (*destination, error) {
 	}
 	life, end := context.WithCancel(context.Background())
 	return &destination{config: c, dialect: newDialect(c.JSONType), pool: pool, life: life, end: end, runs: map[string]int64{},
-		direct: map[sluice.LoadID]*directTx{}, heaps: map[sluice.Target]heapState{}, stages: map[string]bool{}}, nil
+		direct: map[sluice.LoadID]*directTx{}, heaps: map[sluice.Target]heapState{}, stages: map[string]bool{},
+		promises: map[sluice.Target]*promise{}, schemas: map[string]bool{}}, nil
 }
 
 // sessionSettings make texts canonical (see cast), and keep sessions that wait

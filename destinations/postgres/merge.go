@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
@@ -13,9 +15,11 @@ import (
 type merger struct {
 	d      *destination
 	load   sluice.Load
-	direct bool                      // the transaction has the rows of direct segments
+	direct *directTx                 // has the rows of direct segments; nil: none
+	keeps  []*promise                // that this load keeps
 	closed []sluice.Target           // heaps that this load closes
 	there  map[sluice.TableName]bool // tables that a shadow takes the place of
+	gone   sluice.TableName          // a shadow that is not there: its promise has ended with a process, or it has with a server's crash
 }
 
 // Merge implements sluice.Destination.
@@ -24,33 +28,72 @@ func (d *destination) Merge(ctx context.Context, l sluice.Load) ([]sluice.Counts
 	if err := d.ensureLedger(ctx); err != nil {
 		return nil, classify(err, op)
 	}
-	if t := d.directOf(l.ID); t != nil {
-		counts, err := d.mergeDirect(ctx, t, l)
-		if !lostSession(err) {
-			return counts, classify(err, op)
-		}
-		// Its rows are gone with the session. Another one knows why.
-	}
-	conn, err := d.pool.Acquire(ctx)
+	keeps, err := d.promisesOf(ctx, l)
 	if err != nil {
 		return nil, classify(err, op)
 	}
-	defer conn.Release()
-	counts, err := d.mergeIn(ctx, newTx(conn.Conn(), durable), l, false)
+	defer releaseAll(keeps)
+	counts, err := d.merge(ctx, l, keeps)
+	if inTheWay(err, keeps) {
+		// What it is shows, or is gone, when the table is made by itself.
+		for _, p := range keeps {
+			if err := d.makePromised(ctx, p); err != nil {
+				return nil, classify(err, op)
+			}
+		}
+		counts, err = d.merge(ctx, l, nil)
+	}
 	return counts, classify(err, op)
 }
 
-// mergeDirect merges in the transaction that holds the load's direct rows.
-func (d *destination) mergeDirect(ctx context.Context, t *directTx, l sluice.Load) ([]sluice.Counts, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// inTheWay reports whether something kept a promise from being kept in the load.
+func inTheWay(err error, keeps []*promise) bool {
+	return len(keeps) > 0 && hasState(err, "42P07", "3F000", "23505")
+}
+
+func (d *destination) merge(ctx context.Context, l sluice.Load, keeps []*promise) ([]sluice.Counts, error) {
+	t := d.directOf(l.ID)
+	if t != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if t.held == nil {
+			counts, err := d.mergeDirect(ctx, t, l, keeps)
+			if !lostSession(err) {
+				return counts, err
+			}
+			t = nil // its rows are gone with the session; another one knows why
+		}
+	}
+	conn, err := d.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	counts, err := d.mergeIn(ctx, newTx(conn.Conn(), durable), l, t, keeps)
+	if t != nil && (err == nil || errors.Is(err, sluice.ErrStagedLost) || refused(err) && !inTheWay(err, keeps)) {
+		t.end(sluice.ErrStagedLost)
+		d.forgetDirect(l.ID, t)
+	}
+	return counts, err
+}
+
+// refused reports whether the server would not take the load, which it would not
+// if it came again.
+func refused(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && !lostSession(err)
+}
+
+// mergeDirect merges in the open transaction that has the load's direct rows. t
+// is locked.
+func (d *destination) mergeDirect(ctx context.Context, t *directTx, l sluice.Load, keeps []*promise) ([]sluice.Counts, error) {
 	d.forgetDirect(l.ID, t)
 	if t.failed != nil {
 		return nil, errSessionLost
 	}
 	defer t.conn.Release()
 	t.failed = sluice.ErrStagedLost
-	return d.mergeIn(ctx, newTx(t.conn.Conn()), l, true)
+	return d.mergeIn(ctx, newTx(t.conn.Conn()), l, t, keeps)
 }
 
 var errSessionLost = errors.New("the session with the load's rows has ended")
@@ -61,15 +104,18 @@ func lostSession(err error) bool {
 	return errors.Is(err, errSessionLost) || hasState(err, "57P01", "57P02", "25P03")
 }
 
-// mergeIn runs the load in the open transaction and ends it.
-func (d *destination) mergeIn(ctx context.Context, tx sqlTx, l sluice.Load, direct bool) ([]sluice.Counts, error) {
-	m := &merger{d: d, load: l, direct: direct, there: map[sluice.TableName]bool{}}
+// mergeIn runs the load in the transaction and ends it.
+func (d *destination) mergeIn(ctx context.Context, tx sqlTx, l sluice.Load, direct *directTx, keeps []*promise) ([]sluice.Counts, error) {
+	m := &merger{d: d, load: l, direct: direct, keeps: keeps, there: map[sluice.TableName]bool{}}
 	counts, done, err := sqlload.Merge(ctx, tx, d.dialect, l, m.hooks())
 	if err != nil || done {
 		dead := tx.conn.PgConn().IsClosed()
 		rollback(tx.conn)
-		if err != nil && dead && direct && ctx.Err() == nil {
+		if err != nil && dead && direct.open() && ctx.Err() == nil {
 			err = errSessionLost
+		}
+		if err == nil {
+			m.keptAll()
 		}
 		return counts, err
 	}
@@ -81,8 +127,16 @@ func (d *destination) mergeIn(ctx context.Context, tx sqlTx, l sluice.Load, dire
 	return counts, nil
 }
 
+// keptAll is called once the ledger knows the load.
+func (m *merger) keptAll() {
+	for _, p := range m.keeps {
+		m.d.fulfilled(p)
+	}
+}
+
 // committed makes what the load changed known to this handle.
 func (m *merger) committed() {
+	m.keptAll()
 	m.d.mu.Lock()
 	defer m.d.mu.Unlock()
 	for _, t := range m.closed {
@@ -103,23 +157,33 @@ func (m *merger) committed() {
 }
 
 func (m *merger) hooks() sqlload.Hooks {
-	return sqlload.Hooks{Name: m.d.name, Further: m.questions(), Exists: m.exists, Prepare: m.prepare, Finish: m.finish, Swap: m.swap}
+	return sqlload.Hooks{Name: m.name, Further: m.questions(), Exists: m.exists, Begin: m.begin, Prepare: m.prepare, Finish: m.finish, Swap: m.swap}
 }
 
-// questions find out which tables are there for a shadow to take their place.
+// questions find out which tables are there for a shadow to take their place, and
+// whether the shadows are.
 func (m *merger) questions() (all []sqlload.Question) {
-	for _, t := range m.load.Tables {
-		if !t.Swap {
-			continue
-		}
-		old := m.d.name(sluice.Target{Name: t.Target.Name})
-		all = append(all, sqlload.Question{SQL: "SELECT to_regclass($1) IS NOT NULL", Args: []any{m.d.dialect.Table(old)},
+	ask := func(table sluice.TableName, answer func(there bool)) {
+		all = append(all, sqlload.Question{SQL: "SELECT to_regclass($1) IS NOT NULL", Args: []any{m.d.dialect.Table(table)},
 			Row: func(scan func(...any) error) error {
 				var there bool
 				err := scan(&there)
-				m.there[old] = there
+				answer(there)
 				return err
 			}})
+	}
+	for _, t := range m.load.Tables {
+		if t.Swap {
+			old := m.d.name(sluice.Target{Name: t.Target.Name})
+			ask(old, func(there bool) { m.there[old] = there })
+		}
+		if shadow := m.d.name(t.Target); t.Target.Refresh != "" && m.d.promiseOf(m.keeps, t.Target) == nil {
+			ask(shadow, func(there bool) {
+				if !there {
+					m.gone = shadow
+				}
+			})
+		}
 	}
 	return all
 }
@@ -128,7 +192,7 @@ func (m *merger) questions() (all []sqlload.Question) {
 // emptied.
 func (m *merger) exists(ctx context.Context, stx sqlload.Tx, r sqlload.Ref) (there bool, err error) {
 	if r.Table == "" {
-		return m.direct && r.Direct == string(m.load.ID), nil
+		return m.direct != nil && r.Direct == string(m.load.ID), nil
 	}
 	tx, table := stx.(sqlTx), m.d.dialect.Own(r.Table)
 	if err := tx.one(ctx, "SELECT to_regclass($1) IS NOT NULL", []any{table}, &there); err != nil || !there || r.Empty {

@@ -13,16 +13,25 @@ import (
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
 
-// A directTx is a load's open transaction that holds rows in their tables
-// already. Merge commits it.
+// A directTx is a load's transaction that brings rows straight into their table:
+// it is open in a session, and they are in there already, or it has no session yet
+// and holds a few rows for Merge, which then does all at once.
 type directTx struct {
-	mu     sync.Mutex // held while the connection is in use
-	conn   *pgxpool.Conn
-	begin  string // statements that its first COPY still has to begin with
-	failed error  // the transaction is of no more use
+	mu     sync.Mutex    // held while the connection is in use
+	conn   *pgxpool.Conn // nil: not open yet
+	held   *heldRows     // nil: none
+	begin  []string      // statements that its first COPY still has to begin with
+	failed error         // the transaction is of no more use
 	target sluice.Target
 	life   context.Context // ends when the transaction is discarded
 	cutOff context.CancelFunc
+}
+
+// heldRows are all rows of a segment, as a binary COPY.
+type heldRows struct {
+	columns []string
+	rows    []byte
+	shape   *sluice.Table // its types are those of the rows
 }
 
 // until returns ctx, ended as well by the end of life.
@@ -32,6 +41,9 @@ func until(ctx, life context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { stop(); cancel() }
 }
 
+// open reports whether the rows are in a session's transaction.
+func (t *directTx) open() bool { return t != nil && t.conn != nil }
+
 // touches reports whether the transaction serves the target.
 func (t *directTx) touches(target sluice.Target) bool { return t.target == target }
 
@@ -40,16 +52,17 @@ func (t *directTx) discard() {
 	t.cutOff()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.conn != nil && t.failed == nil {
-		t.end(sluice.ErrStagedLost)
-	}
+	t.end(sluice.ErrStagedLost)
 }
 
-// end rolls back and gives the session up; later uses fail with err. t is locked.
+// end rolls back what is not committed, and gives up what is held. Later uses
+// fail with err. t is locked.
 func (t *directTx) end(err error) {
-	rollback(t.conn.Conn())
-	t.conn.Release()
-	t.failed = err
+	if t.failed == nil && t.conn != nil {
+		rollback(t.conn.Conn())
+		t.conn.Release()
+	}
+	t.failed, t.held = err, nil
 }
 
 func (d *destination) directOf(load sluice.LoadID) *directTx {
@@ -149,16 +162,16 @@ func (d *destination) directFor(ctx context.Context, s sluice.Segment) (*directT
 		if !t.touches(s.Target) || !t.mu.TryLock() {
 			return nil, "", nil
 		}
-		if t.failed != nil || t.conn == nil {
+		if t.failed != nil || t.conn == nil && t.held == nil {
 			t.mu.Unlock()
 			return nil, "", nil //nolint:nilerr // who broke the transaction has said why; this segment goes another way
 		}
 	}
-	jsonType, ok, err := d.prepareDirect(ctx, t, s)
+	jsonType, ok, err := d.mayGoStraight(ctx, t, s)
 	if err == nil && ok {
 		return t, jsonType, nil
 	}
-	if t.conn == nil {
+	if fresh {
 		d.forgetDirect(s.Load, t)
 	}
 	t.mu.Unlock()
@@ -174,45 +187,45 @@ func (d *destination) forgetDirect(load sluice.LoadID, t *directTx) {
 	}
 }
 
-// prepareDirect reports whether the segment's rows may go straight into the
-// table, and then gives the transaction a connection where it has none.
-func (d *destination) prepareDirect(ctx context.Context, t *directTx, s sluice.Segment) (jsonType string, ok bool, err error) {
+// mayGoStraight reports whether the segment's rows may go straight into the table,
+// and the type of its JSON columns. It asks only what is not known, in t's session
+// where there is one, which alone sees what the load has changed. t is locked.
+func (d *destination) mayGoStraight(ctx context.Context, t *directTx, s sluice.Segment) (jsonType string, ok bool, err error) {
+	keyed := s.Mode != sluice.Append && len(indexColumns(s.Table)) > 0
+	d.mu.Lock()
+	heap := d.heaps[d.heapKey(s.Target)]
+	d.mu.Unlock()
+	if keyed && heap == heapClosed {
+		return "", false, nil
+	}
+	if d.isPromised(s.Target) || (!keyed || heap == heapOpen) && !hasJSON(s.Table) {
+		return d.config.JSONType, true, nil
+	}
 	conn := t.conn
 	if conn == nil {
 		if conn, err = d.pool.Acquire(ctx); err != nil {
 			return "", false, err
 		}
-		defer func() {
-			if t.conn == nil {
-				conn.Release()
-			}
-		}()
+		defer conn.Release()
 	}
 	tx := newTx(conn.Conn())
-	if s.Mode != sluice.Append && len(indexColumns(s.Table)) > 0 {
-		state, err := d.heapOf(ctx, tx, s.Target, s.Table, s.Mode)
-		if err != nil || state != heapOpen {
+	if keyed {
+		if heap, err = d.heapOf(ctx, tx, s.Target, s.Table, s.Mode); err != nil || heap != heapOpen {
 			return "", false, err
 		}
 	}
 	jsonType, err = d.jsonTypeOf(ctx, tx, s)
-	if err != nil || jsonType == "" {
-		return "", false, err
-	}
-	if t.conn != nil {
-		return jsonType, true, nil
-	}
-	connection, epoch := d.epochOf(s.Load)
-	t.begin = durable + "; SET LOCAL application_name = " +
-		literal(fmt.Sprintf("%s %s%d", applicationName, sqlload.StagePrefix(connection), epoch)) + ";"
-	t.conn = conn
-	return jsonType, true, nil
+	return jsonType, err == nil && jsonType != "", err
+}
+
+func hasJSON(t *sluice.Table) bool {
+	return slices.ContainsFunc(t.Columns, func(c sluice.Column) bool { return c.Type.Kind == sluice.JSON })
 }
 
 // jsonTypeOf returns the type of the table's JSON columns, which the binary form
 // depends on; empty where they differ.
 func (d *destination) jsonTypeOf(ctx context.Context, tx sqlTx, s sluice.Segment) (string, error) {
-	if !slices.ContainsFunc(s.Table.Columns, func(c sluice.Column) bool { return c.Type.Kind == sluice.JSON }) {
+	if !hasJSON(s.Table) {
 		return d.config.JSONType, nil
 	}
 	name := d.name(s.Target)
@@ -225,7 +238,9 @@ func (d *destination) jsonTypeOf(ctx context.Context, tx sqlTx, s sluice.Segment
 	return least, nil
 }
 
-// stageDirect copies into the table itself. t is locked, and unlocked here.
+// stageDirect copies into the table itself, or holds the rows for Merge to copy
+// where the table is promised only, and one buffer has them all. t is locked, and
+// unlocked here.
 func (d *destination) stageDirect(ctx context.Context, t *directTx, s sluice.Segment, jsonType string) (sluice.Staged, error) {
 	defer t.mu.Unlock()
 	ctx, cancel := until(ctx, t.life)
@@ -236,15 +251,79 @@ func (d *destination) stageDirect(ctx context.Context, t *directTx, s sluice.Seg
 		e.start = slices.Index(names, sluice.SyncedAtColumn)
 		names = append(names, sluice.StartColumn, sluice.EndColumn, sluice.ActiveColumn)
 	}
-	statements := t.begin + copyStatement(d.dialect.Table(d.name(s.Target)), names)
-	t.begin = ""
-	if err := copyIn(ctx, t.conn.Conn(), e, statements); err != nil {
+	if err := d.fillDirect(ctx, t, s, e, names); err != nil {
 		t.end(err)
 		d.forgetDirect(s.Load, t)
 		return sluice.Staged{}, err
 	}
 	ref := sqlload.Ref{Direct: string(s.Load), Rejects: e.rejects, Excluded: e.left}
 	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: e.written, Inserts: true, Rejected: int64(len(e.rejects))}, nil
+}
+
+func (d *destination) fillDirect(ctx context.Context, t *directTx, s sluice.Segment, e *encoder, names []string) error {
+	if d.isPromised(s.Target) && t.conn == nil && t.held == nil {
+		rows, err := e.whole()
+		if err != nil {
+			return err
+		}
+		if rows != nil {
+			t.held = &heldRows{names, rows, s.Table}
+			return nil
+		}
+	}
+	if err := d.openDirect(ctx, s.Load, t); err != nil {
+		return err
+	}
+	statements := strings.Join(append(t.begin, copyStatement(d.dialect.Table(d.name(s.Target)), names)), ";")
+	t.begin = nil
+	return copyIn(ctx, t.conn.Conn(), e, statements)
+}
+
+// openDirect gives the transaction a connection, where it has none, and puts the
+// rows that it holds into the table. t is locked.
+func (d *destination) openDirect(ctx context.Context, load sluice.LoadID, t *directTx) (err error) {
+	if t.conn != nil {
+		return nil
+	}
+	if err := d.keep(ctx, t.target); err != nil {
+		return err
+	}
+	if t.conn, err = d.pool.Acquire(ctx); err != nil {
+		return err
+	}
+	connection, epoch := d.epochOf(load)
+	t.begin = []string{durable, "SET LOCAL application_name = " +
+		literal(fmt.Sprintf("%s %s%d", applicationName, sqlload.StagePrefix(connection), epoch))}
+	if t.held == nil {
+		return nil
+	}
+	tx := newTx(t.conn.Conn(), t.begin...)
+	if err := d.copyHeld(ctx, tx, t.held, d.name(t.target)); err != nil {
+		return err
+	}
+	t.begin, t.held = nil, nil
+	return tx.flush(ctx)
+}
+
+// copyHeld puts off the COPY of rows into a table that was made after they were
+// encoded. It locks it first, and looks whether its columns have been widened
+// since: the rows have the form of the narrow ones.
+func (d *destination) copyHeld(ctx context.Context, tx sqlTx, h *heldRows, name sluice.TableName) error {
+	table := d.dialect.Table(name)
+	if err := tx.Defer(ctx, "lock the table "+name.String(), "LOCK TABLE "+table+" IN ROW EXCLUSIVE MODE"); err != nil {
+		return err
+	}
+	have, err := describe(ctx, tx, name)
+	if err != nil {
+		return err
+	}
+	for _, c := range h.shape.Columns {
+		if now := have.Column(c.Name); now == nil || now.Type != c.Type {
+			return fmt.Errorf("the column %s of %s has changed: %w", c.Name, name, sluice.ErrStagedLost)
+		}
+	}
+	tx.copyLater(h, table)
+	return nil
 }
 
 // stageTable copies into a stage table, made in the same transaction so that a

@@ -18,6 +18,9 @@ import (
 func (m *merger) swap(ctx context.Context, stx sqlload.Tx, t *sqlload.Table) error {
 	tx := stx.(sqlTx)
 	old := m.d.name(sluice.Target{Name: t.Target.Name})
+	if t.Name == old {
+		return nil // it was made in its place
+	}
 	if err := sqlload.ForgetShadow(ctx, tx, m.d.dialect, t.Name); err != nil {
 		return err
 	}

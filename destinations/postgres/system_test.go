@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,7 @@ type fixture struct {
 	epoch int64
 	seq   int64
 	table *sluice.Table
+	have  map[sluice.Target]*sluice.Table // as the engine has them: it describes a table once a run
 }
 
 func newFixture(t testing.TB, url, more string) *fixture {
@@ -38,13 +40,22 @@ func newFixture(t testing.TB, url, more string) *fixture {
 	return f
 }
 
+// restart begins a run in another process, as it were.
+func (f *fixture) restart() {
+	f.Helper()
+	next := openAt(f, f.url, "")
+	f.Cleanup(func() { _ = next.Close() })
+	f.d = next
+	f.begin()
+}
+
 func (f *fixture) begin() {
 	f.Helper()
 	l, err := f.d.Begin(context.Background(), sluice.Run{Connection: "c", Owner: "o", ID: "r"})
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.epoch, f.seq = l.Epoch, 0
+	f.epoch, f.seq, f.have = l.Epoch, 0, map[sluice.Target]*sluice.Table{}
 }
 
 // load makes a load of rows with the ids, staged.
@@ -53,38 +64,78 @@ func (f *fixture) load(mode sluice.WriteMode, refresh string, inserts, done bool
 	f.seq++
 	at := time.Date(2026, 1, 1, int(f.epoch), int(f.seq), 0, 0, time.UTC)
 	l := sluice.Load{ID: sluice.LoadID(fmt.Sprintf("c/%d/%d", f.epoch, f.seq)), Connection: "c", Run: "r", Epoch: f.epoch, Seq: f.seq, At: at,
-		Positions: []sluice.Position{{Lane: sluice.Lane{Stream: f.table.Name}, Refresh: "r" + refresh, Done: done}}}
+		Positions: []sluice.Position{{Lane: sluice.Lane{Stream: f.table.Name}, Refresh: cmp.Or(refresh, "r"), Done: done}}}
 	target := sluice.Target{Name: f.table.Name, Refresh: refresh}
-	have, err := f.d.Describe(context.Background(), target)
-	if err != nil && !isNotFound(err) {
+	f.alter(l.ID, target)
+	if len(ids) > 0 {
+		l.Tables = []sluice.TableLoad{{Parts: []sluice.Staged{f.stage(l, target, mode, inserts, ids)}}}
+	} else {
+		l.Tables = make([]sluice.TableLoad, 1)
+	}
+	l.Tables[0].Target, l.Tables[0].Table, l.Tables[0].Mode, l.Tables[0].Swap = target, f.table, mode, refresh != "" && done
+	l.Tables[0].Counts.Extracted = int64(len(ids))
+	return l
+}
+
+// alter gives the target the columns of f.table.
+func (f *fixture) alter(load sluice.LoadID, target sluice.Target) {
+	f.Helper()
+	have, known := f.have[target]
+	if !known {
+		var err error
+		if have, err = f.d.Describe(context.Background(), target); err != nil && !isNotFound(err) {
+			f.Fatal(err)
+		}
+	}
+	changes := sluice.Diff(have, f.table)
+	if err := f.d.Alter(context.Background(), load, target, changes); err != nil {
 		f.Fatal(err)
 	}
-	if err := f.d.Alter(context.Background(), l.ID, target, sluice.Diff(have, f.table)); err != nil {
-		f.Fatal(err)
-	}
+	f.have[target] = sluice.Apply(have, changes)
+}
+
+// stage stages rows with the ids as a segment of l.
+func (f *fixture) stage(l sluice.Load, target sluice.Target, mode sluice.WriteMode, inserts bool, ids []int64) sluice.Staged {
+	f.Helper()
+	return f.stageIn(context.Background(), l, target, mode, inserts, ids)
+}
+
+func (f *fixture) stageIn(ctx context.Context, l sluice.Load, target sluice.Target, mode sluice.WriteMode, inserts bool, ids []int64) sluice.Staged {
+	f.Helper()
 	b := array.NewRecordBuilder(memory.DefaultAllocator, f.table.Arrow())
 	defer b.Release()
 	for _, id := range ids {
 		b.Field(0).(*array.Int64Builder).Append(id)
 		b.Field(1).(*array.StringBuilder).Append(fmt.Sprint("load ", f.epoch, "/", f.seq))
-		if err := b.Field(2).AppendValueFromString(at.Format(time.RFC3339Nano)); err != nil {
+		if err := b.Field(2).AppendValueFromString(l.At.Format(time.RFC3339Nano)); err != nil {
 			f.Fatal(err)
 		}
-		for _, other := range b.Fields()[3:] {
-			other.AppendNull()
+		for i, other := range b.Fields()[3:] {
+			if f.table.Columns[i+3].Type.Kind != sluice.JSON {
+				other.AppendNull()
+			} else if err := other.AppendValueFromString(`{"a":1}`); err != nil {
+				f.Fatal(err)
+			}
 		}
 	}
 	r := b.NewRecordBatch()
 	defer r.Release()
 	s := segmentOf(f.table, r, 1)
 	s.Load, s.Target, s.Mode, s.Inserts = l.ID, target, mode, inserts
-	staged, err := f.d.Stage(context.Background(), s)
+	staged, err := f.d.Stage(ctx, s)
 	if err != nil {
 		f.Fatal(err)
 	}
-	l.Tables = []sluice.TableLoad{{Target: target, Table: f.table, Mode: mode, Parts: []sluice.Staged{staged}, Swap: refresh != "" && done,
-		Counts: sluice.Counts{Extracted: int64(len(ids))}}}
-	return l
+	return staged
+}
+
+// many returns ids whose rows are more than a handle holds.
+func many(from int64) []int64 {
+	ids := make([]int64, 5000)
+	for i := range ids {
+		ids[i] = from + int64(i)
+	}
+	return ids
 }
 
 func (f *fixture) merge(l sluice.Load) {
@@ -92,6 +143,21 @@ func (f *fixture) merge(l sluice.Load) {
 	if _, err := f.d.Merge(context.Background(), l); err != nil {
 		f.Fatal(err)
 	}
+}
+
+// mergeAgain merges a load that the sessions' end does not lose.
+func (f *fixture) mergeAgain(l sluice.Load) {
+	f.Helper()
+	var err error
+	for range 10 { // the pool may have as many sessions that have ended
+		if _, err = f.d.Merge(context.Background(), l); err == nil {
+			return
+		}
+		if errors.Is(err, sluice.ErrStagedLost) || sluice.ClassOf(err) != sluice.Transient {
+			break
+		}
+	}
+	f.Fatal(err)
 }
 
 func (f *fixture) query(q string) string {
@@ -123,9 +189,7 @@ func TestFirstReadHasNoIndexUntilItsEnd(t *testing.T) {
 	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
 	f.merge(f.load(sluice.Merge, "", true, false, 1, 2))
 	f.expect(indexes, "0")
-	f.d = openAt(t, f.url, "")
-	t.Cleanup(func() { _ = f.d.Close() })
-	f.begin()
+	f.restart()
 	l := f.load(sluice.Merge, "", true, false, 2, 3)
 	if !strings.Contains(l.Tables[0].Parts[0].Ref, "direct") {
 		t.Errorf("after a restart the read is staged: %s", l.Tables[0].Parts[0].Ref)

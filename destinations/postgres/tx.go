@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
@@ -23,8 +25,9 @@ type sqlTx struct {
 
 // deferred is one statement that returns no rows.
 type deferred struct {
-	sql string
-	op  string
+	sql  string
+	op   string
+	rows []byte // of a COPY FROM STDIN
 	// rescue returns what takes the place of a statement that failed with a unique
 	// violation, which stands between the savepoint "sluice" and its release; nil: nothing.
 	rescue func() string
@@ -104,6 +107,11 @@ func (t sqlTx) tryLater(op, sql string, rescue func() string) {
 		deferred{sql: "RELEASE SAVEPOINT sluice", op: op})
 }
 
+// copyLater puts off the COPY of rows that are held.
+func (t sqlTx) copyLater(h *heldRows, table string) {
+	*t.owing = append(*t.owing, deferred{sql: copyStatement(table, h.columns), op: "copy rows into " + table, rows: h.rows})
+}
+
 // flush runs what was put off, and then more, each a statement without rows.
 func (t sqlTx) flush(ctx context.Context, more ...string) error {
 	owing := *t.owing
@@ -133,7 +141,7 @@ func (t sqlTx) flush(ctx context.Context, more ...string) error {
 
 // Ask implements sqlload.Asker.
 func (t sqlTx) Ask(ctx context.Context, questions []sqlload.Question) error {
-	if slices.ContainsFunc(*t.owing, func(o deferred) bool { return o.rescue != nil }) {
+	if slices.ContainsFunc(*t.owing, func(o deferred) bool { return o.rescue != nil || o.rows != nil }) {
 		if err := t.flush(ctx); err != nil {
 			return err
 		}
@@ -161,6 +169,9 @@ func (t sqlTx) message(ctx context.Context, statements []deferred, questions []s
 		}
 		all = append(all, sql)
 	}
+	if slices.ContainsFunc(statements, func(s deferred) bool { return s.rows != nil }) {
+		return t.copyMessage(ctx, strings.Join(all, ";"), statements)
+	}
 	results := t.conn.PgConn().Exec(ctx, strings.Join(all, ";"))
 	for results.NextResult() && err == nil {
 		r := results.ResultReader()
@@ -176,6 +187,35 @@ func (t sqlTx) message(ctx context.Context, statements []deferred, questions []s
 	}
 	if closed := results.Close(); err == nil {
 		err = closed
+	}
+	return done, err
+}
+
+// copyMessage is message for statements of which some are COPY FROM STDIN. The
+// driver's own way of running several statements knows none of these.
+func (t sqlTx) copyMessage(ctx context.Context, sql string, statements []deferred) (done int, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	pg := t.conn.PgConn()
+	stop := context.AfterFunc(ctx, func() { _ = pg.Conn().Close() })
+	front := pg.Frontend()
+	front.SendQuery(&pgproto3.Query{String: sql})
+	for _, s := range statements {
+		if s.rows != nil {
+			front.Send(&pgproto3.CopyData{Data: s.rows})
+			front.Send(&pgproto3.CopyDone{})
+		}
+	}
+	if err = front.Flush(); err == nil {
+		done, err = answer(pg, func() {})
+	}
+	whole := stop()
+	if refused := (*pgconn.PgError)(nil); !whole || err != nil && !errors.As(err, &refused) {
+		abandon(pg)
+	}
+	if !whole && ctx.Err() != nil {
+		err = ctx.Err()
 	}
 	return done, err
 }

@@ -47,7 +47,7 @@ func copyIn(ctx context.Context, conn *pgx.Conn, e *encoder, statements string) 
 	}
 	answered := make(chan error, 1)
 	go func() {
-		err := answer(pg, func() { end(errCopyEnded) })
+		_, err := answer(pg, func() { end(errCopyEnded) })
 		end(errCopyEnded)
 		answered <- err
 	}()
@@ -72,26 +72,27 @@ func copyIn(ctx context.Context, conn *pgx.Conn, e *encoder, statements string) 
 	return err
 }
 
-// answer waits for the server's end of a message, and returns its first error.
-// It calls failed as soon as there is one.
-func answer(pg *pgconn.PgConn, failed func()) error {
-	var first error
+// answer waits for the server's end of a message. It returns how many statements
+// came to their end, and the first error, and calls failed as soon as there is one.
+func answer(pg *pgconn.PgConn, failed func()) (done int, first error) {
 	for {
 		m, err := pg.ReceiveMessage(context.Background())
 		if err != nil {
 			if first != nil {
-				return first // the server said why before it closed the connection
+				return done, first // the server said why before it closed the connection
 			}
-			return err
+			return done, err
 		}
 		switch m := m.(type) {
+		case *pgproto3.CommandComplete:
+			done++
 		case *pgproto3.ErrorResponse:
 			if first == nil {
 				first = pgconn.ErrorResponseToPgError(m)
 			}
 			failed()
 		case *pgproto3.ReadyForQuery:
-			return first
+			return done, first
 		}
 	}
 }

@@ -17,6 +17,8 @@ type Hooks struct {
 	Further []Question
 	// Exists reports whether the rows that a Ref names are still there.
 	Exists func(ctx context.Context, tx Tx, r Ref) (bool, error)
+	// Begin runs before all rows; it may be nil.
+	Begin func(ctx context.Context, tx Tx) error
 	// Prepare runs before the rows of table i of the plan are applied; it may be
 	// nil. A Dialect with OnConflict makes the key's unique index here where
 	// Table.Upserts.
@@ -37,6 +39,11 @@ func Merge(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, h Hooks) (coun
 	p, err := newPlan(ctx, tx, d, l, h)
 	if err != nil {
 		return nil, false, err
+	}
+	if h.Begin != nil {
+		if err := h.Begin(ctx, tx); err != nil {
+			return nil, false, fmt.Errorf("begin the load: %w", err)
+		}
 	}
 	rejected := l.Rejected
 	for i := range p.Tables {
