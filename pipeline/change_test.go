@@ -45,7 +45,7 @@ func (d *locking) Alter(ctx context.Context, load sluice.LoadID, t sluice.Target
 }
 
 func (d *locking) Merge(ctx context.Context, l sluice.Load) ([]sluice.Counts, error) {
-	time.Sleep(time.Hour) // a fake hour
+	<-time.After(time.Hour) // of synctest
 	counts, err := d.memory.Merge(ctx, l)
 	d.mu.Lock()
 	defer d.mu.Unlock()
