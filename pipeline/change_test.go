@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -53,11 +54,11 @@ func (d *locking) Merge(ctx context.Context, l sluice.Load) ([]sluice.Counts, er
 	return counts, err
 }
 
-func (d *locking) sync(read func(ctx context.Context, to sluice.Sink) error, shape *sluice.Table) error {
+func (d *locking) sync(read func(ctx context.Context, to sluice.Sink) error, shape *sluice.Table, nested bool) error {
 	src := &scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error { return read(ctx, to) }}
 	c := config(src, d.memory)
 	c.Destination = d
-	c.Streams[0].Selection.Stream.Table = *shape
+	c.Streams[0].Selection.Stream.Table, c.Streams[0].NestedTables = *shape, nested
 	return pipeline.New(c).Run(context.Background())
 }
 
@@ -77,7 +78,7 @@ func TestAChangeWaitsForTheWindowBefore(t *testing.T) {
 				}
 			}
 			return nil
-		}, narrowShape)
+		}, narrowShape, false)
 		if err != nil || d.direct != 4 || rowsOf(d.memory) != 4 {
 			t.Errorf("%v, %d segments, %d rows", err, d.direct, rowsOf(d.memory))
 		}
@@ -86,29 +87,43 @@ func TestAChangeWaitsForTheWindowBefore(t *testing.T) {
 
 // TestPartsWithoutAShapeDoNotWaitForEachOther: one of two parts brings a row of
 // another shape while the other's window is open, and will stay so until the
-// source goes on. Parts whose shape is declared promise that their rows are new.
+// source goes on. Parts whose shape is declared promise that their rows are new,
+// unless nested objects make columns of it.
 func TestPartsWithoutAShapeDoNotWaitForEachOther(t *testing.T) {
 	t.Parallel()
-	for direct, shape := range []*sluice.Table{{Name: narrowShape.Name, Key: narrowShape.Key}, narrowShape} {
-		synctest.Test(t, func(t *testing.T) {
-			d := &locking{memory: newMemory(), within: map[sluice.LoadID]bool{}}
-			err := d.sync(func(ctx context.Context, to sluice.Sink) error {
-				for id, part := range []int{1, 2, 1} {
-					wide := id > 0 && direct == 0
-					if err := send(ctx, to, batch(arrowmem.DefaultAllocator, change{sluice.Insert, int64(id), "x"}, part, wide)); err != nil {
-						return err
+	bare := &sluice.Table{Name: narrowShape.Name, Key: narrowShape.Key}
+	for name, c := range map[string]struct {
+		shape        *sluice.Table
+		nested, wide bool
+		direct       int
+	}{"declared": {narrowShape, false, false, 2}, "not declared": {bare, false, true, 0}, "nested": {narrowShape, true, false, 0}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := &locking{memory: newMemory(), within: map[sluice.LoadID]bool{}}
+				err := d.sync(func(ctx context.Context, to sluice.Sink) error {
+					for id, part := range []int{1, 2, 1} {
+						b := batch(arrowmem.DefaultAllocator, change{sluice.Insert, int64(id), "x"}, part, c.wide && id > 0)
+						if c.nested {
+							b.Rows.Release()
+							b = docBatch(int64(id), `{"in_`+strconv.Itoa(id)+`":1}`)
+							b.Part, b.Op = part, sluice.Insert
+						}
+						if err := send(ctx, to, b); err != nil {
+							return err
+						}
 					}
-				}
-				for part := 1; part <= 2; part++ {
-					if err := to.Checkpoint(ctx, sluice.Lane{Stream: streamName, Part: part}, cursorAt(part)); err != nil {
-						return err
+					for part := 1; part <= 2; part++ {
+						if err := to.Checkpoint(ctx, sluice.Lane{Stream: streamName, Part: part}, cursorAt(part)); err != nil {
+							return err
+						}
 					}
+					return to.Checkpoint(ctx, wholeStream, cursorAt(3))
+				}, c.shape, c.nested)
+				if err != nil || d.direct != c.direct || rowsOf(d.memory) != 3 {
+					t.Errorf("%v, %d segments, %d rows", err, d.direct, rowsOf(d.memory))
 				}
-				return to.Checkpoint(ctx, wholeStream, cursorAt(3))
-			}, shape)
-			if err != nil || d.direct != 2*direct || rowsOf(d.memory) != 3 {
-				t.Errorf("%v, %d segments, %d rows", err, d.direct, rowsOf(d.memory))
-			}
+			})
 		})
 	}
 }

@@ -234,8 +234,9 @@ const columnBytes = 512
 
 // quiesce ends the table's segment under way and waits until all its rows are
 // staged, so that the destination may change the table within the load. It waits
-// for the commit of the window before too: a change of the table would wait for a
-// load that has rows in it, and that load, to be committed, for the table's shape.
+// for the commit of the lane's window before too: a change of the table would wait
+// for a load that has rows in it, and that load, to be committed, for the table's
+// shape. For loads of other lanes see alone.
 func (w *window) quiesce(tw *tableWindow) error {
 	w.endSegments() // all, since they may hold the places that this one waits for
 	if s := w.last[tw.target]; s != nil {
@@ -275,9 +276,9 @@ func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
 // alone reports whether no change of the stream's tables has to wait for loads of
 // other lanes: rows that are in the tables already would hold it up, and they may
 // need the source to go on, which waits here. So parts promise nothing of their
-// rows where the stream does not declare its shape.
+// rows where tables may come to change as rows come.
 func (w *window) alone(st *streamRun) bool {
-	return w.lane.part == 0 || len(st.spec.Selection.Stream.Columns) > 0
+	return w.lane.part == 0 || len(st.spec.Selection.Stream.Columns) > 0 && !st.nests()
 }
 
 // queue returns the queue of a new segment. Where a lane fills one table only, no

@@ -98,7 +98,14 @@ func (h *Handle) tryAlter(ctx context.Context, db *database, load sluice.LoadID,
 		return err
 	}
 	if sess != nil {
-		return h.alterInSession(ctx, sess, t, changes)
+		crowded, err := h.alterInSession(ctx, sess, t, changes)
+		if err != nil || !crowded {
+			return err
+		}
+		if err := h.tryAlter(ctx, db, load, t, changes); err != nil {
+			return err
+		}
+		return fmt.Errorf("a change of the table came after many rows of its load: %w", sluice.ErrStagedLost)
 	}
 	// Changes are serial with each other and with merges: DuckDB fails the second
 	// of two that meet.
@@ -109,22 +116,47 @@ func (h *Handle) tryAlter(ctx context.Context, db *database, load sluice.LoadID,
 	return db.transact(ctx, func(x *tx) error { return h.alterTarget(ctx, x, t, changes) })
 }
 
-func (h *Handle) alterInSession(ctx context.Context, sess *session, t sluice.Target, changes []sluice.Change) error {
+// alterInSession changes a table that the session has rows of, and from now on the
+// table's rows are staged beside it. Where they are too many already for DuckDB, it
+// ends the session instead, so that the load is read again.
+func (h *Handle) alterInSession(ctx context.Context, sess *session, t sluice.Target, changes []sluice.Change) (crowded bool, err error) {
+	name := table(t)
 	if err := sess.lock(ctx); err != nil {
-		return err
+		return false, err
 	}
 	if !sess.live() {
 		sess.sem.unlock()
-		return sluice.ErrStagedLost
+		return false, sluice.ErrStagedLost
 	}
-	sess.touch(table(t), true)
+	if sess.inserted[name] > 0 {
+		h.mu.Lock()
+		h.changing[t.Name] = true
+		h.mu.Unlock()
+	}
+	if sess.inserted[name] > safeRows {
+		sess.end()
+		return true, nil
+	}
+	sess.touch(name, true)
 	if err := h.alterTarget(ctx, &tx{sess.conn}, t, changes); err != nil {
 		sess.end()
-		return err
+		return false, err
 	}
 	sess.sem.unlock()
-	return nil
+	return false, nil
 }
+
+func (h *Handle) isChanging(t sluice.Target) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.changing[t.Name]
+}
+
+// safeRows is how many rows may be inserted in a transaction before it adds a
+// column to their table or changes a type: a vector, the least that a row group
+// has. Once one has been written, the next to be written after the change is an
+// internal error, which closes the file (duckdb/duckdb#25724).
+const safeRows = 2048
 
 func (h *Handle) alterTarget(ctx context.Context, x *tx, t sluice.Target, changes []sluice.Change) error {
 	name := table(t)

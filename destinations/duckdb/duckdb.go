@@ -56,7 +56,7 @@ func Open(c Config) (*Handle, error) {
 		return nil, sluice.Errorf(sluice.Config, "duckdb_path", "open "+c.Path, "give path as an absolute path", "%w", err)
 	}
 	c.Path = path
-	return &Handle{config: c, first: newFirstReads()}, nil
+	return &Handle{config: c, first: newFirstReads(), changing: map[sluice.TableName]bool{}}, nil
 }
 
 // A Handle is the destination of one connection. Handles on the same file, in
@@ -69,6 +69,8 @@ type Handle struct {
 	closed bool
 	run    sluice.Run
 	first  firstReads
+	// changing are tables, not shadows, that were changed in the middle of a load.
+	changing map[sluice.TableName]bool
 }
 
 const (

@@ -26,7 +26,8 @@ type session struct {
 	wanted chan struct{}
 	ended  chan struct{} // closed at the end
 
-	release []func() // of what fill reserved; of who holds sem
+	release  []func()                   // of what fill reserved; of who holds sem
+	inserted map[sluice.TableName]int64 // rows; of who holds sem
 
 	// Guarded by db.mu.
 	over    bool
@@ -57,7 +58,7 @@ func (h *Handle) begin(ctx context.Context, db *database, load sluice.LoadID) (*
 	}
 	s := &session{db: db, owner: h, load: load, connection: h.current().Connection, conn: conn,
 		token: fmt.Sprintf("%s#%d", db.path, db.numbers.Add(1)), sem: newSemaphore(), wanted: make(chan struct{}),
-		ended: make(chan struct{}), touched: map[sluice.TableName]bool{}}
+		ended: make(chan struct{}), touched: map[sluice.TableName]bool{}, inserted: map[sluice.TableName]int64{}}
 	s.sem.tryLock()
 	db.mu.Lock()
 	for _, seg := range db.staged {

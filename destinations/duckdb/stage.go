@@ -95,7 +95,7 @@ func (h *Handle) Stage(ctx context.Context, s sluice.Segment) (sluice.Staged, er
 	done := false
 	// A transaction never sees a table that was made beside it, so the rows of
 	// streams whose tables come as they go meet them in one that begins at the end.
-	if straight && !s.Nested {
+	if straight && !s.Nested && !h.isChanging(s.Target) {
 		staged, done, err = h.stageDirect(ctx, db, s)
 	}
 	if !done && err == nil {
@@ -126,6 +126,7 @@ func (h *Handle) stageDirect(ctx context.Context, db *database, s sluice.Segment
 		}
 		return staged, true, err
 	}
+	sess.inserted[name] += f.rows
 	sess.sem.unlock()
 	ref := sqlload.Ref{Direct: sess.token, Rejects: f.rejects}
 	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: f.rows, Inserts: true, Rejected: int64(len(f.rejects))}, true, nil

@@ -192,6 +192,9 @@ func (d *destination) create(ctx context.Context, load sluice.LoadID, t sluice.T
 // table at the same time.
 func (d *destination) alter(ctx context.Context, tx sqlTx, load sluice.LoadID, t sluice.Target, changes []sluice.Change) error {
 	name := d.name(t)
+	if err := tx.Defer(ctx, "bound waits for locks", strings.TrimSuffix(d.lockTimeout(), ";")); err != nil {
+		return err
+	}
 	if err := advisoryLock(ctx, tx, lockTable+name.String()); err != nil {
 		return err
 	}

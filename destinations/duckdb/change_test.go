@@ -1,0 +1,90 @@
+package duckdb_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"testing"
+
+	"github.com/apache/arrow-go/v18/arrow"
+	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"github.com/sluicehq/sluice"
+)
+
+// TestChangeAfterManyRows: a column comes after more rows of the load than DuckDB
+// stands. The load is lost, as it says; read again, the rows are all there, and so
+// are those of a load that changes the table once more.
+func TestChangeAfterManyRows(t *testing.T) {
+	t.Parallel()
+	const many = 50_000
+	for name, change := range map[string]func(*sluice.Table){
+		"add": func(w *sluice.Table) {
+			w.Columns = append(w.Columns, sluice.Column{Name: "more", Type: sluice.T(sluice.Bool), Nullable: true})
+		},
+		"widen": func(w *sluice.Table) { w.Columns[1].Type = sluice.T(sluice.String) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := openWith(t, t.TempDir()+"/w.duckdb", "64MB")
+			narrow := &sluice.Table{Name: sluice.TableName{Schema: "raw", Name: "n"}, Columns: []sluice.Column{
+				{Name: "id", Type: sluice.T(sluice.Int64)}, {Name: "v", Type: sluice.T(sluice.Int64), Nullable: true}}}
+			wide := &sluice.Table{Name: narrow.Name, Columns: slices.Clone(narrow.Columns)}
+			change(wide)
+			r := begin(t, d, "c")
+			r.create(narrow)
+			l := r.stage(narrow, narrow, sluice.Append, true, numbers(narrow, many))
+			if err := d.Alter(t.Context(), l.ID, l.Tables[0].Target, sluice.Diff(narrow, wide)); !errors.Is(err, sluice.ErrStagedLost) {
+				t.Errorf("alter: %v, want ErrStagedLost", err)
+			}
+			if _, err := d.Merge(t.Context(), l); !errors.Is(err, sluice.ErrStagedLost) {
+				t.Errorf("merge: %v, want ErrStagedLost", err)
+			}
+			l = r.stage(wide, narrow, sluice.Append, true, numbers(narrow, many))
+			widest := &sluice.Table{Name: narrow.Name, Columns: append(slices.Clone(wide.Columns), sluice.Column{Name: "last", Type: sluice.T(sluice.Bool), Nullable: true})}
+			if err := d.Alter(t.Context(), l.ID, l.Tables[0].Target, sluice.Diff(wide, widest)); err != nil {
+				t.Error(err)
+			}
+			s, err := d.Stage(t.Context(), sluice.Segment{Load: l.ID, Seq: 2, Target: l.Tables[0].Target, Table: narrow, Mode: sluice.Append, Inserts: true, Next: numbers(narrow, many)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Tables[0].Parts = append(l.Tables[0].Parts, s)
+			l.Tables[0].Table = widest
+			r.merge(l)
+			var got string
+			err = d.Query(t.Context(), "SELECT count(*) || ' ' || sum(CAST(v AS bigint)) FROM raw.n", func([]string) error { return nil },
+				func(row []*string) error { got = *row[0]; return nil })
+			if want := fmt.Sprint(2*many, " ", many*(many-1)); err != nil || got != want {
+				t.Errorf("%s, %v, want %s", got, err, want)
+			}
+		})
+	}
+}
+
+// numbers returns n rows, a thousand at a time.
+func numbers(table *sluice.Table, n int) func(context.Context) (sluice.Batch, error) {
+	var last arrow.RecordBatch
+	sent := 0
+	return func(context.Context) (sluice.Batch, error) {
+		if last != nil {
+			last.Release()
+			last = nil
+		}
+		if sent == n {
+			return sluice.Batch{}, io.EOF
+		}
+		b := array.NewRecordBuilder(memory.DefaultAllocator, table.Arrow())
+		defer b.Release()
+		for range 1000 {
+			b.Field(0).(*array.Int64Builder).Append(int64(sent))
+			b.Field(1).(*array.Int64Builder).Append(int64(sent))
+			sent++
+		}
+		last = b.NewRecordBatch()
+		return sluice.Batch{Table: table, Rows: last, Op: sluice.Insert}, nil
+	}
+}
