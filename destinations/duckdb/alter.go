@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice"
@@ -116,9 +117,10 @@ func (h *Handle) tryAlter(ctx context.Context, db *database, load sluice.LoadID,
 	return db.transact(ctx, func(x *tx) error { return h.alterTarget(ctx, x, t, changes) })
 }
 
-// alterInSession changes a table that the session has rows of, and from now on the
-// table's rows are staged beside it. Where they are too many already for DuckDB, it
-// ends the session instead, so that the load is read again.
+// alterInSession changes a table in the session. Where the session has rows of it
+// that the change rebuilds, the table's rows are staged beside it from now on, and
+// where these are too many for DuckDB, it ends the session instead, so that the load
+// is read again.
 func (h *Handle) alterInSession(ctx context.Context, sess *session, t sluice.Target, changes []sluice.Change) (crowded bool, err error) {
 	name := table(t)
 	if err := sess.lock(ctx); err != nil {
@@ -128,14 +130,14 @@ func (h *Handle) alterInSession(ctx context.Context, sess *session, t sluice.Tar
 		sess.sem.unlock()
 		return false, sluice.ErrStagedLost
 	}
-	if sess.inserted[name] > 0 {
+	if sess.inserted[name] > 0 && slices.ContainsFunc(changes, rebuilds) {
 		h.mu.Lock()
 		h.changing[t.Name] = true
 		h.mu.Unlock()
-	}
-	if sess.inserted[name] > safeRows {
-		sess.end()
-		return true, nil
+		if sess.inserted[name] > safeRows {
+			sess.end()
+			return true, nil
+		}
 	}
 	sess.touch(name, true)
 	if err := h.alterTarget(ctx, &tx{sess.conn}, t, changes); err != nil {
@@ -151,6 +153,10 @@ func (h *Handle) isChanging(t sluice.Target) bool {
 	defer h.mu.Unlock()
 	return h.changing[t.Name]
 }
+
+// rebuilds reports whether DuckDB makes the rows of the transaction anew for the
+// change. It does not where a column comes to accept null.
+func rebuilds(c sluice.Change) bool { return c.Add != nil || c.Widen != nil }
 
 // safeRows is how many rows may be inserted in a transaction before it adds a
 // column to their table or changes a type: a vector, the least that a row group

@@ -65,6 +65,32 @@ func TestChangeAfterManyRows(t *testing.T) {
 	}
 }
 
+// TestNullAfterManyRows: that a column accepts null from now on costs nothing.
+func TestNullAfterManyRows(t *testing.T) {
+	t.Parallel()
+	const many = 50_000
+	d := openWith(t, t.TempDir()+"/w.duckdb", "64MB")
+	strict := &sluice.Table{Name: sluice.TableName{Schema: "raw", Name: "n"}, Columns: []sluice.Column{
+		{Name: "id", Type: sluice.T(sluice.Int64)}, {Name: "v", Type: sluice.T(sluice.Int64)}}}
+	r := begin(t, d, "c")
+	r.create(strict)
+	l := r.stage(strict, strict, sluice.Append, true, numbers(strict, many))
+	if err := d.Alter(t.Context(), l.ID, l.Tables[0].Target, []sluice.Change{{Relax: "v"}}); err != nil {
+		t.Fatal(err)
+	}
+	s, err := d.Stage(t.Context(), sluice.Segment{Load: l.ID, Seq: 2, Target: l.Tables[0].Target, Table: strict, Mode: sluice.Append, Inserts: true, Next: numbers(strict, many)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Tables[0].Parts = append(l.Tables[0].Parts, s)
+	r.merge(l)
+	var got string
+	err = d.Query(t.Context(), "SELECT count(*) FROM raw.n", func([]string) error { return nil }, func(row []*string) error { got = *row[0]; return nil })
+	if err != nil || got != fmt.Sprint(2*many) {
+		t.Errorf("%s rows, %v", got, err)
+	}
+}
+
 // numbers returns n rows, a thousand at a time.
 func numbers(table *sluice.Table, n int) func(context.Context) (sluice.Batch, error) {
 	var last arrow.RecordBatch
