@@ -42,6 +42,7 @@ func (s *source) begins(c *conn, first string) string {
 	return beginSQL + first + s.settings(c) + ";"
 }
 
+// settings returns the statement that settles the form of values.
 func (s *source) settings(c *conn) string {
 	encoding := "UTF8"
 	if asciiServer(c) {
@@ -172,14 +173,14 @@ func (s *source) describe(ctx context.Context, c *conn, name sluice.TableName, l
 		before += 2
 	}
 	table := quoteLiteral(quoteName(name))
-	sql := beginSQL + first
+	var sql string
 	if c.prepared != "" && !s.unprepared.Load() {
-		sql += "EXECUTE " + c.prepared + "_settings;"
+		sql = beginSQL + first + "EXECUTE " + c.prepared + "_settings;"
 		for i := range questions {
 			sql += fmt.Sprintf("EXECUTE %s_%d (%s);", c.prepared, i, table)
 		}
 	} else {
-		sql += s.settings(c) + ";"
+		sql = s.begins(c, first)
 		for _, q := range questions {
 			// A constant, and no question for it: it is planned for each table.
 			sql += strings.Replace(q, "$1", table+"::pg_catalog.regclass", 1) + ";"
