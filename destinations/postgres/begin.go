@@ -130,7 +130,7 @@ func (d *destination) cleanUp(ctx context.Context, tx sqlTx, r sluice.Run, l slu
 	}
 	if len(drop) > 0 {
 		slog.Info("postgres: dropping what an earlier run left", "connection", connection, "tables", len(drop))
-		if err := tx.run(ctx, d.lockTimeout()+"DROP TABLE IF EXISTS "+strings.Join(drop, ", ")); err != nil {
+		if err := tx.run(ctx, d.lockTimeout()+";DROP TABLE IF EXISTS "+strings.Join(drop, ", ")); err != nil {
 			return fmt.Errorf("drop what earlier runs left: %w", err)
 		}
 	}
@@ -140,7 +140,7 @@ func (d *destination) cleanUp(ctx context.Context, tx sqlTx, r sluice.Run, l slu
 // lockTimeout returns the statement that bounds waits for locks in the
 // transaction.
 func (d *destination) lockTimeout() string {
-	return fmt.Sprintf("SET LOCAL lock_timeout = %s;", literal(fmt.Sprintf("%dms", d.config.lockMillis())))
+	return fmt.Sprintf("SET LOCAL lock_timeout = %s", literal(fmt.Sprintf("%dms", d.config.lockMillis())))
 }
 
 func pidArray(pids []int32) string {

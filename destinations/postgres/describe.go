@@ -192,7 +192,7 @@ func (d *destination) create(ctx context.Context, load sluice.LoadID, t sluice.T
 // table at the same time.
 func (d *destination) alter(ctx context.Context, tx sqlTx, load sluice.LoadID, t sluice.Target, changes []sluice.Change) error {
 	name := d.name(t)
-	if err := tx.Defer(ctx, "bound waits for locks", strings.TrimSuffix(d.lockTimeout(), ";")); err != nil {
+	if err := tx.Defer(ctx, "bound waits for locks", d.lockTimeout()); err != nil {
 		return err
 	}
 	if err := advisoryLock(ctx, tx, lockTable+name.String()); err != nil {
@@ -235,7 +235,7 @@ func (d *destination) alter(ctx context.Context, tx sqlTx, load sluice.LoadID, t
 // runAlter runs statements; where views stand in the way of a type change, they
 // are dropped and made again around it.
 func (d *destination) runAlter(ctx context.Context, tx sqlTx, name sluice.TableName, statements []string) error {
-	all := d.lockTimeout() + strings.Join(statements, ";")
+	all := d.lockTimeout() + ";" + strings.Join(statements, ";")
 	err := savepoint(ctx, tx, all)
 	if !hasState(err, "0A000") {
 		return err

@@ -244,16 +244,7 @@ func TestPromiseInTheWay(t *testing.T) {
 	t.Parallel()
 	f := newPromises(t)
 	l := f.load(sluice.Replace, "1", true, true, 1)
-	rival := openAt(t, f.url, "").(*destination)
-	defer rival.Close()
-	conn, err := rival.pool.Acquire(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	if err := simple(context.Background(), conn.Conn(), "BEGIN; CREATE TABLE raw.people (id bigint, name text)"); err != nil {
-		t.Fatal(err)
-	}
+	rival := f.session("BEGIN; CREATE TABLE raw.people (id bigint, name text)")
 	merged := make(chan error, 1)
 	go func() {
 		_, err := f.d.Merge(context.Background(), l)
@@ -266,7 +257,7 @@ func TestPromiseInTheWay(t *testing.T) {
 		default:
 		}
 	}
-	if err := simple(context.Background(), conn.Conn(), "INSERT INTO raw.people VALUES (7, 'rival'); COMMIT"); err != nil {
+	if err := simple(context.Background(), rival, "INSERT INTO raw.people VALUES (7, 'rival'); COMMIT"); err != nil {
 		t.Fatal(err)
 	}
 	if err := <-merged; err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sluicehq/sluice"
@@ -143,6 +144,20 @@ func (f *fixture) merge(l sluice.Load) {
 	if _, err := f.d.Merge(context.Background(), l); err != nil {
 		f.Fatal(err)
 	}
+}
+
+// session runs statements in a session of its own, which stays until the test ends.
+func (f *fixture) session(statements string) *pgx.Conn {
+	f.Helper()
+	conn, err := pgx.Connect(context.Background(), f.url)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { _ = conn.Close(context.Background()) })
+	if err := simple(context.Background(), conn, statements); err != nil {
+		f.Fatal(err)
+	}
+	return conn
 }
 
 // mergeAgain merges a load that the sessions' end does not lose.
@@ -282,21 +297,12 @@ func TestSwapWaitsForReaders(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), `,"lock_timeout":"1200ms"`)
 	f.merge(f.load(sluice.Replace, "1", true, true, 1))
-	reader := openAt(t, f.url, "").(*destination)
-	defer reader.Close()
-	conn, err := reader.pool.Acquire(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := simple(context.Background(), conn.Conn(), "BEGIN; SELECT * FROM raw.people"); err != nil {
-		t.Fatal(err)
-	}
-	_, err = f.d.Merge(context.Background(), f.load(sluice.Replace, "2", true, true, 2))
+	reader := f.session("BEGIN; SELECT * FROM raw.people")
+	_, err := f.d.Merge(context.Background(), f.load(sluice.Replace, "2", true, true, 2))
 	if e := sluice.AsError(err); e == nil || e.Code != "postgres_lock" || !e.Retryable() {
 		t.Errorf("a swap under a reader: %v", err)
 	}
-	rollback(conn.Conn())
-	conn.Release()
+	rollback(reader)
 	f.expect("SELECT id FROM raw.people", "1")
 	f.begin()
 	f.merge(f.load(sluice.Replace, "3", true, true, 3))
@@ -475,17 +481,7 @@ func TestChangeOfAnOpenLoadFails(t *testing.T) {
 	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), `,"lock_timeout":"50ms"`)
 	f.merge(f.load(sluice.Append, "", true, true, 1))
 	l := f.load(sluice.Append, "", true, true, 2)
-	reader := openAt(t, f.url, "").(*destination)
-	defer reader.Close()
-	conn, err := reader.pool.Acquire(context.Background())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Release()
-	defer rollback(conn.Conn())
-	if err := simple(context.Background(), conn.Conn(), "BEGIN; SELECT * FROM raw.people"); err != nil {
-		t.Fatal(err)
-	}
+	f.session("BEGIN; SELECT * FROM raw.people")
 	for range 2 {
 		err := f.d.Alter(context.Background(), l.ID, l.Tables[0].Target, []sluice.Change{{Add: &sluice.Column{Name: "more", Type: sluice.T(sluice.Bool), Nullable: true}}})
 		if e := sluice.AsError(err); e == nil || e.Code != "postgres_lock" {
@@ -498,11 +494,11 @@ func TestChangeOfAnOpenLoadFails(t *testing.T) {
 	closed := make(chan error, 1)
 	go func() { closed <- f.d.Close() }()
 	select {
-	case err = <-closed:
+	case err := <-closed:
+		if err != nil {
+			t.Error(err)
+		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("it does not close")
-	}
-	if err != nil {
-		t.Error(err)
 	}
 }
