@@ -56,6 +56,26 @@ test('one signs in where one wanted to go, and out again', async () => {
   await page.done();
 });
 
+test('that nobody is signed in, said late and again, leaves the sign-in page alone', async () => {
+  const page = await openPage(platform);
+  let askWays, answerWays;
+  const asked = new Promise((done) => (askWays = done));
+  const answered = new Promise((done) => (answerWays = done));
+  await page.route('**/api/v1/events/history*', (route) => asked.then(() => route.continue()));
+  await page.route('**/api/v1/auth', (route) => {
+    askWays();
+    return answered.then(() => route.continue());
+  });
+  const refused = page.waitForResponse('**/api/v1/events/history*');
+  await page.goto('/');
+  await (await refused).finished();
+  await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn))));
+  answerWays();
+  await page.getByLabel('E-mail').waitFor();
+  assert.deepEqual(page.faults(), []);
+  await page.done();
+});
+
 test('a way to another site is not taken', async () => {
   const page = await openPage(platform);
   await page.goto('/sign-in?to=//example.org/x');

@@ -39,11 +39,16 @@ export function setCsrfToken(token: string | undefined): void {
   csrfToken = token ?? '';
 }
 
-let signedOut: () => void = () => {};
+let whenSignedOut: () => void = () => {};
 
-/** Sets what happens when an answer says that nobody is signed in any more. */
+/** Sets what happens when an answer says that nobody is signed in any more; several may say it of one session. */
 export function onSignedOut(handler: () => void): void {
-  signedOut = handler;
+  whenSignedOut = handler;
+}
+
+/** Tells that an answer said that nobody is signed in any more. */
+export function signedOut(): void {
+  whenSignedOut();
 }
 
 /** A text that nobody guesses and that repeats never; works without TLS, too. */

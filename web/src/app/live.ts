@@ -1,7 +1,6 @@
 import { queryOptions, useQueryClient, type QueryClient } from '@tanstack/react-query';
-import { useRouter } from '@tanstack/react-router';
 import { useEffect, useState } from 'react';
-import { api, body } from '../api/client';
+import { api, body, signedOut } from '../api/client';
 import { EventStream, type Event, type StreamState } from '../api/events';
 import { Live } from '../api/live';
 import { progress } from '../api/progress';
@@ -34,7 +33,7 @@ export interface Connection {
   retry: () => void;
 }
 
-function connect(client: QueryClient, onState: (state: StreamState, retryAt: number | null) => void, onSignedOut: () => void): EventStream {
+function connect(client: QueryClient, onState: (state: StreamState, retryAt: number | null) => void): EventStream {
   const live = new Live(client);
   const stream = new EventStream({
     onEvents: (events) => {
@@ -44,7 +43,7 @@ function connect(client: QueryClient, onState: (state: StreamState, retryAt: num
     },
     onGap: () => live.refresh(),
     onState,
-    onSignedOut,
+    onSignedOut: signedOut,
   });
   stream.start(client.getQueryData(lastEventQuery.queryKey) ?? null);
   return stream;
@@ -53,19 +52,11 @@ function connect(client: QueryClient, onState: (state: StreamState, retryAt: num
 /** Keeps everything live while the shell is there, and says how the connection is. */
 export function useLive(): Connection {
   const client = useQueryClient();
-  const router = useRouter();
   const [at, setAt] = useState<Connection>({ state: 'connecting', retryAt: null, retry: () => {} });
   useEffect(() => {
-    const stream = connect(
-      client,
-      (state, retryAt) => setAt((c) => ({ ...c, state, retryAt })),
-      () => {
-        client.clear();
-        void router.invalidate();
-      },
-    );
+    const stream = connect(client, (state, retryAt) => setAt((c) => ({ ...c, state, retryAt })));
     setAt((c) => ({ ...c, retry: stream.retry }));
     return () => stream.stop();
-  }, [client, router]);
+  }, [client]);
   return at;
 }

@@ -10,12 +10,15 @@ import { RouterProvider } from '@tanstack/react-router';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { onSignedOut } from '../api/client';
+import { meQuery } from '../api/me';
 import { queryClient } from './queryClient';
 import { makeRouter } from './router';
 import { theme } from './theme';
 
 const router = makeRouter(queryClient);
 onSignedOut(() => {
+  // Answers come late, too: what the sign-in page is waiting for by then must not be dropped.
+  if (!queryClient.getQueryData(meQuery.queryKey)) return;
   queryClient.clear();
   void router.invalidate();
 });
