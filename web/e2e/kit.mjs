@@ -183,7 +183,7 @@ export async function closeBrowser() {
  */
 export async function openPage(platform, { size = widths.desk, theme = 'light', reducedMotion = 'reduce', zone = 'Europe/Paris' } = {}) {
   const context = await (await launch()).newContext({ baseURL: platform.url, viewport: size, colorScheme: theme, reducedMotion, timezoneId: zone, locale: 'en-GB' });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   const faults = [];
   page.on('pageerror', (e) => faults.push(`error: ${e.message}`));
