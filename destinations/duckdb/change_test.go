@@ -91,7 +91,7 @@ func TestNullAfterManyRows(t *testing.T) {
 	}
 }
 
-// numbers returns n rows, a thousand at a time.
+// numbers returns n rows, a thousand at a time, that have their number in every column.
 func numbers(table *sluice.Table, n int) func(context.Context) (sluice.Batch, error) {
 	var last arrow.RecordBatch
 	sent := 0
@@ -106,8 +106,9 @@ func numbers(table *sluice.Table, n int) func(context.Context) (sluice.Batch, er
 		b := array.NewRecordBuilder(memory.DefaultAllocator, table.Arrow())
 		defer b.Release()
 		for range 1000 {
-			b.Field(0).(*array.Int64Builder).Append(int64(sent))
-			b.Field(1).(*array.Int64Builder).Append(int64(sent))
+			for _, f := range b.Fields() {
+				f.(*array.Int64Builder).Append(int64(sent))
+			}
 			sent++
 		}
 		last = b.NewRecordBatch()

@@ -52,6 +52,7 @@ type database struct {
 	staged   map[string]*segment     // complete and not merged, by name
 	limit    int64                   // memory_limit of the configuration, in bytes
 	reserved int64                   // for the columns of rows on their way; see reserve
+	widest   int64                   // the most that the rows of one table reserved
 	room     int64                   // memory_limit now
 	vector   int64                   // room for a vector of large rows; see prepare
 	long     bool                    // long values were seen
@@ -101,11 +102,16 @@ func (db *database) release() error {
 	ctx := context.Background()
 	// The end of the instance writes the log into the file as well, but cannot
 	// say that it failed. Nothing is lost then: the log stays beside the file.
-	_, err := db.sql.ExecContext(ctx, "CHECKPOINT "+quote(catalog))
-	if err := errors.Join(err, db.sql.Close()); err != nil {
+	if err := errors.Join(db.checkpoint(ctx), db.sql.Close()); err != nil {
 		return classify(ctx, "close "+db.path, err)
 	}
 	return nil
+}
+
+// checkpoint writes the log into the file, and what only memory has of it.
+func (db *database) checkpoint(ctx context.Context) error {
+	_, err := db.sql.ExecContext(ctx, "CHECKPOINT "+quote(catalog))
+	return err
 }
 
 // canonical makes the folder of path and returns path without symbolic links.
@@ -157,9 +163,6 @@ func openFile(ctx context.Context, path string, c Config) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := db.recallHuge(ctx); err != nil {
-		return nil, errors.Join(err, db.sql.Close())
-	}
 	db.limit = limit
 	db.makeRoom(0)
 	return db, nil
@@ -200,11 +203,20 @@ func openWithin(ctx context.Context, path string, c Config, limit int64) (*datab
 	db := &database{path: path, room: limit, sql: sql.OpenDB(connector), epochs: map[string]int64{}, sessions: map[*session]struct{}{}, staged: map[string]*segment{},
 		loading: map[sluice.LoadID]int64{}, merging: newSemaphore()}
 	db.sql.SetMaxIdleConns(8)
-	if err := db.sql.PingContext(ctx); err != nil {
+	if err := db.wake(ctx); err != nil {
 		return nil, errors.Join(err, db.sql.Close())
 	}
 	removeSpilled(path, spill)
 	return db, nil
+}
+
+// wake opens the file, and writes what a log beside it has that is not in it: a
+// later checkpoint may have to do with less memory.
+func (db *database) wake(ctx context.Context) error {
+	if err := db.recallHuge(ctx); err != nil {
+		return err
+	}
+	return db.checkpoint(ctx)
 }
 
 // isNew reports whether opening the file makes it. The storage version of one that
@@ -334,11 +346,18 @@ const (
 )
 
 // reserve makes room for rows with that many columns, until release is called.
+//
+// As much as one table needs stays: any commit, whatever it is of, may be the
+// one that writes what earlier loads left in memory, a column of a row group at
+// a time, and one that cannot makes the database invalid.
 func (db *database) reserve(columns int) (release func()) {
 	bytes := int64(columns) * columnBytes
 	if columns > wideColumns {
 		bytes = int64(columns) * wideBytes
 	}
+	db.mu.Lock()
+	db.widest = max(db.widest, bytes)
+	db.mu.Unlock()
 	db.makeRoom(bytes)
 	var once sync.Once
 	return func() { once.Do(func() { db.makeRoom(-bytes) }) }
@@ -348,7 +367,7 @@ func (db *database) makeRoom(bytes int64) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.reserved += bytes
-	room := max(db.limit, otherBytes+db.reserved) + db.vector
+	room := max(db.limit, otherBytes+max(db.reserved, db.widest)) + db.vector
 	if room == db.room {
 		return
 	}
