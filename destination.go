@@ -108,7 +108,7 @@ type Segment struct {
 	Load   LoadID
 	Seq    int       // order among the load's segments
 	Target Target    // the table, or the shadow
-	Table  *Table    // the shape of the rows: a subset of the target's columns, of its types
+	Table  *Table    // the shape of the rows: a subset of the target's columns, of its types; a batch has all of these columns or fewer
 	Mode   WriteMode // of the load; Replace fills a shadow
 	// Inserts says that every row is an Insert. Rows may then go straight into
 	// the table, in a transaction that Merge commits, where Mode is Append or
@@ -120,6 +120,21 @@ type Segment struct {
 	// Next returns the next batch, or io.EOF. The batch is valid until the next
 	// call. With its error other than io.EOF, Stage gives up and returns it.
 	Next func(ctx context.Context) (Batch, error)
+}
+
+// CheckBatch returns an error of class Bug where b has columns that the segment has
+// not: to stage it would lose their values.
+func (s *Segment) CheckBatch(b Batch) error {
+	rows := b.Rows.Schema()
+	if s.Table.Covers(rows) {
+		return nil
+	}
+	for _, f := range rows.Fields() {
+		if s.Table.Column(f.Name) == nil {
+			return Errorf(Bug, "segment_shape", "stage "+s.Target.Name.String(), "this is a bug; please report it", "rows have a column %q that their segment has not", f.Name)
+		}
+	}
+	return Errorf(Bug, "segment_shape", "stage "+s.Target.Name.String(), "this is a bug; please report it", "rows have a column twice: %v", rows)
 }
 
 // Staged is the destination's own handle on a segment.

@@ -158,6 +158,17 @@ func (t *Table) Column(name string) *Column {
 	return nil
 }
 
+// Covers reports whether t has all columns of rows, by name.
+func (t *Table) Covers(rows *arrow.Schema) bool {
+	n := 0
+	for i := range t.Columns {
+		if rows.HasField(t.Columns[i].Name) {
+			n++
+		}
+	}
+	return n == rows.NumFields()
+}
+
 // Arrow returns the Arrow schema of all columns of t, in order.
 func (t *Table) Arrow() *arrow.Schema {
 	fields := make([]arrow.Field, len(t.Columns))

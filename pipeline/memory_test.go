@@ -194,6 +194,9 @@ func (m *memory) Stage(ctx context.Context, s sluice.Segment) (sluice.Staged, er
 		} else if err != nil {
 			return sluice.Staged{}, err
 		}
+		if err := s.CheckBatch(b); err != nil {
+			return sluice.Staged{}, err
+		}
 		rows = append(rows, textRows(b)...)
 	}
 	ref := fmt.Sprintf("%s#%d", s.Load, s.Seq)

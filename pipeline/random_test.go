@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	arrowmem "github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -99,7 +100,7 @@ func (s *randomSource) readLane(ctx context.Context, r sluice.ReadRequest, to sl
 }
 
 // rowsBatch makes one batch of rows whose documents take another form as their
-// values do.
+// values do. It has the columns only that its rows have values of.
 func rowsBatch(mem arrowmem.Allocator, rows []change, part int, wide bool) sluice.Batch {
 	t := narrowShape
 	if wide {
@@ -111,7 +112,9 @@ func rowsBatch(mem arrowmem.Allocator, rows []change, part int, wide bool) sluic
 	for _, c := range rows {
 		b.Ops = append(b.Ops, c.op)
 		rb.Field(0).(*array.Int64Builder).Append(c.id)
-		if wide {
+		if wide && c.id%3 == 0 {
+			rb.Field(3).AppendNull()
+		} else if wide {
 			rb.Field(3).(*array.BooleanBuilder).Append(c.id%2 == 0)
 		}
 		if c.op == sluice.Delete {
@@ -128,8 +131,22 @@ func rowsBatch(mem arrowmem.Allocator, rows []change, part int, wide bool) sluic
 			fmt.Sprintf(`{"x":{"y":%s},"others":[%s,{"z":1}],"more":[[1,2],[]]}`, c.v, value),
 			`null`, `[]`}[n%5])
 	}
-	b.Rows = rb.NewRecordBatch()
+	all := rb.NewRecordBatch()
+	defer all.Release()
+	b.Rows = withoutNulls(all)
 	return b
+}
+
+// withoutNulls leaves out the columns that no row has a value of, as a source may.
+func withoutNulls(all arrow.RecordBatch) arrow.RecordBatch {
+	var fields []arrow.Field
+	var columns []arrow.Array
+	for i, c := range all.Columns() {
+		if c.NullN() < c.Len() {
+			fields, columns = append(fields, all.Schema().Field(i)), append(columns, c)
+		}
+	}
+	return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, all.NumRows())
 }
 
 // randomScript makes lanes of up to 40 rows with keys of their own. A full read

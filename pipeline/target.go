@@ -157,17 +157,20 @@ func (t *target) fit(ctx context.Context, load sluice.LoadID, b sluice.Batch, be
 	return cast, rejected, nil
 }
 
-// shape returns the table of just the columns that the rows of b have; one and
-// the same for batches of the same key, so that a change of shape shows as a
-// change of pointer.
+// shape returns the table of the columns that rows of the same key have, those of
+// b at least: rows without one of them have null there. It is one and the same
+// until there are more, so that a change of shape shows as a change of pointer.
 func (t *target) shape(key shapeKey, b sluice.Batch) *sluice.Table {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if known, ok := t.shapes[key]; ok {
+	rows, known := b.Rows.Schema(), t.shapes[key]
+	if known != nil && known.Covers(rows) {
 		return known
 	}
 	table := *b.Table
-	table.Columns = slices.DeleteFunc(slices.Clone(b.Table.Columns), func(c sluice.Column) bool { return !b.Rows.Schema().HasField(c.Name) })
+	table.Columns = slices.DeleteFunc(slices.Clone(b.Table.Columns), func(c sluice.Column) bool {
+		return !rows.HasField(c.Name) && (known == nil || known.Column(c.Name) == nil)
+	})
 	t.shapes[key] = &table
 	return &table
 }

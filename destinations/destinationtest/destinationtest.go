@@ -41,7 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) sluice.Destination, o Options) {
 	}{
 		{"Check", testCheck}, {"Describe", testDescribe}, {"Types", testTypes}, {"TypesStaged", testTypesStaged},
 		{"Widen", testWiden}, {"WidenWithinLoad", testWidenWithinLoad}, {"AddAndRelax", testAddAndRelax}, {"AlterTwice", testAlterTwice},
-		{"Modes", testModes}, {"InLoadOrder", testInLoadOrder}, {"AbsentColumns", testAbsentColumns},
+		{"Modes", testModes}, {"InLoadOrder", testInLoadOrder}, {"AbsentColumns", testAbsentColumns}, {"UnknownColumn", testUnknownColumn},
 		{"History", testHistory}, {"Sweep", testSweep}, {"FirstReadThenUpdates", testFirstReadThenUpdates}, {"RereadFirst", testRereadFirst},
 		{"Children", testChildren}, {"Grandchildren", testGrandchildren}, {"ChildrenFirstRead", testChildrenFirstRead}, {"Layers", testLayers}, {"Pending", testPending},
 		{"Idempotent", testIdempotent}, {"Fencing", testFencing}, {"Owner", testOwner}, {"StagedLost", testStagedLost}, {"FailedSegment", testFailedSegment},

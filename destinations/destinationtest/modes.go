@@ -1,7 +1,10 @@
 package destinationtest
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -205,6 +208,30 @@ func testAbsentColumns(h *harness) {
 	less.Columns = []sluice.Column{t.Columns[0], t.Columns[2], t.Columns[4]}
 	h.load(segment{table: &less, mode: sluice.Merge, rows: []row{up("1", "o")}})
 	h.expect(t, []string{"id", "name", "org", "doc"}, []any{"1", nil, "o", nil})
+}
+
+// testUnknownColumn: a column that the segment has not fails it, whatever comes
+// before. To leave it out would lose its values.
+func testUnknownColumn(h *harness) {
+	t := h.simple("t")
+	h.load(segment{table: t, mode: sluice.Append, rows: []row{up("1", "a")}})
+	less := *t
+	less.Columns = t.Columns[:1]
+	for _, inserts := range []bool{true, false} {
+		first, second := batches(&less, inserts, []row{up("2")}, 1), batches(t, inserts, []row{up("3", "b")}, 1)
+		_, err := h.d.Stage(h.ctx, sluice.Segment{Load: h.newLoad().ID, Seq: 1, Target: sluice.Target{Name: t.Name}, Table: &less, Mode: sluice.Append, Inserts: inserts,
+			Next: func(ctx context.Context) (sluice.Batch, error) {
+				b, err := first(ctx)
+				if errors.Is(err, io.EOF) {
+					b, err = second(ctx)
+				}
+				return b, err
+			}})
+		if err == nil {
+			h.Errorf("inserts %v: a column that the segment has not was taken", inserts)
+		}
+	}
+	h.expect(t, []string{"id", "v"}, []any{"1", "a"})
 }
 
 func testHistory(h *harness) {

@@ -21,9 +21,7 @@ import (
 type feed struct {
 	db     *database
 	schema *arrow.Schema
-	table  *sluice.Table
-	target sluice.TableName
-	load   sluice.LoadID
+	seg    sluice.Segment
 	staged bool // records have OpColumn and SeqColumn, last
 
 	records chan arrow.RecordBatch // owned by the receiver; closed after the last
@@ -39,7 +37,7 @@ type feed struct {
 
 // newFeed starts to read s. The caller must call stop.
 func newFeed(ctx context.Context, db *database, s sluice.Segment, staged bool) *feed {
-	f := &feed{db: db, table: s.Table, target: s.Target.Name, load: s.Load, staged: staged, records: make(chan arrow.RecordBatch), prepared: make(chan struct{})}
+	f := &feed{db: db, seg: s, staged: staged, records: make(chan arrow.RecordBatch), prepared: make(chan struct{})}
 	fields := s.Table.Arrow().Fields()
 	if staged {
 		fields = append(fields, arrow.Field{Name: sqlload.OpColumn, Type: arrow.PrimitiveTypes.Int16},
@@ -47,7 +45,7 @@ func newFeed(ctx context.Context, db *database, s sluice.Segment, staged bool) *
 	}
 	f.schema = arrow.NewSchema(fields, nil)
 	ctx, f.cancel = context.WithCancelCause(ctx)
-	go f.run(ctx, s.Next)
+	go f.run(ctx)
 	return f
 }
 
@@ -59,12 +57,12 @@ func (f *feed) stop() {
 	}
 }
 
-func (f *feed) run(ctx context.Context, next func(context.Context) (sluice.Batch, error)) {
+func (f *feed) run(ctx context.Context) {
 	defer close(f.records)
 	prepared := sync.OnceFunc(func() { close(f.prepared) })
 	defer prepared()
 	for {
-		b, err := next(ctx)
+		b, err := f.seg.Next(ctx)
 		if errors.Is(err, io.EOF) {
 			return
 		}
@@ -79,7 +77,7 @@ func (f *feed) run(ctx context.Context, next func(context.Context) (sluice.Batch
 			f.err = err
 			return
 		}
-		f.db.prepare(ctx, f.load, f.staged, record)
+		f.db.prepare(ctx, f.seg.Load, f.staged, record)
 		prepared()
 		select {
 		case f.records <- record:
@@ -94,10 +92,13 @@ func (f *feed) run(ctx context.Context, next func(context.Context) (sluice.Batch
 // record returns the rows of b with the columns of the feed, as a record of the
 // caller's.
 func (f *feed) record(b sluice.Batch) (arrow.RecordBatch, error) {
+	if err := f.seg.CheckBatch(b); err != nil {
+		return nil, err
+	}
 	n := int(b.Rows.NumRows())
 	columns := make([]arrow.Array, 0, len(f.schema.Fields()))
 	var made []arrow.Array // what the record alone must keep
-	for i, c := range f.table.Columns {
+	for i, c := range f.seg.Table.Columns {
 		column, err := columnOf(b.Rows, i, c)
 		if err != nil {
 			return nil, err

@@ -50,13 +50,13 @@ func (f *feed) withoutFaults(b sluice.Batch, c sluice.Column, column arrow.Array
 }
 
 func (f *feed) reject(b sluice.Batch, c sluice.Column, row int, value string) {
-	f.rejects = append(f.rejects, sluice.Rejected{Stream: f.target, Part: b.Part, Key: f.keyText(b, row), Column: c.Name,
+	f.rejects = append(f.rejects, sluice.Rejected{Stream: f.seg.Target.Name, Part: b.Part, Key: f.keyText(b, row), Column: c.Name,
 		Value: strings.Clone(value[:min(len(value), sluice.MaxRejectedValue)]), Reason: "DuckDB's JSON cannot hold half a surrogate pair"})
 }
 
 func (f *feed) keyText(b sluice.Batch, row int) string {
 	var parts []string
-	for _, k := range f.table.Key {
+	for _, k := range f.seg.Table.Key {
 		if at := b.Rows.Schema().FieldIndices(k); len(at) > 0 {
 			parts = append(parts, b.Rows.Column(at[0]).ValueStr(row))
 		}

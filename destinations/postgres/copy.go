@@ -189,6 +189,9 @@ func (e *encoder) encodeRows() {
 func (e *encoder) open(b sluice.Batch) error {
 	e.batch, e.row, e.rows, e.skip, e.plain = b, 0, int(b.Rows.NumRows()), nil, false
 	schema := b.Rows.Schema()
+	if err := e.seg.CheckBatch(b); err != nil {
+		return err
+	}
 	for i := range e.columns {
 		var a arrow.Array
 		if at := schema.FieldIndices(e.seg.Table.Columns[i].Name); len(at) > 0 {

@@ -132,6 +132,79 @@ func changingFiles(t *testing.T, destination, window string) {
 	p.sound()
 }
 
+// TestSparseColumns: fields are there for a while, away, and back, alone and within
+// objects, and the first of two CSV files lacks a column. All values arrive.
+func TestSparseColumns(t *testing.T) {
+	const rows, spell = 48_000, 6000
+	spells := []string{"04", "15", "236"} // in which each field has values; a batch holds fewer rows
+	has := func(c, row int) bool { return strings.Contains(spells[c], strconv.Itoa(row/spell)) }
+	var docs strings.Builder
+	pad := strings.Repeat("x", 300)
+	for i := range rows {
+		var members []string
+		for c := range spells {
+			if has(c, i) {
+				members = append(members, fmt.Sprintf(`"f%d":%d`, c, i))
+			}
+		}
+		fields := strings.Join(members, ",")
+		fmt.Fprintf(&docs, "{%s}\n", strings.Join(append(members, fmt.Sprintf(`"n":%d,"in":{%s},"list":[{%s}],"pad":"%s"`, i, fields, fields, pad)), ","))
+	}
+	onBoth(t, func(t *testing.T, destination string) {
+		for _, nested := range []string{"json", "tables"} {
+			t.Run(nested, func(t *testing.T) {
+				t.Parallel()
+				p := newDestination(t, destination)
+				file := filepath.Join(filepath.Dir(p.file), "sparse.jsonl")
+				if err := os.WriteFile(file, []byte(docs.String()), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				p.write("{connector: file, config: {path: '"+file+"'}}", "streams: [{name: sparse, nested: "+nested+"}]")
+				p.sync(0)
+				tables := map[string]string{"sparse": "f%d"}
+				if nested == "tables" {
+					tables["sparse"], tables["sparse_list"] = "in_f%d", "f%d"
+					for c := range spells {
+						if got := p.one(fmt.Sprintf("SELECT count(*) FROM raw.sparse WHERE f%[1]d IS DISTINCT FROM in_f%[1]d", c)); got != "0" {
+							t.Errorf("f%d differs within the object in %s rows", c, got)
+						}
+					}
+				}
+				for table, column := range tables {
+					for c := range spells {
+						var n, sum int
+						for i := range rows {
+							if has(c, i) {
+								n, sum = n+1, sum+i
+							}
+						}
+						name := fmt.Sprintf(column, c)
+						if got, want := p.one(fmt.Sprintf("SELECT count(%s) || ' ' || sum(%[1]s) FROM raw.%s", name, table)), fmt.Sprint(n, " ", sum); got != want {
+							t.Errorf("%s.%s: %s, want %s", table, name, got, want)
+						}
+					}
+				}
+				p.sound()
+			})
+		}
+		t.Run("csv", func(t *testing.T) {
+			t.Parallel()
+			p := newDestination(t, destination)
+			dir := filepath.Dir(p.file)
+			for name, content := range map[string]string{"c1.csv": "id,name\n1,a\n2,b\n", "c2.csv": "id,name,city\n3,c,Rome\n4,d,Bonn\n"} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.write("{connector: file, config: {path: '"+filepath.Join(dir, "c*.csv")+"'}}", "")
+			table := p.sync(0).summary.Streams[0].Stream.Name
+			if got := p.one(`SELECT count(*) || ' ' || count(city) || ' ' || max(city) FROM raw."` + table + `"`); got != "4 2 Rome" {
+				t.Errorf("%s, want 4 2 Rome", got)
+			}
+		})
+	})
+}
+
 // TestNestedColumnsComeInParts: readers side by side meet new members of nested
 // objects, which make columns, while the windows of others are open.
 func TestNestedColumnsComeInParts(t *testing.T) {
