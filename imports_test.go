@@ -232,7 +232,7 @@ func TestOnlyCommandsReadTheEnvironment(t *testing.T) {
 }
 
 // TestFilesStaySmall is the house rule: no file over 700 lines, no
-// contract over 800 lines in all.
+// contract over 850 lines in all (docs/adr/0009).
 func TestFilesStaySmall(t *testing.T) {
 	t.Parallel()
 	for _, p := range packages(t) {
@@ -247,7 +247,7 @@ func TestFilesStaySmall(t *testing.T) {
 				t.Errorf("%s/%s has %d lines: is it one thing?", folder(p.ImportPath), name, lines)
 			}
 		}
-		if p.ImportPath == module && total > 800 {
+		if p.ImportPath == module && total > 850 {
 			t.Errorf("the root package has %d lines: it is the vocabulary, and no more", total)
 		}
 	}

@@ -1,6 +1,9 @@
 package sluice
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // ReadMode says which rows a Read sends.
 type ReadMode string
@@ -16,6 +19,7 @@ const (
 type Stream struct {
 	Table
 	Modes    []ReadMode `json:"modes"`              // supported, the best first
+	Sampled  bool       `json:"sampled,omitempty"`  // Columns are those that a sample has, or the usual ones: rows may have others
 	Cursors  []string   `json:"cursors,omitempty"`  // columns that can be the cursor, the best first; none: the source keeps one of its own
 	RowCount int64      `json:"rowCount,omitempty"` // an estimate; 0: not known
 	Doc      string     `json:"doc,omitempty"`      // for people: a comment on the table, a link to the endpoint
@@ -23,9 +27,31 @@ type Stream struct {
 
 // A Selection is a stream as the user wants it read.
 type Selection struct {
-	Stream Stream   `json:"stream"` // Columns are the selected ones; Key is the user's, where given
+	Stream Stream   `json:"stream"` // Columns are the selected ones of those that Discover found; Key is the user's, where given
 	Mode   ReadMode `json:"mode"`
 	Cursor string   `json:"cursor,omitempty"` // the cursor column of an incremental read
+
+	// Omit are columns that the user left out; Only, if any, those that may be read
+	// alone. Neither need be known. See Wants.
+	Omit []string `json:"omit,omitempty"`
+	Only []string `json:"only,omitempty"`
+}
+
+// Needed are the columns that rows and their changes are told by, which are read
+// whatever else is: the key and the cursor.
+func (s *Selection) Needed() []string {
+	names := slices.Clone(s.Stream.Key)
+	if s.Cursor != "" && !slices.Contains(names, s.Cursor) {
+		names = append(names, s.Cursor)
+	}
+	return names
+}
+
+// Wants reports whether a source is to read a column, which Stream need not list:
+// a column that came to be there since Discover belongs to the stream too. Sources
+// spare themselves what is not wanted; the engine drops it in any case.
+func (s *Selection) Wants(column string) bool {
+	return !slices.Contains(s.Omit, column) && (len(s.Only) == 0 || slices.Contains(s.Only, column))
 }
 
 // A ReadRequest asks for everything after State.

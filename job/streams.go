@@ -112,13 +112,15 @@ func (j *Job) stream(w config.Stream, s sluice.Stream, traits sluice.Traits) (pi
 	if len(w.PrimaryKey) > 0 {
 		s.Key = w.PrimaryKey
 	}
-	var err error
-	if s.Columns, err = j.columns(w, s); err != nil {
+	sel := sluice.Selection{Stream: s, Mode: w.Mode, Cursor: w.Cursor}
+	mask, err := j.mask(w, &sel)
+	if err != nil {
 		return pipeline.Stream{}, err
 	}
-	p := pipeline.Stream{Mode: w.Write, Drift: pipeline.Drift(j.Drift), SourceNames: j.SourceNames,
+	sel.Stream.Table = *mask.Table(&s.Table)
+	p := pipeline.Stream{Mode: w.Write, Mask: mask, Drift: pipeline.Drift(j.Drift), SourceNames: j.SourceNames,
 		NestedTables: orText(w.Nested, j.Nested) == "tables",
-		Selection:    sluice.Selection{Stream: s, Mode: w.Mode, Cursor: w.Cursor},
+		Selection:    sel,
 		Table:        normalize.TableFor(j.Schema, s.Name, j.SourceNames, traits.MaxIdentifier)}
 	if w.Table != "" {
 		p.Table.Name = w.Table
@@ -139,29 +141,31 @@ func orText(v, other string) string {
 	return other
 }
 
-// columns returns the columns that a line selects.
-func (j *Job) columns(w config.Stream, s sluice.Stream) ([]sluice.Column, error) {
-	if len(s.Columns) == 0 {
-		return nil, nil
-	}
+// mask returns what a line says of columns. Those that tell rows and changes are
+// selected in any case. What the source does not list yet can be left out where it
+// may come; to name it otherwise is taken for a mistake.
+func (j *Job) mask(w config.Stream, sel *sluice.Selection) (m pipeline.Mask, err error) {
+	s := &sel.Stream
 	var names []string
 	for _, c := range s.Columns {
 		names = append(names, c.Name)
 	}
-	for _, name := range slices.Concat(w.Columns, w.Exclude, w.PrimaryKey, []string{w.Cursor}) {
-		if name != "" && !slices.Contains(names, name) {
-			return nil, j.fault(w.Line, "column_not_found", fmt.Sprintf("%s has no column %q%s", s.Name, name, spec.DidYouMean(name, names)),
+	needed := sel.Needed()
+	known := slices.Concat(w.Columns, w.PrimaryKey, []string{w.Cursor})
+	if !s.Sampled {
+		known = append(known, w.Exclude...)
+	}
+	for _, name := range known {
+		if name != "" && len(names) > 0 && !slices.Contains(names, name) {
+			return m, j.fault(w.Line, "column_not_found", fmt.Sprintf("%s has no column %q%s", s.Name, name, spec.DidYouMean(name, names)),
 				j.discovery()+" lists the columns")
 		}
 	}
-	var columns []sluice.Column
-	for _, c := range s.Columns {
-		needed := slices.Contains(s.Key, c.Name) || c.Name == w.Cursor
-		if needed || (len(w.Columns) == 0 || slices.Contains(w.Columns, c.Name)) && !slices.Contains(w.Exclude, c.Name) {
-			columns = append(columns, c)
-		}
+	m.Exclude = slices.DeleteFunc(slices.Clone(w.Exclude), func(c string) bool { return slices.Contains(needed, c) })
+	if len(w.Columns) > 0 {
+		m.Only = slices.Concat(w.Columns, needed)
 	}
-	return columns, nil
+	return m, nil
 }
 
 // readMode fills in how a stream is read: as the file says, and else as the source
@@ -181,6 +185,9 @@ func (j *Job) readMode(w config.Stream, p *pipeline.Stream) error {
 	}
 	if sel.Cursor != "" && sel.Mode != sluice.Incremental {
 		return j.fault(w.Line, "cursor_unused", fmt.Sprintf("%s is read in mode %s, which needs no cursor", s.Name, sel.Mode), "remove `cursor:`, or choose mode: incremental")
+	}
+	if sel.Cursor != "" && len(s.Cursors) == 0 {
+		return j.fault(w.Line, "cursor_unused", fmt.Sprintf("%s has no columns to choose a cursor from: its source keeps track of what is new by itself, or cannot", s.Name), "remove `cursor:`")
 	}
 	if sel.Mode != sluice.Incremental || sel.Cursor != "" || len(s.Cursors) == 0 {
 		return nil // without cursors to choose from, the source keeps its own

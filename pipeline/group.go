@@ -161,7 +161,7 @@ func (g *group) watchDrain() (stop func()) {
 func (g *group) request() sluice.ReadRequest {
 	req := sluice.ReadRequest{State: sluice.State{}, MaxParts: g.sync.Limits.Parts}
 	for _, st := range g.streams {
-		req.Selections = append(req.Selections, st.spec.Selection)
+		req.Selections = append(req.Selections, st.selection())
 		for lane, cursor := range st.plan.State {
 			req.State[lane] = cursor
 		}

@@ -163,6 +163,18 @@ func (st *streamRun) prepareKnown(ctx context.Context) error {
 	return nil
 }
 
+// selection is what the source is asked for: it need not read what the mask drops,
+// apart from the columns that it tells rows and changes by.
+func (st *streamRun) selection() sluice.Selection {
+	sel := st.spec.Selection
+	needed := sel.Needed()
+	sel.Omit = slices.DeleteFunc(slices.Clone(st.spec.Mask.Exclude), func(c string) bool { return slices.Contains(needed, c) })
+	if only := st.spec.Mask.Only; len(only) > 0 {
+		sel.Only = slices.Concat(only, needed)
+	}
+	return sel
+}
+
 func (st *streamRun) normalizer() (*normalize.Normalizer, error) {
 	traits := st.sync.Destination.Traits()
 	return normalize.New(normalize.Options{

@@ -29,7 +29,7 @@ func (s *source) Discover(ctx context.Context) ([]sluice.Stream, error) {
 		if err != nil {
 			return nil, err
 		}
-		streams = append(streams, sluice.Stream{Table: *table, Modes: modes(e), Doc: doc})
+		streams = append(streams, sluice.Stream{Table: *table, Sampled: true, Modes: modes(e), Doc: doc})
 	}
 	return streams, nil
 }

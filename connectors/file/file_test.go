@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -323,11 +322,13 @@ func TestSelectedColumns(t *testing.T) {
 	t.Parallel()
 	for ending, content := range map[string]string{"csv": "a,b,c\n1,2,3\n", "jsonl": `{"a":1,"b":2,"c":3}`} {
 		s := open(t, fmt.Sprintf(`{"path":%q}`, write(t, filepath.Join(t.TempDir(), "x."+ending), content)))
-		stream := only1(t, s)
-		stream.Columns = slices.DeleteFunc(stream.Columns, func(c sluice.Column) bool { return c.Name == "b" })
-		var m memory
-		if err := read(s, stream, sluice.FullRefresh, nil, &m); err != nil || columns(m.tables[0]) != "a int64, c int64" || fmt.Sprint(m.rows) != "[map[a:1 c:3]]" {
-			t.Error(columns(m.tables[0]), m.rows, err)
+		for _, sel := range []sluice.Selection{{Omit: []string{"b", "later"}}, {Only: []string{"a", "c"}}} {
+			sel.Stream, sel.Mode = only1(t, s), sluice.FullRefresh
+			var m memory
+			err := s.Read(t.Context(), sluice.ReadRequest{Selections: []sluice.Selection{sel}, MaxParts: 1}, &m)
+			if err != nil || columns(m.tables[0]) != "a int64, c int64" || fmt.Sprint(m.rows) != "[map[a:1 c:3]]" {
+				t.Error(columns(m.tables[0]), m.rows, err)
+			}
 		}
 	}
 }

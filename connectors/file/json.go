@@ -37,19 +37,16 @@ func (j *recordReader) Send(ctx context.Context, b sluice.Batch) error {
 	return j.Sink.Send(ctx, b)
 }
 
-func newRecordReader(e entry, shape *files.Shape, skipped map[string]bool, to sluice.Sink) *recordReader {
+func newRecordReader(e entry, shape *files.Shape, to sluice.Sink) *recordReader {
 	j := &recordReader{Sink: to}
 	o := rows.Options{Op: shape.Op()}
-	o.Table = *shape.Table()
+	o.Table, o.Wants = *shape.Table(), shape.Wants
 	for name, t := range e.types {
-		if !skipped[name] && o.Table.Column(name) == nil {
+		if (o.Wants == nil || o.Wants(name)) && o.Table.Column(name) == nil {
 			o.Table.Columns = append(o.Table.Columns, sluice.Column{Name: name, Type: t, Nullable: true})
 		}
 	}
 	o.Strict = true // declared are the user's types only
-	for name := range skipped {
-		o.Skip = append(o.Skip, name)
-	}
 	j.builder = rows.NewBuilder(o, j)
 	return j
 }
@@ -137,7 +134,7 @@ func (r *reading) json(ctx context.Context, o *files.Opened, format string, at f
 	split := splitOptions(r.e, format, t.Head)
 	slog.Info("read file", "stream", r.e.Name, "found", describe(o, format, where(split)), "from", at.Row)
 	if r.records == nil {
-		r.records = newRecordReader(r.e, r.shape, r.skipped, r.to)
+		r.records = newRecordReader(r.e, r.shape, r.to)
 	}
 	j := r.records
 	j.name, j.row = o.Name, 0
@@ -223,7 +220,7 @@ func lookJSON(ctx context.Context, e entry, o *files.Opened, format string, shap
 		return "", err
 	}
 	split := splitOptions(e, format, t.Head)
-	j := newRecordReader(e, shape, nil, nowhere{})
+	j := newRecordReader(e, shape, nowhere{})
 	splitter := jsonarrow.NewSplitter(newBytes(t.Head), split)
 	for {
 		record, err := splitter.Next()

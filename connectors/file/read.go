@@ -4,7 +4,6 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"slices"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/kit/files"
@@ -23,7 +22,6 @@ type reading struct {
 	shape   *files.Shape
 	records *recordReader // JSON: made with the first file
 	refresh bool
-	skipped map[string]bool // columns that are not selected
 
 	listed []files.File
 	bytes  int64 // sent since the last checkpoint
@@ -85,14 +83,11 @@ func (s *source) read(ctx context.Context, req sluice.ReadRequest, to sluice.Sin
 	if err != nil {
 		return err
 	}
-	if r.skipped, err = s.notSelected(ctx, e, sel.Stream.Columns, todo); err != nil {
-		return err
-	}
 	key := sel.Stream.Key
 	if len(key) == 0 {
 		key = e.PrimaryKey
 	}
-	r.shape = e.shape(r.skipped, key)
+	r.shape = e.shape(sel.Wants, key)
 	if err := r.infer(ctx, todo); err != nil {
 		return ofStream(err, e)
 	}
@@ -312,23 +307,4 @@ func (r *reading) sample(name string, t *files.Text, d files.Dialect) error {
 		err = r.shape.Add(name, g)
 	}
 	return err
-}
-
-// notSelected returns the columns that discovery finds and the user did not
-// select. Columns that discovery does not see come in.
-func (s *source) notSelected(ctx context.Context, e entry, selected []sluice.Column, todo []files.File) (map[string]bool, error) {
-	if len(selected) == 0 || len(todo) == 0 {
-		return nil, nil
-	}
-	table, _, err := s.look(ctx, e, todo)
-	if err != nil {
-		return nil, err
-	}
-	out := map[string]bool{}
-	for _, c := range table.Columns {
-		if !slices.ContainsFunc(selected, func(s sluice.Column) bool { return s.Name == c.Name }) {
-			out[c.Name] = true
-		}
-	}
-	return out, nil
 }

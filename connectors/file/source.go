@@ -115,8 +115,8 @@ func (e entry) dialectOf(format string, t *files.Text) files.Dialect {
 }
 
 // shape returns the table of the stream before any file was seen.
-func (e entry) shape(excluded map[string]bool, key []string) *files.Shape {
-	return &files.Shape{Name: sluice.TableName{Name: e.Name}, Key: key, Metadata: e.Metadata, Types: e.types, Exclude: excluded}
+func (e entry) shape(wants func(string) bool, key []string) *files.Shape {
+	return &files.Shape{Name: sluice.TableName{Name: e.Name}, Key: key, Metadata: e.Metadata, Types: e.types, Wants: wants}
 }
 
 // full reports whether the types of a file's columns are found in all of it.

@@ -120,7 +120,7 @@ func (s *source) newReading(c *conn, rel *relation, sel sluice.Selection, req sl
 	r.table = &sluice.Table{Name: sel.Stream.Name, Key: sel.Stream.Key}
 	var list, types []string
 	for _, c := range rel.cols {
-		if len(sel.Stream.Columns) > 0 && sel.Stream.Column(c.name) == nil {
+		if len(sel.Stream.Columns) > 0 && sel.Stream.Column(c.name) == nil || !sel.Wants(c.name) {
 			continue
 		}
 		r.cols = append(r.cols, c)

@@ -20,8 +20,8 @@ type Options struct {
 	Strict bool
 	// Closed leaves out every field that is not declared.
 	Closed bool
-	// Skip are fields that are left out.
-	Skip []string
+	// Wants reports whether a field that is not declared is kept; nil: all are.
+	Wants func(name string) bool
 	// MaxColumns is the limit on columns, 0: 4,096. More fields than that are the
 	// sign of an object that is a map of names to values.
 	MaxColumns int
@@ -52,6 +52,7 @@ type Builder struct {
 	key     []string
 	strict  bool
 	closed  bool
+	wants   func(string) bool
 	limit   int
 	columns []*column // by first appearance, whether they have a type yet or not
 	order   []*column // those with a type, in the table's order
@@ -68,7 +69,7 @@ type Builder struct {
 
 // NewBuilder returns a Builder with no rows.
 func NewBuilder(o Options) *Builder {
-	b := &Builder{name: o.Table.Name, key: o.Table.Key, strict: o.Strict, closed: o.Closed, limit: o.MaxColumns, byName: map[string]int{}}
+	b := &Builder{name: o.Table.Name, key: o.Table.Key, strict: o.Strict, closed: o.Closed, wants: o.Wants, limit: o.MaxColumns, byName: map[string]int{}}
 	if b.limit == 0 {
 		b.limit = 4096
 	}
@@ -81,11 +82,6 @@ func NewBuilder(o Options) *Builder {
 		d := b.column(k)
 		d.key = true
 		b.keys = append(b.keys, d)
-	}
-	for _, name := range o.Skip {
-		if d := b.column(name); !d.key && !d.declared {
-			d.skip = true
-		}
 	}
 	return b
 }
@@ -228,7 +224,8 @@ func (b *Builder) find(name []byte) int {
 	if len(b.columns) >= b.limit {
 		return -1
 	}
-	b.column(string(name)).skip = b.closed
+	c := b.column(string(name))
+	c.skip = b.closed || b.wants != nil && !b.wants(c.name)
 	return len(b.columns) - 1
 }
 

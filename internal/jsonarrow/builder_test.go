@@ -202,7 +202,7 @@ func TestWideningKeepsRows(t *testing.T) {
 
 func TestRows(t *testing.T) {
 	t.Parallel()
-	o := Options{Table: table("id", "int64", "at", "date"), Skip: []string{"no"}}
+	o := Options{Table: table("id", "int64", "at", "date"), Wants: func(name string) bool { return name != "no" }}
 	o.Table.Key = []string{"id"}
 	b := build(t, o, `{"z":null,"id":1,"b":"x","no":1}`, `{"id":2,"a":true,"b":null,"id":3}`, `{"b":"y","b":null,"id":4,"z":{}}`, `{"\u0069d":5}`)
 	for _, bad := range []string{`{"b":"lost"}`, `{"id":null,"b":"lost"}`, `{"id":9,"b":"lost",}`, `[1]`, `5`, ``} {

@@ -205,6 +205,42 @@ func TestSparseColumns(t *testing.T) {
 	})
 }
 
+// TestColumnsOfNewFiles: each run brings one more file with one more column, which
+// comes in, apart from what the user left out before it was there.
+func TestColumnsOfNewFiles(t *testing.T) {
+	onBoth(t, func(t *testing.T, destination string) {
+		for _, c := range []struct{ name, line, want string }{
+			{"all", "", "id,c0,c1,c2,c3,c4,c5"}, {"exclude", ", exclude: [c4, c5]", "id,c0,c1,c2,c3"}, {"columns", ", columns: [c0]", "id,c0"},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				p := newDestination(t, destination)
+				dir := filepath.Dir(p.file)
+				p.write("{connector: file, config: {path: '"+filepath.Join(dir, "day*.jsonl")+"', primary_key: [id]}}", "streams: [{name: '*', table: days"+c.line+"}]")
+				for i := range 6 {
+					line := fmt.Sprintf(`{"id":%d,"c%[1]d":"%[1]d"}`, i)
+					if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("day%d.jsonl", i)), []byte(line), 0o600); err != nil {
+						t.Fatal(err)
+					}
+					p.sync(0)
+				}
+				var got []string
+				for _, row := range p.ask("SELECT column_name FROM information_schema.columns WHERE table_name = 'days' AND column_name NOT LIKE '\\_sluice%' ESCAPE '\\' ORDER BY column_name = 'id' DESC, column_name") {
+					got = append(got, row[0])
+				}
+				if strings.Join(got, ",") != c.want {
+					t.Errorf("columns %v, want %s", got, c.want)
+				}
+				for _, name := range strings.Split(c.want, ",")[1:] {
+					if n := p.one("SELECT count(" + name + ") || ' ' || count(*) FROM raw.days"); n != "1 6" {
+						t.Errorf("%s: %s", name, n)
+					}
+				}
+			})
+		}
+	})
+}
+
 // TestNestedColumnsComeInParts: readers side by side meet new members of nested
 // objects, which make columns, while the windows of others are open.
 func TestNestedColumnsComeInParts(t *testing.T) {

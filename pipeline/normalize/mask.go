@@ -22,6 +22,9 @@ type Mask struct {
 	// Exclude are columns, by their source names, that never reach the destination,
 	// whether or not the source leaves them out by itself.
 	Exclude []string
+	// Only, if any, are the only columns, by their source names, that reach the
+	// destination, whatever the source comes to have besides.
+	Only []string
 	// Hash are columns, by their source names, whose values become texts: the
 	// HMAC-SHA-256 of the value's canonical text form under Salt, in lower-case
 	// hexadecimal. Null stays null. Equal values have equal hashes, integers and
@@ -32,11 +35,16 @@ type Mask struct {
 }
 
 // Empty reports whether m changes nothing.
-func (m *Mask) Empty() bool { return len(m.Exclude) == 0 && len(m.Hash) == 0 }
+func (m *Mask) Empty() bool { return len(m.Exclude) == 0 && len(m.Only) == 0 && len(m.Hash) == 0 }
+
+// drops reports whether a column never reaches the destination.
+func (m *Mask) drops(column string) bool {
+	return slices.Contains(m.Exclude, column) || len(m.Only) > 0 && !slices.Contains(m.Only, column)
+}
 
 // Covers reports whether the values of a column must not be shown.
 func (m *Mask) Covers(column string) bool {
-	return slices.Contains(m.Exclude, column) || slices.Contains(m.Hash, column)
+	return m.drops(column) || slices.Contains(m.Hash, column)
 }
 
 // Table returns the shape of t's rows under the mask; t itself where nothing
@@ -48,7 +56,7 @@ func (m *Mask) Table(t *sluice.Table) *sluice.Table {
 	masked := *t
 	masked.Columns = make([]sluice.Column, 0, len(t.Columns))
 	for _, c := range t.Columns {
-		if slices.Contains(m.Exclude, c.Name) {
+		if m.drops(c.Name) {
 			continue
 		}
 		if slices.Contains(m.Hash, c.Name) {
@@ -107,7 +115,7 @@ func (m *masker) apply(b sluice.Batch) sluice.Batch {
 	columns := make([]arrow.Array, 0, schema.NumFields())
 	for i, f := range schema.Fields() {
 		switch c := b.Rows.Column(i); {
-		case slices.Contains(m.Exclude, f.Name):
+		case m.drops(f.Name):
 		case slices.Contains(m.Hash, f.Name):
 			columns = append(columns, m.hashed(c))
 		default:
@@ -127,7 +135,7 @@ func (m *masker) schema(rows *arrow.Schema) *arrow.Schema {
 	}
 	var fields []arrow.Field
 	for _, f := range rows.Fields() {
-		if slices.Contains(m.Exclude, f.Name) {
+		if m.drops(f.Name) {
 			continue
 		}
 		if slices.Contains(m.Hash, f.Name) {

@@ -284,7 +284,7 @@ func (c *CSV) start() {
 	}
 	c.columns = make([]*column, len(c.names))
 	for i, name := range c.names {
-		if !c.shape.Exclude[name] {
+		if c.shape.wants(name) {
 			c.columns[i] = &column{comma: c.comma, check: c.check, suspect: c.dirty}
 		}
 	}

@@ -124,7 +124,7 @@ func (p *ParquetReader) plan() error {
 		p.table.Columns = append(p.table.Columns, sluice.Column{Name: FileColumn, Type: sluice.T(sluice.String)}, sluice.Column{Name: LineColumn, Type: sluice.T(sluice.Int64)})
 	}
 	for i, f := range schema.Fields() {
-		if p.shape.Exclude[names[i]] {
+		if !p.shape.wants(names[i]) {
 			continue
 		}
 		c := newParquetColumn(names[i], f.Type)

@@ -20,7 +20,7 @@ type Shape struct {
 	Key      []string
 	Metadata bool                   // send FileColumn and LineColumn
 	Types    map[string]sluice.Type // the user's, by column: values that do not fit are rejected
-	Exclude  map[string]bool        // columns that are not wanted
+	Wants    func(name string) bool // columns that are read; nil: all
 	columns  []shaped
 	byName   map[string]int
 	table    *sluice.Table
@@ -45,13 +45,15 @@ func (s *Shape) Table() *sluice.Table {
 		t.Columns = append(t.Columns, sluice.Column{Name: FileColumn, Type: sluice.T(sluice.String)}, sluice.Column{Name: LineColumn, Type: sluice.T(sluice.Int64)})
 	}
 	for _, c := range s.columns {
-		if !s.Exclude[c.name] {
+		if s.wants(c.name) {
 			t.Columns = append(t.Columns, sluice.Column{Name: c.name, Type: c.typ, Nullable: !slices.Contains(s.Key, c.name)})
 		}
 	}
 	s.table = t
 	return t
 }
+
+func (s *Shape) wants(name string) bool { return s.Wants == nil || s.Wants(name) }
 
 // Op is what the rows of the table are: without a key, or with the place in the
 // file as the key, no row comes twice.

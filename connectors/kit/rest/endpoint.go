@@ -155,7 +155,7 @@ func (s *source) Discover(context.Context) ([]sluice.Stream, error) {
 }
 
 func (e *Endpoint) stream() sluice.Stream {
-	s := sluice.Stream{Table: e.Table, Modes: []sluice.ReadMode{sluice.FullRefresh}, Doc: e.Doc}
+	s := sluice.Stream{Table: e.Table, Sampled: true, Modes: []sluice.ReadMode{sluice.FullRefresh}, Doc: e.Doc}
 	if e.Incremental != nil {
 		s.Modes = []sluice.ReadMode{sluice.Incremental, sluice.FullRefresh}
 		if e.Incremental.Field != "" {

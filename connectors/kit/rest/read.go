@@ -41,7 +41,8 @@ func (r SliceRead) Move(ctx context.Context, p Position) error {
 // read reads a stream: its slices, so many at once, into one feed.
 func (c *Client) read(ctx context.Context, e *Endpoint, req sluice.ReadRequest, to sluice.Sink) error {
 	o := rows.Options{Place: e.Table.Name.Name}
-	o.Skip = append(slices.Clone(e.Omit), unselected(e.Table, req.Selections[0].Stream.Table)...)
+	sel := &req.Selections[0]
+	o.Wants = func(field string) bool { return sel.Wants(field) && !slices.Contains(e.Omit, field) }
 	if len(e.Table.Key) == 0 && e.Incremental == nil {
 		o.Op = sluice.Insert
 	}
@@ -49,25 +50,12 @@ func (c *Client) read(ctx context.Context, e *Endpoint, req sluice.ReadRequest, 
 	if err != nil {
 		return err
 	}
-	mode := req.Selections[0].Mode
+	mode := sel.Mode
 	if mode == sluice.FullRefresh && feed.Finished() {
 		return feed.End(ctx, mode, nil, nil)
 	}
 	read, err := c.readSlices(ctx, e, feed, mode == sluice.FullRefresh)
 	return feed.End(ctx, mode, read, err)
-}
-
-// unselected returns the declared columns that the user left out.
-func unselected(declared, selected sluice.Table) (names []string) {
-	if len(selected.Columns) == 0 {
-		return nil
-	}
-	for _, c := range declared.Columns {
-		if selected.Column(c.Name) == nil {
-			names = append(names, c.Name)
-		}
-	}
-	return names
 }
 
 func (c *Client) readSlices(ctx context.Context, e *Endpoint, feed *Feed, full bool) (names []string, err error) {

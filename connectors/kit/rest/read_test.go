@@ -604,7 +604,7 @@ func TestDeclaredColumnsAndSelection(t *testing.T) {
 	e.Table.Columns = []sluice.Column{{Name: "id", Type: sluice.T(sluice.Int64)}, {Name: "at", Type: sluice.T(sluice.TimestampTZ)}, {Name: "left", Type: sluice.T(sluice.String)}}
 	s := source(t, c, e)
 	req := request("things", sluice.FullRefresh, nil)
-	req.Selections[0].Stream.Columns = e.Table.Columns[:2]
+	req.Selections[0].Stream.Columns, req.Selections[0].Omit = e.Table.Columns[:2], []string{"left"}
 	m := &memory{}
 	if err := s.Read(t.Context(), req, m); err != nil {
 		t.Fatal(err)
