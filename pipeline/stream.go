@@ -130,11 +130,16 @@ func (st *streamRun) start(ctx context.Context, positions []sluice.Position) err
 }
 
 // prepare brings the target of the stream's own table to its declared shape
-// before any row comes.
+// before any row comes. Going on from a position would leave a table that was
+// dropped without the rows from before it: that is an error of class Lost.
 func (st *streamRun) prepare(ctx context.Context, shape *sluice.Table) error {
 	t, err := st.target(ctx, shape)
 	if err != nil {
 		return err
+	}
+	if t.live == nil && !st.plan.Shadow() && len(st.plan.State) > 0 {
+		return sluice.Errorf(sluice.Lost, "table_missing", "look for table "+t.id.Name.String(), "read the stream anew (`--full-refresh`), bring the table back, or make an empty one to go on with new rows only",
+			"table %s is not there, though rows of the stream were loaded: it was dropped, renamed, or the stream was given another", t.id.Name)
 	}
 	_, err = t.evolve(ctx, "", shape)
 	return err

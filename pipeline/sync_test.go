@@ -139,6 +139,42 @@ func TestALostCursorStartsOverIntoAShadow(t *testing.T) {
 	}
 }
 
+// TestADroppedTableIsReadAnew: to go on from the position would leave a table of
+// just the changes since. What was only appended is not read again unasked.
+func TestADroppedTableIsReadAnew(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []sluice.WriteMode{sluice.Merge, sluice.SoftDelete, sluice.History, sluice.Append} {
+		dest := newMemory()
+		src := &scripted{read: func(ctx context.Context, _ int, r sluice.ReadRequest, to sluice.Sink) error {
+			if len(r.State) == 0 {
+				if err := sendRow(ctx, to, 1, "old"); err != nil {
+					return err
+				}
+			}
+			return sendRow(ctx, to, 2, "new")
+		}}
+		run := func() error {
+			c := config(src, dest)
+			c.Streams[0].Mode = mode
+			return pipeline.New(c).Run(context.Background())
+		}
+		if err := run(); err != nil {
+			t.Fatal(err)
+		}
+		clear(dest.tables)
+		err := run()
+		if mode == sluice.Append {
+			if e := sluice.AsError(err); e.Code != "table_missing" || e.Class != sluice.Lost || rowsOf(dest) != 0 {
+				t.Errorf("%s: %v, %d rows", mode, err, rowsOf(dest))
+			}
+			continue
+		}
+		if got := dest.dump(); err != nil || rowsOf(dest) != 2 || !strings.Contains(got, `v="old"`) {
+			t.Errorf("%s: %v, %d rows: %s", mode, err, rowsOf(dest), got)
+		}
+	}
+}
+
 func TestResyncReplacesAndGoesOnIncrementally(t *testing.T) {
 	t.Parallel()
 	dest := newMemory()
