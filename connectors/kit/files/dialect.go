@@ -291,8 +291,8 @@ func trailing(records []sampled) bool {
 }
 
 // looksLikeHeader reports whether the first record names the columns: its
-// fields are texts with letters, all different, and where a column is something
-// else than text below, its name is not.
+// fields are texts with letters, and where a column is something else than text
+// below, its name is not. Where all are text below, they must be all different.
 func looksLikeHeader(records []sampled, d Dialect) bool {
 	if len(records) == 0 {
 		return false
@@ -301,16 +301,14 @@ func looksLikeHeader(records []sampled, d Dialect) bool {
 	if d.Trailing {
 		names = names[:len(names)-1]
 	}
-	seen, told, alike, empty := map[string]bool{}, false, false, 0
+	seen, told, alike, twice, empty := map[string]bool{}, false, false, false, 0
 	for i, name := range names {
 		typed := classify([]byte(name), d.DecimalComma).class != classText
 		if name == "" {
 			empty++
 		}
 		below := columnType(records[1:], i, d)
-		if name != "" && seen[name] {
-			return false
-		}
+		twice = twice || name != "" && seen[name]
 		alike = alike || typed && below != classText || name != "" && !typed && !strings.ContainsFunc(name, unicode.IsLetter)
 		told = told || !typed && name != "" && below != classText && below != 0
 		seen[name] = true
@@ -323,7 +321,7 @@ func looksLikeHeader(records []sampled, d Dialect) bool {
 			return false
 		}
 	}
-	return empty == 0 && (len(names) > 1 || len(records) > 1)
+	return empty == 0 && !twice && (len(names) > 1 || len(records) > 1)
 }
 
 // columnType is the class that all values of a column have, text where they
