@@ -82,7 +82,7 @@ func (c *Client) statusError(r *Response) error {
 	message := c.redact(apiMessage(r.body))
 	now := c.o.Clock.Now()
 	class, hint := classOf(r, message, c)
-	e := c.fault(class, fmt.Sprintf("http_%d", r.Status), r.request, hint, statusText(r.Status, message))
+	e := c.fault(class, fmt.Sprintf("http_%d", r.Status), r.request, hint, refusal{statusText(r.Status, message), r.Status, message})
 	if e.Class == sluice.Throttled || e.Class == sluice.Transient {
 		if wait, ok := retryAfter(r.Header, now); ok {
 			e.RetryAfter = wait
@@ -96,6 +96,20 @@ func (c *Client) statusError(r *Response) error {
 	return e
 }
 
+// refusal is the cause of an error that an answer's status makes.
+type refusal struct {
+	error
+	status  int
+	message string
+}
+
+// Refused returns the status and the API's message of the answer that err stands
+// for; 0 where it stands for none, or for that of a token endpoint.
+func Refused(err error) (status int, message string) {
+	r, _ := errors.AsType[refusal](err)
+	return r.status, r.message
+}
+
 func classOf(r *Response, message string, c *Client) (sluice.Class, string) {
 	switch {
 	case r.Status == http.StatusTooManyRequests || r.Status == http.StatusForbidden && limited(r, message, c):
@@ -106,6 +120,8 @@ func classOf(r *Response, message string, c *Client) (sluice.Class, string) {
 		return sluice.Auth, "the credentials lack the right to read this; grant it, or leave the stream out"
 	case r.Status == http.StatusNotFound || r.Status == http.StatusGone:
 		return sluice.Config, "it does not exist, or the credentials may not see it; check the names in the configuration"
+	case r.Status == http.StatusUnavailableForLegalReasons:
+		return sluice.Config, "it is withheld for legal reasons; leave it out"
 	case r.Status == http.StatusRequestTimeout, r.Status == http.StatusTooEarly,
 		r.Status >= 500 && r.Status != http.StatusNotImplemented && r.Status != http.StatusHTTPVersionNotSupported:
 		return sluice.Transient, hintLater
