@@ -70,8 +70,8 @@ type OAuth2 struct {
 	InForm       bool // the client's id and secret go into the form, not into a Basic header
 }
 
-// Auth returns the Auth of o. Tokens are renewed a minute before they expire, and
-// when the API refuses one.
+// Auth returns the Auth of o. Tokens are renewed a minute before they expire, or
+// with a tenth of their life left where that is less, and when the API refuses one.
 func (o OAuth2) Auth() Auth {
 	return Renewing(func(ctx context.Context, c *Client, known func(...string)) (Token, error) {
 		known(o.ClientSecret)
@@ -100,6 +100,7 @@ type renewing struct {
 	turn    sync.Mutex // held while fetching
 	mu      sync.Mutex
 	token   Token
+	until   time.Time // it is renewed from then on
 	secrets []string
 }
 
@@ -128,7 +129,7 @@ func (r *renewing) Secrets() []string {
 func (r *renewing) current(now time.Time) (Token, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fresh := r.token.Expires.IsZero() || r.token.Expires.Sub(now) > time.Minute
+	fresh := r.token.Expires.IsZero() || now.Before(r.until)
 	return r.token, r.token.Access != "" && fresh
 }
 
@@ -158,7 +159,8 @@ func (r *renewing) next(ctx context.Context) (Token, error) {
 	r.known(t.Access)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.token = t
+	life := t.Expires.Sub(r.client.o.Clock.Now())
+	r.token, r.until = t, t.Expires.Add(-min(time.Minute, life/10))
 	return t, nil
 }
 

@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ type issuer struct {
 	refresh atomic.Value // the one that is good
 	access  atomic.Value
 	issued  atomic.Int32
+	life    int // of tokens, in seconds; 0: an hour
 	t       *testing.T
 }
 
@@ -41,7 +43,7 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	n := i.issued.Add(1)
 	i.access.Store(fmt.Sprint("access-", n))
 	if r.FormValue("grant_type") == "client_credentials" {
-		fmt.Fprintf(w, `{"access_token":"access-%d","token_type":"bearer","expires_in":3600}`, n)
+		fmt.Fprintf(w, `{"access_token":"access-%d","token_type":"bearer","expires_in":%d}`, n, cmp.Or(i.life, 3600))
 		return
 	}
 	if r.FormValue("refresh_token") != i.refresh.Load() {
@@ -50,7 +52,7 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	next := fmt.Sprint("refresh-", n)
 	i.refresh.Store(next)
-	fmt.Fprintf(w, `{"access_token":"access-%d","expires_in":3600,"refresh_token":"%s"}`, n, next)
+	fmt.Fprintf(w, `{"access_token":"access-%d","expires_in":%d,"refresh_token":"%s"}`, n, cmp.Or(i.life, 3600), next)
 }
 
 func TestClientCredentials(t *testing.T) {
@@ -78,6 +80,26 @@ func TestClientCredentials(t *testing.T) {
 	c, _ = i.client(t, &o)
 	if _, e := get(t, c); e == nil || e.Class != sluice.Auth || strings.Contains(e.Error(), "s3cret-00") {
 		t.Errorf("a wrong secret: %v", e)
+	}
+}
+
+// Tokens that live for less than the usual margin are used for most of their life.
+func TestShortLivedTokensAreKept(t *testing.T) {
+	t.Parallel()
+	i := &issuer{t: t, life: 60}
+	c, clock := i.client(t, &rest.OAuth2{ClientID: "me", ClientSecret: "s3cret-99"})
+	for range 5 {
+		if _, e := get(t, c); e != nil {
+			t.Fatal(e)
+		}
+		_ = clock.Sleep(t.Context(), 10*time.Second)
+	}
+	if n := i.issued.Load(); n != 1 {
+		t.Errorf("%d tokens in 50 seconds", n)
+	}
+	_ = clock.Sleep(t.Context(), 5*time.Second) // 5 are left
+	if _, e := get(t, c); e != nil || i.issued.Load() != 2 {
+		t.Errorf("%v after %d tokens", e, i.issued.Load())
 	}
 }
 
