@@ -526,6 +526,16 @@ func TestAppTokens(t *testing.T) {
 	if asked := strings.Join(f.Requests(), " "); strings.Count(asked, "access_tokens") != 1 {
 		t.Errorf("asked %s", asked)
 	}
+	f.Secondary(1, "40") // meets the request for the token
+	slept := f.clock.slept
+	f.must(t, w, "issues")
+	if waited := f.clock.slept - slept; waited < 40*time.Second || waited > time.Minute {
+		t.Errorf("waited %s for the limit on tokens", waited)
+	}
+	f.Secondary(1, "7200")
+	if e := sluice.AsError(f.run(t, w, "issues", sluice.Incremental)); e == nil || e.Class != sluice.Throttled || e.RetryAfter != 2*time.Hour || e.Code != "github_token" {
+		t.Errorf("a long limit on tokens: %+v", e)
+	}
 	f.config.App.InstallationID = 1
 	if e := sluice.AsError(f.run(t, w, "issues", sluice.Incremental)); e.Class != sluice.Config || e.Code != "github_app_token" {
 		t.Errorf("unknown installation: %v %s %v", e.Class, e.Code, e)

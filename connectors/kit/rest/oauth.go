@@ -234,7 +234,7 @@ func (o OAuth2) rotate(ctx context.Context, c *Client, old, next string) error {
 	return nil
 }
 
-func (c *Client) tokenFault(class sluice.Class, code, hint string, err error) error {
+func (c *Client) tokenFault(class sluice.Class, code, hint string, err error) *sluice.Error {
 	return &sluice.Error{Class: class, Code: c.o.Name + "_" + code, Op: "get an access token", Hint: hint, Err: c.redactError(err)}
 }
 
@@ -262,8 +262,6 @@ func (o OAuth2) ask(ctx context.Context, c *Client, form url.Values) (tokenAnswe
 	}
 	err = json.Unmarshal(body, &answer)
 	switch {
-	case status >= 500 || status == http.StatusTooManyRequests:
-		return answer, c.tokenFault(sluice.Transient, "token", hintLater, statusText(status, ""))
 	case status >= 300 || answer.Error != "":
 		return answer, c.tokenFault(sluice.Auth, "token", "connect again: the client's credentials or the refresh token are refused", statusText(status, c.redact(apiMessage(body))))
 	case err != nil || answer.Access == "":
@@ -273,7 +271,9 @@ func (o OAuth2) ask(ctx context.Context, c *Client, form url.Values) (tokenAnswe
 }
 
 // Send sends one request without the client's credentials, retries and limits:
-// for token endpoints. Redirects are not followed.
+// for token endpoints. Redirects are not followed. An answer that asks to come
+// back later, of a rate limit or a failing server, is a Throttled or Transient
+// error with the wait that it names, as those of other requests are.
 func (c *Client) Send(ctx context.Context, method, address string, header http.Header, body []byte, edit func(*http.Request)) (status int, answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Stall)
 	defer cancel()
@@ -297,6 +297,13 @@ func (c *Client) Send(ctx context.Context, method, address string, header http.H
 	answer, err = readLimited(resp.Body, 1<<20)
 	if err != nil {
 		return 0, nil, c.tokenFault(sluice.Transient, "token", hintLater, err)
+	}
+	message := c.redact(apiMessage(answer))
+	class, hint := classOf(&Response{Status: resp.StatusCode, Header: resp.Header}, message, c)
+	if class == sluice.Throttled || class == sluice.Transient {
+		e := c.tokenFault(class, "token", hint, statusText(resp.StatusCode, message))
+		e.RetryAfter = c.comeBack(class, resp.Header)
+		return 0, nil, e
 	}
 	return resp.StatusCode, answer, nil
 }

@@ -103,6 +103,44 @@ func TestShortLivedTokensAreKept(t *testing.T) {
 	}
 }
 
+// A token endpoint that asks to come back later is waited for as the API is.
+func TestTokenEndpointsAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		busy  http.HandlerFunc
+		waits time.Duration
+		class sluice.Class // where it waits too long; else Bug
+	}{
+		"429":            {busy: answer(429, `{}`, "Retry-After", "30"), waits: 30 * time.Second},
+		"503":            {busy: answer(503, `busy`, "Retry-After", "30"), waits: 30 * time.Second},
+		"403 of a limit": {busy: answer(403, `{"error":"access_denied"}`, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "30"), waits: 30 * time.Second},
+		"429 for long":   {busy: answer(429, `{}`, "Retry-After", "7200"), waits: 2 * time.Hour, class: sluice.Throttled},
+		"503 for long":   {busy: answer(503, `{}`, "Retry-After", "7200"), waits: 2 * time.Hour, class: sluice.Throttled},
+	} {
+		i := &issuer{t: t}
+		asked := 0
+		client, clock, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/token" {
+				if asked++; asked == 1 {
+					c.busy(w, r)
+					return
+				}
+			}
+			i.ServeHTTP(w, r)
+		}, func(o *rest.Options) {
+			o.Auth = rest.OAuth2{ClientID: "me", ClientSecret: "s3cret-99", TokenURL: strings.TrimSuffix(o.BaseURL, "/v1") + "/token"}.Auth()
+		})
+		_, e := get(t, client)
+		if c.class != sluice.Bug {
+			if e == nil || e.Class != c.class || e.Code != "thing_token" || e.RetryAfter != c.waits || clock.total() != 0 {
+				t.Errorf("%s: %+v after %s", name, e, clock.total())
+			}
+		} else if e != nil || clock.total() < c.waits || clock.total() > c.waits+5*time.Second {
+			t.Errorf("%s: waited %s, %v", name, clock.total(), e)
+		}
+	}
+}
+
 func (i *issuer) client(t *testing.T, o *rest.OAuth2) (*rest.Client, *fakeClock) {
 	c, clock, _ := serve(t, i.ServeHTTP, func(opt *rest.Options) {
 		o.TokenURL = strings.TrimSuffix(opt.BaseURL, "/v1") + "/token"
