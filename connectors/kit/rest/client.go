@@ -133,8 +133,13 @@ func or[T comparable](v, other T) T {
 	return v
 }
 
-// Close closes idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close closes idle connections, and saves what credentials have left to save.
+func (c *Client) Close() {
+	if a, ok := c.o.Auth.(interface{ close() }); ok {
+		a.close()
+	}
+	c.http.CloseIdleConnections()
+}
 
 // Request is what is asked of the API.
 type Request struct {
