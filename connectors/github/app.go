@@ -88,8 +88,6 @@ func installationToken(status int, body []byte) (rest.Token, error) {
 	}
 	err := json.Unmarshal(body, &answer)
 	switch {
-	case status >= 500 || status == http.StatusTooManyRequests:
-		return rest.Token{}, appError(sluice.Transient, "nothing needs to be done; the sync is tried again", fmt.Errorf("GitHub answered %d", status))
 	case status == http.StatusNotFound:
 		return rest.Token{}, appError(sluice.Config, "check app_id and installation_id, and that the app is still installed", errors.New("GitHub knows no such installation of the app"))
 	case status >= 300:

@@ -149,6 +149,8 @@ func hint(status int, message string) string {
 	switch {
 	case status == http.StatusUnauthorized:
 		return "GitHub refuses the token: it is wrong, expired or revoked; make a new one"
+	case withheld(status, message):
+		return "GitHub has blocked this repository, for everybody; leave it out"
 	case strings.Contains(m, "saml"):
 		return "authorise the token for the organisation's single sign-on, on the page of your tokens"
 	case strings.Contains(m, "not accessible by"):

@@ -526,6 +526,16 @@ func TestAppTokens(t *testing.T) {
 	if asked := strings.Join(f.Requests(), " "); strings.Count(asked, "access_tokens") != 1 {
 		t.Errorf("asked %s", asked)
 	}
+	f.Secondary(1, "40") // meets the request for the token
+	slept := f.clock.slept
+	f.must(t, w, "issues")
+	if waited := f.clock.slept - slept; waited < 40*time.Second || waited > time.Minute {
+		t.Errorf("waited %s for the limit on tokens", waited)
+	}
+	f.Secondary(1, "7200")
+	if e := sluice.AsError(f.run(t, w, "issues", sluice.Incremental)); e == nil || e.Class != sluice.Throttled || e.RetryAfter != 2*time.Hour || e.Code != "github_token" {
+		t.Errorf("a long limit on tokens: %+v", e)
+	}
 	f.config.App.InstallationID = 1
 	if e := sluice.AsError(f.run(t, w, "issues", sluice.Incremental)); e.Class != sluice.Config || e.Code != "github_app_token" {
 		t.Errorf("unknown installation: %v %s %v", e.Class, e.Code, e)
@@ -568,6 +578,78 @@ func TestWhichRepositories(t *testing.T) {
 		names, err := f.source(t).(*source).repositories(t.Context())
 		if got := strings.Join(names, " "); err != nil || got != c.want {
 			t.Errorf("%s: slices %s, want %s (%v)", c.name, got, c.want, err)
+		}
+	}
+}
+
+// fill puts three of everything that belongs to a repository into one.
+func fill(r *githubtest.Repo) {
+	for i := range 3 {
+		r.AddIssue(fmt.Sprint("issue ", i))
+		r.AddPull(fmt.Sprint("pull ", i))
+		r.AddComment("hello")
+		r.AddReviewComment("a nit")
+		r.AddRelease(fmt.Sprint("v", i))
+		r.AddRun("completed")
+		r.Push(r.Commit("work", time.Now(), r.Head()))
+	}
+}
+
+// perRepository names the streams that are read by repository, with the rows that
+// fill makes.
+var perRepository = map[string]int{"issues": 6, "pull_requests": 3, "commits": 3, "releases": 3, "comments": 3, "review_comments": 3, "workflow_runs": 3}
+
+// A repository that GitHub blocks is left out while it is blocked; afterwards all
+// of it is read.
+func TestABlockedRepositoryIsLeftOut(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{403, 451} {
+		f := start(t)
+		f.AddUser("octo", "Organization")
+		fill(f.AddRepo("octo/one"))
+		blocked := f.AddRepo("octo/two")
+		fill(blocked)
+		fill(f.AddRepo("octo/zoo"))
+		for stream, rows := range perRepository {
+			for name, places := range map[string][]string{"by list": {"octo/*"}, "by name": {"octo/one", "octo/two", "octo/zoo"}} {
+				f.config.Repositories = places
+				w := newWarehouse("repository", "id", "sha")
+				blocked.Refuse(status, "Repository access blocked")
+				f.must(t, w, stream)
+				if len(w.rows) != 2*rows {
+					t.Errorf("%d %s, %s: %d rows, want %d", status, stream, name, len(w.rows), 2*rows)
+				}
+				blocked.Refuse(0, "")
+				f.must(t, w, stream)
+				if len(w.rows) != 3*rows {
+					t.Errorf("%d %s, %s: %d rows when it is open again, want %d", status, stream, name, len(w.rows), 3*rows)
+				}
+			}
+		}
+		blocked.Refuse(status, "Repository access blocked")
+		w := newWarehouse()
+		f.config.Repositories = []string{"octo/one", "octo/two"}
+		f.must(t, w, "repositories")
+		if err := f.source(t).Check(t.Context()); err != nil || len(w.rows) != 1 {
+			t.Errorf("%d: %d repositories, %v", status, len(w.rows), err)
+		}
+	}
+}
+
+// A repository that the token may not read fails the stream, after the others
+// were read.
+func TestAForbiddenRepositoryDoesNotKeepTheOthers(t *testing.T) {
+	t.Parallel()
+	f := start(t)
+	f.config.Repositories, f.config.Concurrency = []string{"octo/*"}, 1
+	f.AddUser("octo", "Organization")
+	f.AddRepo("octo/one").Refuse(403, "Resource not accessible by personal access token")
+	fill(f.AddRepo("octo/two"))
+	for stream, rows := range perRepository {
+		w := newWarehouse("repository", "id", "sha")
+		e := sluice.AsError(f.run(t, w, stream, sluice.Incremental))
+		if e == nil || e.Class != sluice.Auth || !strings.Contains(e.Op, "octo/one") || !strings.Contains(e.Hint, "read access") || len(w.rows) != rows {
+			t.Errorf("%s: %d rows, want %d; %+v", stream, len(w.rows), rows, e)
 		}
 	}
 }

@@ -3,6 +3,7 @@ package github
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"path"
@@ -211,6 +212,10 @@ func (s *source) repositories(ctx context.Context) ([]string, error) {
 	for _, l := range lists {
 		keep := s.keep(l)
 		for page, err := range s.client.Pages(ctx, l.walk()) {
+			if withheld(rest.Refused(err)) {
+				slog.Warn("nothing to read", "connector", "github", "slice", l.name, "cause", err)
+				break
+			}
 			if err != nil {
 				return nil, err
 			}

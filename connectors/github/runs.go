@@ -137,7 +137,7 @@ func (r *runReader) window(ctx context.Context, from, until time.Time) (tooMany 
 		created = from.Format(time.RFC3339) + ".." + until.Format(time.RFC3339)
 	}
 	w := rest.Walk{Records: "workflow_runs", Capture: []string{"total_count"}, Paging: rest.LinkPages{}, Request: rest.Request{
-		URL: repositoryURL(r.Slice, "actions/runs"), Query: url.Values{"created": {created}, "per_page": {"100"}}, Accept: []int{404, 410}}}
+		URL: repositoryURL(r.Slice, "actions/runs"), Query: url.Values{"created": {created}, "per_page": {"100"}}}}
 	for range maxRereads {
 		missing := 0
 		if tooMany, missing, err = r.walk(ctx, w); err != nil || tooMany || missing <= 0 {

@@ -98,7 +98,7 @@ func (s *source) repositoryEndpoint() rest.Endpoint {
 	e := rest.Endpoint{
 		Table: table("repositories", repositoryColumns, "id"), Doc: "Repositories: " + docs + "repos/repos",
 		Paging: rest.LinkPages{}, Omit: omitRepository, Conditional: true,
-		Incremental: &rest.Incremental{Order: rest.Whole}, Slices: s.perList,
+		Incremental: &rest.Incremental{Order: rest.Whole}, Slices: s.perList, SkipIf: withheld,
 	}
 	e.Read = s.readRepositories(e)
 	return e
@@ -125,8 +125,15 @@ func (s *source) of(t sluice.Table, doc, list string, query string) rest.Endpoin
 		Table: t, Doc: doc, Request: rest.Request{URL: "repos/{owner}/{name}/" + list, Query: q}, Paging: rest.LinkPages{},
 		Slices: s.perRepository, Parallel: s.config.Concurrency,
 		// A repository can go away after it was listed, and a part of it be turned off.
-		Skip: []int{http.StatusNotFound, http.StatusGone},
+		Skip: []int{http.StatusNotFound, http.StatusGone}, SkipIf: withheld,
 	}
+}
+
+// withheld reports whether GitHub keeps a repository from everybody: for legal
+// reasons, such as a DMCA notice, or for a breach of its terms.
+func withheld(status int, message string) bool {
+	return status == http.StatusUnavailableForLegalReasons ||
+		status == http.StatusForbidden && strings.Contains(strings.ToLower(message), "access blocked")
 }
 
 // sinceUpdated reads lists that GitHub filters and sorts by their last change. Its

@@ -24,6 +24,9 @@ func (s *Server) installationToken(w http.ResponseWriter, r *http.Request) {
 		fail(w, http.StatusNotFound, "Not Found")
 		return
 	}
+	if s.secondarily(w) {
+		return
+	}
 	token := fmt.Sprintf("ghs_token%d", s.id())
 	s.issued, s.expires = append(s.issued, token), s.Clock().Add(time.Hour)
 	w.WriteHeader(http.StatusCreated)

@@ -13,6 +13,8 @@ type Repo struct {
 
 	s        *Server
 	gone     bool
+	refusal  int // status of all answers on it; 0: none
+	message  string
 	issues   []Object
 	pulls    []Object
 	comments []Object
@@ -51,6 +53,14 @@ func (r *Repo) Remove() {
 	r.s.mu.Lock()
 	defer r.s.mu.Unlock()
 	r.gone = true
+}
+
+// Refuse makes all that is asked of the repository answer with a status and a
+// message; 0 ends it.
+func (r *Repo) Refuse(status int, message string) {
+	r.s.mu.Lock()
+	defer r.s.mu.Unlock()
+	r.refusal, r.message = status, message
 }
 
 func (r *Repo) object(kind string, fields Object) Object {

@@ -70,6 +70,10 @@ func (s *Server) inRepo(w http.ResponseWriter, q *http.Request, full, list strin
 		return
 	}
 	r := s.repos[i]
+	if r.refusal != 0 {
+		fail(w, r.refusal, r.message)
+		return
+	}
 	switch base, name, _ := strings.Cut(list, "/"); {
 	case list == "":
 		s.answer(w, q, r.Record)

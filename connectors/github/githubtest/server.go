@@ -167,15 +167,22 @@ func (s *Server) refused(w http.ResponseWriter, r *http.Request, n int) bool {
 		fail(w, http.StatusForbidden, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header")
 	case !s.allowed(r.Header.Get("Authorization")):
 		fail(w, http.StatusUnauthorized, "Bad credentials")
-	case s.secondary > 0:
-		s.secondary--
-		if s.wait != "" {
-			w.Header().Set("Retry-After", s.wait)
-		}
-		fail(w, http.StatusForbidden, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.")
 	default:
-		return s.limited(w)
+		return s.secondarily(w) || s.limited(w)
 	}
+	return true
+}
+
+// secondarily applies the secondary limit.
+func (s *Server) secondarily(w http.ResponseWriter) bool {
+	if s.secondary == 0 {
+		return false
+	}
+	s.secondary--
+	if s.wait != "" {
+		w.Header().Set("Retry-After", s.wait)
+	}
+	fail(w, http.StatusForbidden, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.")
 	return true
 }
 

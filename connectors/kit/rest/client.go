@@ -68,6 +68,7 @@ type Client struct {
 	skew atomic.Int64 // nanoseconds that the server's clock is ahead of ours
 	met  atomic.Bool  // the server has answered before
 
+	vain     atomic.Int64 // Unix time, in nanoseconds, when new credentials did not help against a 403; 0: never
 	refusing atomic.Int64 // Unix time, in nanoseconds, since when nothing listens; 0: it did, or was not tried
 }
 
@@ -132,8 +133,13 @@ func or[T comparable](v, other T) T {
 	return v
 }
 
-// Close closes idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+// Close closes idle connections, and saves what credentials have left to save.
+func (c *Client) Close() {
+	if a, ok := c.o.Auth.(interface{ close() }); ok {
+		a.close()
+	}
+	c.http.CloseIdleConnections()
+}
 
 // Request is what is asked of the API.
 type Request struct {
@@ -252,6 +258,9 @@ func (a *attempts) again(ctx context.Context, err error) error {
 		slog.Info(RetryMessage, "connector", a.client.o.Name, "request", e.Op, "cause", e.Code)
 		return a.client.o.Clock.Sleep(ctx, max(wait, e.RetryAfter))
 	case sluice.Auth:
+		if status, _ := Refused(err); status == http.StatusForbidden && a.client.futile(a.renewed) {
+			return err
+		}
 		if a.renewed {
 			return err
 		}
@@ -265,6 +274,20 @@ func (a *attempts) again(ctx context.Context, err error) error {
 		}
 	}
 	return err
+}
+
+// maxFutile is how long after new credentials did not help against a 403 others
+// are believed at once: many slices may be forbidden.
+const maxFutile = 10 * time.Minute
+
+// futile reports whether new credentials are of no use against a 403; renewed
+// says that they were just tried.
+func (c *Client) futile(renewed bool) bool {
+	now := c.o.Clock.Now().UnixNano()
+	if renewed {
+		c.vain.Store(now)
+	}
+	return now-c.vain.Load() < int64(maxFutile)
 }
 
 // maxFirstContact is how long a server that has never answered, and at whose

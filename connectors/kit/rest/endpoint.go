@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,8 +28,11 @@ type Endpoint struct {
 	Derive []Derived
 	// Keep, where it is set, says which records are wanted.
 	Keep func(record []byte) bool
-	// Skip lists statuses that mean that a slice has nothing to read.
-	Skip []int
+	// Skip lists statuses that mean that a slice has nothing to read, and SkipIf, by
+	// status and the API's message, further refusals that do. Such a slice is left
+	// out with a warning, and keeps its position.
+	Skip   []int
+	SkipIf func(status int, message string) bool
 	// Resumable promises that a page's address stays good and that its records
 	// stay where they are when others are added: an interrupted read then goes on
 	// at its page. (Tokens and keys are so; page numbers only of lists that grow
@@ -40,7 +44,8 @@ type Endpoint struct {
 	// Incremental says how to read what is new; nil: full_refresh only.
 	Incremental *Incremental
 	// Slices lists the parts that the stream is read in, each with a position of
-	// its own: the repositories whose issues are read. nil: one slice.
+	// its own: the repositories whose issues are read. nil: one slice. One that the
+	// API refuses does not keep the others from being read.
 	Slices func(ctx context.Context, c *Client, yield func(Slice) error) error
 	// Parallel is the number of slices read at once; 0: 1.
 	Parallel int
@@ -129,6 +134,12 @@ func (e *Endpoint) validate() error {
 		return fmt.Errorf("Window needs Since, Until, Start and a Format of times")
 	}
 	return nil
+}
+
+// skips reports whether err is a refusal that means that there is nothing to read.
+func (e *Endpoint) skips(err error) bool {
+	status, message := Refused(err)
+	return status != 0 && (slices.Contains(e.Skip, status) || e.SkipIf != nil && e.SkipIf(status, message))
 }
 
 // source reads declared endpoints.

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"strings"
 	"syscall"
+	"time"
 	"unicode"
 
 	"github.com/sluicehq/sluice"
@@ -80,20 +81,43 @@ func isTLS(err error) bool {
 // statusError classes an answer that is an error.
 func (c *Client) statusError(r *Response) error {
 	message := c.redact(apiMessage(r.body))
-	now := c.o.Clock.Now()
 	class, hint := classOf(r, message, c)
-	e := c.fault(class, fmt.Sprintf("http_%d", r.Status), r.request, hint, statusText(r.Status, message))
-	if e.Class == sluice.Throttled || e.Class == sluice.Transient {
-		if wait, ok := retryAfter(r.Header, now); ok {
-			e.RetryAfter = wait
-		} else if until, ok := exhausted(r.Header, now); ok {
-			e.RetryAfter = until.Sub(now)
-		}
-	}
+	e := c.fault(class, fmt.Sprintf("http_%d", r.Status), r.request, hint, refusal{statusText(r.Status, message), r.Status, message})
+	e.RetryAfter = c.comeBack(class, r.Header)
 	if c.o.Hint != nil {
 		e.Hint = or(c.o.Hint(r.Status, message), e.Hint)
 	}
 	return e
+}
+
+// comeBack returns how long an answer asks to wait where its class lets it be
+// asked for again; 0: it names no time.
+func (c *Client) comeBack(class sluice.Class, h http.Header) time.Duration {
+	now := c.o.Clock.Now()
+	if class != sluice.Throttled && class != sluice.Transient {
+		return 0
+	}
+	if wait, ok := retryAfter(h, now); ok {
+		return wait
+	}
+	if until, ok := exhausted(h, now); ok {
+		return until.Sub(now)
+	}
+	return 0
+}
+
+// refusal is the cause of an error that an answer's status makes.
+type refusal struct {
+	error
+	status  int
+	message string
+}
+
+// Refused returns the status and the API's message of the answer that err stands
+// for; 0 where it stands for none, or for that of a token endpoint.
+func Refused(err error) (status int, message string) {
+	r, _ := errors.AsType[refusal](err)
+	return r.status, r.message
 }
 
 func classOf(r *Response, message string, c *Client) (sluice.Class, string) {
@@ -106,6 +130,8 @@ func classOf(r *Response, message string, c *Client) (sluice.Class, string) {
 		return sluice.Auth, "the credentials lack the right to read this; grant it, or leave the stream out"
 	case r.Status == http.StatusNotFound || r.Status == http.StatusGone:
 		return sluice.Config, "it does not exist, or the credentials may not see it; check the names in the configuration"
+	case r.Status == http.StatusUnavailableForLegalReasons:
+		return sluice.Config, "it is withheld for legal reasons; leave it out"
 	case r.Status == http.StatusRequestTimeout, r.Status == http.StatusTooEarly,
 		r.Status >= 500 && r.Status != http.StatusNotImplemented && r.Status != http.StatusHTTPVersionNotSupported:
 		return sluice.Transient, hintLater

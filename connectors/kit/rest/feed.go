@@ -19,6 +19,7 @@ type Feed struct {
 	name  string // of the connector
 	lane  sluice.Lane
 	clock Clock
+	keyed bool // the stream's rows have a key
 
 	mu      sync.Mutex
 	to      *sentSink
@@ -41,6 +42,12 @@ type sentSink struct {
 func (s *sentSink) Send(ctx context.Context, b sluice.Batch) error {
 	s.sent = true
 	err := s.Sink.Send(ctx, b)
+	s.failed = s.failed || err != nil
+	return err
+}
+
+func (s *sentSink) Checkpoint(ctx context.Context, lane sluice.Lane, c sluice.Cursor) error {
+	err := s.Sink.Checkpoint(ctx, lane, c)
 	s.failed = s.failed || err != nil
 	return err
 }
@@ -71,7 +78,7 @@ func NewFeed(c *Client, req sluice.ReadRequest, o rows.Options, to sluice.Sink) 
 	}
 	o.BatchBytes = or(o.BatchBytes, 2*sluice.BatchBytes)
 	sink := &sentSink{Sink: to}
-	f := &Feed{name: c.o.Name, lane: lane, clock: c.o.Clock, to: sink, builder: rows.NewBuilder(o, sink), cursor: at,
+	f := &Feed{name: c.o.Name, lane: lane, clock: c.o.Clock, keyed: len(o.Table.Key) > 0, to: sink, builder: rows.NewBuilder(o, sink), cursor: at,
 		open: map[string]struct{}{}, last: c.o.Clock.Now()}
 	f.settled.L = &f.mu
 	return f, nil
@@ -125,6 +132,16 @@ func (f *Feed) Send(ctx context.Context, slice string, fill func(Adder) error) e
 	}
 	f.open[slice] = struct{}{}
 	return fill(f.adder(ctx))
+}
+
+// leave reports whether a slice that cannot be read on may be left as it stands:
+// records of it that no position covers come again when it is next read, which
+// only keys put right, and nothing goes on after an error of the sink.
+func (f *Feed) leave(slice string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, open := f.open[slice]
+	return !f.to.failed && (f.keyed || !open)
 }
 
 func (f *Feed) wake() {

@@ -6,53 +6,12 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/sluicehq/sluice"
 )
-
-// TokenStore keeps a refresh token that its issuer replaces at each use. A
-// source has no store of its own and its cursors are no place for secrets, so a
-// connector offers `token_file` in its configuration and makes a FileStore of it.
-type TokenStore interface {
-	// Load returns the newest token that was saved, "" where there is none.
-	Load(ctx context.Context) (string, error)
-	// Save returns only when the token is durable.
-	Save(ctx context.Context, token string) error
-}
-
-// FileStore keeps a token in a file that only its owner can read.
-type FileStore string
-
-// Load reads the file.
-func (f FileStore) Load(context.Context) (string, error) {
-	b, err := os.ReadFile(string(f))
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
-	}
-	return strings.TrimSpace(string(b)), err
-}
-
-// Save replaces the file in one step: a kill leaves the old token or the new.
-func (f FileStore) Save(_ context.Context, token string) error {
-	tmp, err := os.CreateTemp(filepath.Dir(string(f)), ".token-*") // made with mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = tmp.WriteString(token + "\n")
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), string(f))
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return err
-}
 
 // OAuth2 gets access tokens from a token endpoint: with a RefreshToken by it,
 // else by client credentials.
@@ -63,20 +22,19 @@ type OAuth2 struct {
 	Scopes       []string
 	Params       url.Values // further fields of the form, such as audience
 	// RefreshToken is the first one; a token in Store comes before it, since it is
-	// newer. Where the issuer rotates tokens and there is no Store, the next
-	// process would be locked out: Auth then reports a Config error.
+	// newer, unless the issuer refuses that one. Where the issuer rotates tokens and
+	// there is no Store, the next process would be locked out: Auth then reports a
+	// Config error.
 	RefreshToken string
 	Store        TokenStore
 	InForm       bool // the client's id and secret go into the form, not into a Basic header
 }
 
-// Auth returns the Auth of o. Tokens are renewed a minute before they expire, and
-// when the API refuses one.
+// Auth returns the Auth of o. Tokens are renewed a minute before they expire, or
+// with a tenth of their life left where that is less, and when the API refuses one.
 func (o OAuth2) Auth() Auth {
-	return Renewing(func(ctx context.Context, c *Client, known func(...string)) (Token, error) {
-		known(o.ClientSecret)
-		return o.fetch(ctx, c, known)
-	})
+	r := &refresher{OAuth2: o}
+	return &renewing{fetch: r.fetch, refresher: r}
 }
 
 // Token is an access token. A zero Expires means that it does not say.
@@ -94,16 +52,25 @@ func Renewing(fetch func(ctx context.Context, c *Client, known func(...string)) 
 }
 
 type renewing struct {
-	fetch  func(context.Context, *Client, func(...string)) (Token, error)
-	client *Client
+	fetch     func(context.Context, *Client, func(...string)) (Token, error)
+	refresher *refresher // of an OAuth2, else nil
+	client    *Client
 
 	turn    sync.Mutex // held while fetching
 	mu      sync.Mutex
 	token   Token
+	until   time.Time // it is renewed from then on
 	secrets []string
 }
 
 func (r *renewing) bind(c *Client) { r.client = c }
+
+// close is the last chance to save a token.
+func (r *renewing) close() {
+	if r.refresher != nil {
+		r.refresher.settle(context.Background(), r.client)
+	}
+}
 
 // maxSecrets is the number of past secrets that messages are still searched for.
 const maxSecrets = 32
@@ -128,12 +95,16 @@ func (r *renewing) Secrets() []string {
 func (r *renewing) current(now time.Time) (Token, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	fresh := r.token.Expires.IsZero() || r.token.Expires.Sub(now) > time.Minute
+	fresh := r.token.Expires.IsZero() || now.Before(r.until)
 	return r.token, r.token.Access != "" && fresh
 }
 
 func (r *renewing) Apply(ctx context.Context, req *http.Request) error {
-	t, ok := r.current(r.client.o.Clock.Now())
+	now := r.client.o.Clock.Now()
+	if r.refresher != nil && r.refresher.due(now) {
+		r.refresher.settle(ctx, r.client)
+	}
+	t, ok := r.current(now)
 	if !ok {
 		var err error
 		if t, err = r.next(ctx); err != nil {
@@ -158,7 +129,8 @@ func (r *renewing) next(ctx context.Context) (Token, error) {
 	r.known(t.Access)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.token = t
+	life := t.Expires.Sub(r.client.o.Clock.Now())
+	r.token, r.until = t, t.Expires.Add(-min(time.Minute, life/10))
 	return t, nil
 }
 
@@ -180,59 +152,7 @@ type tokenAnswer struct {
 	Error   string      `json:"error"`
 }
 
-func (o OAuth2) fetch(ctx context.Context, c *Client, known func(...string)) (Token, error) {
-	form := url.Values{"grant_type": {"client_credentials"}}
-	refresh, err := o.refreshToken(ctx, c)
-	if err != nil {
-		return Token{}, err
-	}
-	if refresh != "" {
-		form = url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
-		known(refresh)
-	}
-	answer, err := o.ask(ctx, c, form)
-	if err != nil {
-		return Token{}, err
-	}
-	known(answer.Access, answer.Refresh)
-	if err := o.rotate(ctx, c, refresh, answer.Refresh); err != nil {
-		return Token{}, err
-	}
-	t := Token{Access: answer.Access}
-	if n, err := answer.Expires.Int64(); err == nil && n > 0 {
-		t.Expires = c.o.Clock.Now().Add(time.Duration(n) * time.Second)
-	}
-	return t, nil
-}
-
-func (o OAuth2) refreshToken(ctx context.Context, c *Client) (string, error) {
-	if o.Store == nil {
-		return o.RefreshToken, nil
-	}
-	stored, err := o.Store.Load(ctx)
-	if err != nil {
-		return "", c.tokenFault(sluice.Config, "token_store", "check that token_file can be read", err)
-	}
-	return or(stored, o.RefreshToken), nil
-}
-
-// rotate makes the new refresh token durable before the access token is used:
-// after a kill in between the old one would be worthless.
-func (o OAuth2) rotate(ctx context.Context, c *Client, old, next string) error {
-	if next == "" || next == old {
-		return nil
-	}
-	if o.Store == nil {
-		return c.tokenFault(sluice.Config, "token_rotation", "set token_file, where the newest token is kept",
-			errors.New("the API replaces the refresh token at each use, and there is no place to keep the new one"))
-	}
-	if err := o.Store.Save(ctx, next); err != nil {
-		return c.tokenFault(sluice.Config, "token_store", "check that the folder of token_file can be written to", err)
-	}
-	return nil
-}
-
-func (c *Client) tokenFault(class sluice.Class, code, hint string, err error) error {
+func (c *Client) tokenFault(class sluice.Class, code, hint string, err error) *sluice.Error {
 	return &sluice.Error{Class: class, Code: c.o.Name + "_" + code, Op: "get an access token", Hint: hint, Err: c.redactError(err)}
 }
 
@@ -260,8 +180,6 @@ func (o OAuth2) ask(ctx context.Context, c *Client, form url.Values) (tokenAnswe
 	}
 	err = json.Unmarshal(body, &answer)
 	switch {
-	case status >= 500 || status == http.StatusTooManyRequests:
-		return answer, c.tokenFault(sluice.Transient, "token", hintLater, statusText(status, ""))
 	case status >= 300 || answer.Error != "":
 		return answer, c.tokenFault(sluice.Auth, "token", "connect again: the client's credentials or the refresh token are refused", statusText(status, c.redact(apiMessage(body))))
 	case err != nil || answer.Access == "":
@@ -271,7 +189,9 @@ func (o OAuth2) ask(ctx context.Context, c *Client, form url.Values) (tokenAnswe
 }
 
 // Send sends one request without the client's credentials, retries and limits:
-// for token endpoints. Redirects are not followed.
+// for token endpoints. Redirects are not followed. An answer that asks to come
+// back later, of a rate limit or a failing server, is a Throttled or Transient
+// error with the wait that it names, as those of other requests are.
 func (c *Client) Send(ctx context.Context, method, address string, header http.Header, body []byte, edit func(*http.Request)) (status int, answer []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.o.Stall)
 	defer cancel()
@@ -295,6 +215,13 @@ func (c *Client) Send(ctx context.Context, method, address string, header http.H
 	answer, err = readLimited(resp.Body, 1<<20)
 	if err != nil {
 		return 0, nil, c.tokenFault(sluice.Transient, "token", hintLater, err)
+	}
+	message := c.redact(apiMessage(answer))
+	class, hint := classOf(&Response{Status: resp.StatusCode, Header: resp.Header}, message, c)
+	if class == sluice.Throttled || class == sluice.Transient {
+		e := c.tokenFault(class, "token", hint, statusText(resp.StatusCode, message))
+		e.RetryAfter = c.comeBack(class, resp.Header)
+		return 0, nil, e
 	}
 	return resp.StatusCode, answer, nil
 }

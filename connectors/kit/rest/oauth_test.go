@@ -1,6 +1,7 @@
 package rest_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ type issuer struct {
 	refresh atomic.Value // the one that is good
 	access  atomic.Value
 	issued  atomic.Int32
+	life    int // of tokens, in seconds; 0: an hour
 	t       *testing.T
 }
 
@@ -38,19 +40,20 @@ func (i *issuer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(401, `{"error":"invalid_client","error_description":"s3cret-99 is wrong"}`)(w, r)
 		return
 	}
-	n := i.issued.Add(1)
-	i.access.Store(fmt.Sprint("access-", n))
-	if r.FormValue("grant_type") == "client_credentials" {
-		fmt.Fprintf(w, `{"access_token":"access-%d","token_type":"bearer","expires_in":3600}`, n)
+	refresh := r.FormValue("grant_type") == "refresh_token"
+	if refresh && r.FormValue("refresh_token") != i.refresh.Load() {
+		answer(400, `{"error":"invalid_grant"}`)(w, r)
 		return
 	}
-	if r.FormValue("refresh_token") != i.refresh.Load() {
-		answer(400, `{"error":"invalid_grant"}`)(w, r)
+	n := i.issued.Add(1)
+	i.access.Store(fmt.Sprint("access-", n))
+	if !refresh {
+		fmt.Fprintf(w, `{"access_token":"access-%d","token_type":"bearer","expires_in":%d}`, n, cmp.Or(i.life, 3600))
 		return
 	}
 	next := fmt.Sprint("refresh-", n)
 	i.refresh.Store(next)
-	fmt.Fprintf(w, `{"access_token":"access-%d","expires_in":3600,"refresh_token":"%s"}`, n, next)
+	fmt.Fprintf(w, `{"access_token":"access-%d","expires_in":%d,"refresh_token":"%s"}`, n, cmp.Or(i.life, 3600), next)
 }
 
 func TestClientCredentials(t *testing.T) {
@@ -78,6 +81,64 @@ func TestClientCredentials(t *testing.T) {
 	c, _ = i.client(t, &o)
 	if _, e := get(t, c); e == nil || e.Class != sluice.Auth || strings.Contains(e.Error(), "s3cret-00") {
 		t.Errorf("a wrong secret: %v", e)
+	}
+}
+
+// Tokens that live for less than the usual margin are used for most of their life.
+func TestShortLivedTokensAreKept(t *testing.T) {
+	t.Parallel()
+	i := &issuer{t: t, life: 60}
+	c, clock := i.client(t, &rest.OAuth2{ClientID: "me", ClientSecret: "s3cret-99"})
+	for range 5 {
+		if _, e := get(t, c); e != nil {
+			t.Fatal(e)
+		}
+		_ = clock.Sleep(t.Context(), 10*time.Second)
+	}
+	if n := i.issued.Load(); n != 1 {
+		t.Errorf("%d tokens in 50 seconds", n)
+	}
+	_ = clock.Sleep(t.Context(), 5*time.Second) // 5 are left
+	if _, e := get(t, c); e != nil || i.issued.Load() != 2 {
+		t.Errorf("%v after %d tokens", e, i.issued.Load())
+	}
+}
+
+// A token endpoint that asks to come back later is waited for as the API is.
+func TestTokenEndpointsAreWaitedFor(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		busy  http.HandlerFunc
+		waits time.Duration
+		class sluice.Class // where it waits too long; else Bug
+	}{
+		"429":            {busy: answer(429, `{}`, "Retry-After", "30"), waits: 30 * time.Second},
+		"503":            {busy: answer(503, `busy`, "Retry-After", "30"), waits: 30 * time.Second},
+		"403 of a limit": {busy: answer(403, `{"error":"access_denied"}`, "X-RateLimit-Remaining", "0", "X-RateLimit-Reset", "30"), waits: 30 * time.Second},
+		"429 for long":   {busy: answer(429, `{}`, "Retry-After", "7200"), waits: 2 * time.Hour, class: sluice.Throttled},
+		"503 for long":   {busy: answer(503, `{}`, "Retry-After", "7200"), waits: 2 * time.Hour, class: sluice.Throttled},
+	} {
+		i := &issuer{t: t}
+		asked := 0
+		client, clock, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/token" {
+				if asked++; asked == 1 {
+					c.busy(w, r)
+					return
+				}
+			}
+			i.ServeHTTP(w, r)
+		}, func(o *rest.Options) {
+			o.Auth = rest.OAuth2{ClientID: "me", ClientSecret: "s3cret-99", TokenURL: strings.TrimSuffix(o.BaseURL, "/v1") + "/token"}.Auth()
+		})
+		_, e := get(t, client)
+		if c.class != sluice.Bug {
+			if e == nil || e.Class != c.class || e.Code != "thing_token" || e.RetryAfter != c.waits || clock.total() != 0 {
+				t.Errorf("%s: %+v after %s", name, e, clock.total())
+			}
+		} else if e != nil || clock.total() < c.waits || clock.total() > c.waits+5*time.Second {
+			t.Errorf("%s: waited %s, %v", name, clock.total(), e)
+		}
 	}
 }
 
@@ -111,12 +172,6 @@ func TestRotatedRefreshTokenSurvives(t *testing.T) {
 	left, _ := os.ReadDir(filepath.Dir(file))
 	if len(left) != 1 {
 		t.Errorf("files left over: %v", left)
-	}
-	o.Store = rest.FileStore(filepath.Join(t.TempDir(), "no", "such", "folder"))
-	o.RefreshToken = fmt.Sprint(i.refresh.Load())
-	c, _ := i.client(t, &o)
-	if _, e := get(t, c); e == nil || e.Class != sluice.Config || strings.Contains(e.Error(), "refresh-4") {
-		t.Errorf("a token that cannot be kept: %v", e)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -58,17 +59,25 @@ func (c *Client) read(ctx context.Context, e *Endpoint, req sluice.ReadRequest, 
 	return feed.End(ctx, mode, read, err)
 }
 
+// readSlices reads the slices, so many at once. An error that concerns one of them
+// alone is returned after the others are read; any other ends all at once.
 func (c *Client) readSlices(ctx context.Context, e *Endpoint, feed *Feed, full bool) (names []string, err error) {
 	group, within := errgroup.WithContext(ctx)
 	group.SetLimit(max(e.Parallel, 1))
 	var first firstError
+	var apart sliceError
 	start := func(s Slice) error {
 		if err := within.Err(); err != nil {
 			return err
 		}
 		names = append(names, s.Name)
 		group.Go(func() error {
-			return first.keep(c.readSlice(within, e, SliceRead{Client: c, Feed: feed, Slice: s, Full: full}))
+			r := SliceRead{Client: c, Feed: feed, Slice: s, Full: full}
+			err := c.readSlice(within, e, r)
+			if e.skips(err) || ofOneSlice(err) {
+				err = r.leave(within, e, err, &apart)
+			}
+			return first.keep(err)
 		})
 		return nil
 	}
@@ -80,7 +89,61 @@ func (c *Client) readSlices(ctx context.Context, e *Endpoint, feed *Feed, full b
 	if waited := group.Wait(); waited != nil {
 		return nil, first.err
 	}
+	if err == nil {
+		err = apart.err
+	}
 	return names, err
+}
+
+// ofOneSlice reports whether err, of a slice, need not meet the others: the API
+// refuses this request, or what it holds cannot be loaded.
+func ofOneSlice(err error) bool {
+	if err == nil {
+		return false
+	}
+	status, _ := Refused(err)
+	switch sluice.ClassOf(err) {
+	case sluice.Data:
+		return true
+	case sluice.Auth, sluice.Config:
+		return status != 0 && status != http.StatusUnauthorized
+	}
+	return false
+}
+
+// leave ends the reading of a slice after err, so that the others go on. It
+// returns err where they cannot.
+func (r SliceRead) leave(ctx context.Context, e *Endpoint, err error, apart *sliceError) error {
+	if !r.Feed.leave(r.Slice.Name) {
+		return err
+	}
+	log := slog.With("connector", r.Client.o.Name, "stream", e.Table.Name.Name, "slice", r.Slice.Name, "cause", err)
+	p := r.Feed.Position(r.Slice.Name)
+	if !e.skips(err) {
+		log.Warn("a slice cannot be read; the others are")
+		apart.keep(r.Slice.Name, err)
+	} else {
+		log.Warn("nothing to read")
+		// It may be the page that is gone, and not what the slice stands for.
+		p.Next, p.Top = "", ""
+	}
+	return r.Move(ctx, p)
+}
+
+// sliceError keeps, of the errors of slices, that of the first by name, so that
+// one run tells the same as another.
+type sliceError struct {
+	mu   sync.Mutex
+	name string
+	err  error
+}
+
+func (f *sliceError) keep(name string, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.err == nil || name < f.name {
+		f.name, f.err = name, err
+	}
 }
 
 // firstError keeps the error that made the others: those that follow it are of
@@ -347,7 +410,7 @@ func (s *sliceReader) walk(ctx context.Context, r Request) error {
 // must be read again.
 func (s *sliceReader) expired(w Walk, _ *Page, err error) error {
 	e, ok := err.(*sluice.Error) //nolint:errorlint // one that something wraps is left as it is
-	if !ok || w.Resume == "" || e.Class != sluice.Config {
+	if !ok || w.Resume == "" || e.Class != sluice.Config || s.e.skips(err) {
 		return err
 	}
 	lost := *e
@@ -359,8 +422,7 @@ func (s *sliceReader) expired(w Walk, _ *Page, err error) error {
 // page feeds one page and reports whether nothing that follows is wanted.
 func (s *sliceReader) page(ctx context.Context, p *Page) (stop bool, err error) {
 	if p.Skipped {
-		slog.Warn("nothing to read", "connector", s.Client.o.Name, "stream", s.e.Table.Name.Name, "slice", s.Slice.Name, "status", p.resp.Status)
-		return true, nil
+		return true, s.Client.statusError(p.resp)
 	}
 	p.tag(s.tags)
 	fill := func(add Adder) error {
