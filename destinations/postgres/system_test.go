@@ -359,6 +359,38 @@ func TestPresentTables(t *testing.T) {
 	}
 }
 
+// TestColumnsThatFillThemselves: they are left alone, and where the stream has
+// values for one, the table is refused before any row is read.
+func TestColumnsThatFillThemselves(t *testing.T) {
+	t.Parallel()
+	for column, remedy := range map[string]string{
+		"bigint GENERATED ALWAYS AS IDENTITY":      `ALTER TABLE "raw"."people" ALTER COLUMN "id" DROP IDENTITY`,
+		"bigint GENERATED ALWAYS AS (born) STORED": `ALTER TABLE "raw"."people" ALTER COLUMN "id" DROP EXPRESSION`,
+	} {
+		f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+		f.query("CREATE SCHEMA raw; CREATE TABLE raw.people (name text, born bigint, id " + column + ")")
+		target := sluice.Target{Name: f.table.Name}
+		have, err := f.d.Describe(context.Background(), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := func(err error) {
+			t.Helper()
+			if e := sluice.AsError(err); e == nil || e.Class != sluice.Config || e.Code != "postgres_column_type" ||
+				!strings.Contains(e.Error(), "column id of table raw.people") || !strings.Contains(e.Hint, remedy) {
+				t.Errorf("%s: %v", column, err)
+			}
+		}
+		refused(f.d.Alter(context.Background(), "", target, sluice.Diff(have, f.table)))
+		f.query("CREATE POLICY p ON raw.people") // which a swap would lose: rows are put into the table itself
+		_, err = f.d.Merge(context.Background(), f.load(sluice.Replace, "1", true, true, 7))
+		refused(err)
+		f.query(remedy)
+		f.merge(f.load(sluice.Merge, "", true, true, 7))
+		f.expect("SELECT id FROM raw.people", "7")
+	}
+}
+
 func TestErrors(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
