@@ -103,6 +103,15 @@ func (f *fixture) stage(l sluice.Load, target sluice.Target, mode sluice.WriteMo
 
 func (f *fixture) stageIn(ctx context.Context, l sluice.Load, target sluice.Target, mode sluice.WriteMode, inserts bool, ids []int64) sluice.Staged {
 	f.Helper()
+	staged, err := f.tryStage(ctx, l, target, mode, inserts, ids)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return staged
+}
+
+func (f *fixture) tryStage(ctx context.Context, l sluice.Load, target sluice.Target, mode sluice.WriteMode, inserts bool, ids []int64) (sluice.Staged, error) {
+	f.Helper()
 	b := array.NewRecordBuilder(memory.DefaultAllocator, f.table.Arrow())
 	defer b.Release()
 	for _, id := range ids {
@@ -123,11 +132,7 @@ func (f *fixture) stageIn(ctx context.Context, l sluice.Load, target sluice.Targ
 	defer r.Release()
 	s := segmentOf(f.table, r, 1)
 	s.Load, s.Target, s.Mode, s.Inserts = l.ID, target, mode, inserts
-	staged, err := f.d.Stage(ctx, s)
-	if err != nil {
-		f.Fatal(err)
-	}
-	return staged
+	return f.d.Stage(ctx, s)
 }
 
 // many returns ids whose rows are more than a handle holds.
@@ -356,6 +361,18 @@ func TestPresentTables(t *testing.T) {
 		if e := sluice.AsError(err); e == nil || e.Class != sluice.Config || e.Hint == "" {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestErrorsNameTheColumn that a value does not fit into.
+func TestErrorsNameTheColumn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+	f.query("CREATE SCHEMA raw; CREATE TABLE raw.people (id bigint, name varchar(5), " + quote(sluice.SyncedAtColumn) + " timestamptz)")
+	l := f.load(sluice.Append, "", true, false)
+	_, err := f.tryStage(context.Background(), l, sluice.Target{Name: f.table.Name}, sluice.Append, true, []int64{1})
+	if e := sluice.AsError(err); e == nil || e.Code != "postgres_value" || !strings.HasSuffix(e.Error(), "at COPY people, line 1, column name") {
+		t.Error(err)
 	}
 }
 
