@@ -96,7 +96,7 @@ func (s *Sync) outcome(ctx context.Context, roundErr error) error {
 			continue
 		case st.settled():
 			earlier = true
-		case err == nil || ctx.Err() != nil || err.Class == sluice.Cancelled && s.draining():
+		case err == nil || ctx.Err() != nil || err.Class == sluice.Cancelled && s.draining(), roundErr == nil && st.waits():
 			interrupted = true
 			st.setPhase(Interrupted, nil, 0)
 			continue

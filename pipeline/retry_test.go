@@ -165,6 +165,29 @@ func TestThrottlingWithoutATimeBacksOffAndEnds(t *testing.T) {
 	})
 }
 
+// TestAnInterruptWhileAStreamWaits for its next try is no failure, of a stream
+// that fails or is throttled.
+func TestAnInterruptWhileAStreamWaits(t *testing.T) {
+	t.Parallel()
+	for _, class := range []sluice.Class{sluice.Transient, sluice.Throttled} {
+		synctest.Test(t, func(t *testing.T) {
+			drain := make(chan struct{})
+			src := &scripted{read: func(context.Context, int, sluice.ReadRequest, sluice.Sink) error {
+				return sluice.Errorf(class, "net", "read", "", "connection reset")
+			}}
+			c := config(src, newMemory())
+			c.Drain, c.Limits.Backoff = drain, func(int) time.Duration { return time.Minute }
+			s := pipeline.New(c)
+			time.AfterFunc(30*time.Second, func() { close(drain) })
+			began := time.Now()
+			err := s.Run(context.Background())
+			if p := s.Progress()[0]; !errors.Is(err, pipeline.ErrInterrupted) || p.Phase != pipeline.Interrupted || src.try != 1 || time.Since(began) != 30*time.Second {
+				t.Errorf("%s: %v, %s after %d tries and %s", class, err, p.Phase, src.try, time.Since(began))
+			}
+		})
+	}
+}
+
 func TestAFailedStreamStaysFailedWhenTheRunIsCancelled(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -63,6 +63,9 @@ func (st *streamRun) settled() bool {
 	return p.Phase == Done || p.Phase == Failed
 }
 
+// waits reports whether the stream is still to be tried again.
+func (st *streamRun) waits() bool { return st.meter.snapshot().Phase == Retrying }
+
 func (st *streamRun) err() *sluice.Error { return st.meter.snapshot().Err }
 
 // fail records why the round ended early for the stream.

@@ -3,6 +3,7 @@ package postgres
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/kit/sqlread"
@@ -29,12 +30,14 @@ type cursor struct {
 	Shape   string     `json:"shape,omitempty"`
 
 	// Of changes: the cursor column, the last value that was read (nil: there was
-	// none), and hashes of the rows sent that have this value, over Columns.
+	// none), and hashes of the rows sent that have this value, over Columns, which
+	// had these Forms (nil: nobody knows; earlier versions did not keep them).
 	Column  string   `json:"column,omitempty"`
 	Value   *string  `json:"value,omitempty"`
 	Raw     []byte   `json:"raw,omitempty"` // Value as on the wire
 	Seen    hashes   `json:"seen,omitempty"`
 	Columns []string `json:"columns,omitempty"`
+	Forms   []form   `json:"forms,omitempty"`
 }
 
 func (c cursor) marshal() sluice.Cursor {
@@ -66,7 +69,12 @@ func readState(state sluice.State, name sluice.TableName) (map[int]cursor, error
 
 func (c *cursor) check() error {
 	switch c.Kind {
-	case cursorDone, cursorIncremental:
+	case cursorDone:
+		return nil
+	case cursorIncremental:
+		if len(c.Forms) > 0 && len(c.Forms) != len(c.Columns) {
+			return fmt.Errorf("%d forms of %d columns", len(c.Forms), len(c.Columns))
+		}
 		return nil
 	case cursorRefresh:
 	default:
@@ -81,6 +89,16 @@ func (c *cursor) check() error {
 		return fmt.Errorf("stretches overlap")
 	}
 	return nil
+}
+
+// was returns the form that a column had when the cursor was made, false where
+// the cursor does not say.
+func (c *cursor) was(name string) (form, bool) {
+	i := slices.Index(c.Columns, name)
+	if i < 0 || len(c.Forms) == 0 {
+		return form{}, false
+	}
+	return c.Forms[i], true
 }
 
 func (c *cursor) stretches() []sqlread.Stretch {

@@ -48,7 +48,8 @@ func (h *hashes) UnmarshalJSON(text []byte) error {
 }
 
 // checkCursor reports whether the selection's cursor column can be one, and is
-// the one that the state speaks of.
+// the one that the state speaks of, in a form that its values lead to: the text of
+// a timestamptz, read as a timestamp, is another time.
 func (r *reading) checkCursor(whole cursor) error {
 	const hint = "choose a cursor column that only grows: a time, a date or an integer"
 	c := r.column(r.sel.Cursor)
@@ -61,6 +62,10 @@ func (r *reading) checkCursor(whole cursor) error {
 		return sluice.Errorf(sluice.Config, "postgres_cursor_column", r.what(), hint, "column %q of type %s cannot be the cursor", c.name, c.typeName)
 	case whole.Kind == cursorIncremental && whole.Column != r.sel.Cursor:
 		return sluice.Errorf(sluice.Lost, "postgres_cursor_column", r.what(), "the stream is read again from the beginning", "the cursor column was %q and is now %q", whole.Column, r.sel.Cursor)
+	}
+	if _, ok := r.then(&whole, r.sel.Cursor); !ok && whole.Value != nil {
+		return sluice.Errorf(sluice.Lost, "postgres_cursor_column", r.what(), "the stream is read again from the beginning",
+			"the cursor column %q has changed its type to %s, in which the last value means another one", c.name, c.typeName)
 	}
 	return nil
 }
@@ -158,7 +163,7 @@ func (r *reading) last(ctx context.Context, c *cursor) error {
 // bound keeps a cursor small. With a key, rows beyond the bound are sent again,
 // which changes nothing; without, they would be doubled.
 func (r *reading) bound(c *cursor) error {
-	c.Columns = r.names()
+	c.Columns, c.Forms = r.names(), r.forms()
 	if c.Value == nil || len(c.Seen) <= r.seenLimit {
 		return nil
 	}
@@ -177,6 +182,14 @@ func (r *reading) names() []string {
 		names[i] = r.cols[i].name
 	}
 	return names
+}
+
+func (r *reading) forms() []form {
+	forms := make([]form, len(r.cols))
+	for i := range r.cols {
+		forms[i] = r.cols[i].form()
+	}
+	return forms
 }
 
 // changes reads the rows at and past the last value.
@@ -203,14 +216,7 @@ func (c *column) dated() bool { return c.wire == wireDate || c.wire == wireTimes
 // where its value changes.
 func (r *reading) ordered(ctx context.Context, from cursor, where, nulls string) error {
 	o := &order{reading: r, lane: r.newLane(r.conn, 0), column: r.index(from.Column), at: from, next: from, sent: map[uint64]int{}}
-	for _, h := range from.Seen {
-		o.sent[h]++
-	}
-	if !slices.Equal(from.Columns, r.names()) {
-		for _, name := range from.Columns {
-			o.hashed = append(o.hashed, r.index(name))
-		}
-	}
+	o.compare()
 	o.lane.dec.before, o.lane.full = o.row, o.settle
 	if _, err := o.lane.copy(ctx, r.copySQL(r.from, fmt.Sprintf("%s ORDER BY %s%s", where, quoteIdent(from.Column), nulls))); err != nil {
 		return err
@@ -227,12 +233,67 @@ type order struct {
 	lane    *lane
 	column  int            // index of the cursor column
 	at      cursor         // where the read began
+	last    earlier        // the cursor column, where the read began
 	sent    map[uint64]int // rows of at's value that were sent before, by hash
-	hashed  []int          // the columns that these hashes are over, when they are not all
+	hashed  []earlier      // the columns that these hashes are over, when they are not all or had other forms
+	blind   bool           // these hashes cannot be made again: sent counts all as one
+	unsure  error          // a row may or may not have been sent before
 	next    cursor         // up to the value at hand
 	reached bool           // next speaks of a row of this read
 	bytes   int64          // since the last checkpoint
 	due     bool           // a checkpoint is due as soon as the batch is sent
+}
+
+// earlier is a column as it was when a cursor was made.
+type earlier struct {
+	index int
+	was   form
+	same  bool // the form is today's, too
+}
+
+// then returns the column of that name as it was when the cursor was made, false
+// where its values had another meaning, or it is there no longer.
+func (r *reading) then(c *cursor, name string) (earlier, bool) {
+	i := r.index(name)
+	if i < 0 {
+		return earlier{}, false
+	}
+	now := r.cols[i].form()
+	was, ok := c.was(name)
+	if !ok {
+		was = now
+	}
+	return earlier{i, was, was == now}, was.leadsTo(now)
+}
+
+// value returns the bytes that a value of the column had then; false where there
+// was no such value.
+func (r *reading) value(e earlier, p []byte) ([]byte, bool) {
+	if e.same || p == nil {
+		return p, true
+	}
+	return r.cols[e.index].before(e.was, p)
+}
+
+// compare prepares to tell rows of at's value that were sent before from others.
+func (o *order) compare() {
+	o.last, _ = o.then(&o.at, o.at.Column)
+	if !slices.Equal(o.at.Columns, o.names()) || len(o.at.Forms) > 0 && !slices.Equal(o.at.Forms, o.forms()) {
+		for _, name := range o.at.Columns {
+			e, ok := o.then(&o.at, name)
+			o.blind = o.blind || !ok
+			o.hashed = append(o.hashed, e)
+		}
+	}
+	if o.blind && len(o.table.Key) > 0 {
+		return // with a key, all are sent again, which changes nothing
+	}
+	for _, h := range o.at.Seen {
+		if o.blind {
+			h = 0
+		}
+		o.sent[h]++
+	}
 }
 
 // row looks at a row before it is read.
@@ -253,14 +314,25 @@ func (o *order) row(fields []byte) action {
 	if len(o.next.Seen) <= o.seenLimit {
 		o.next.Seen = append(o.next.Seen, xxh3.Hash(fields))
 	}
-	if bytes.Equal(value, o.at.Raw) {
-		if h := o.hash(fields); o.sent[h] > 0 {
+	if o.isLast(value) {
+		if h, ok := o.hash(fields); ok && o.sent[h] > 0 {
 			o.sent[h]--
 			return skipRow
+		}
+		if o.blind && len(o.table.Key) == 0 {
+			o.unsure = sluice.Errorf(sluice.Lost, "postgres_cursor_column", o.what(), "the stream is read again from the beginning",
+				"there are new rows with the last value %s, and columns were dropped or have changed their types: which rows are new cannot be told without a key", *o.at.Value)
+			return breakRow
 		}
 	}
 	o.bytes += int64(len(fields))
 	return readRow
+}
+
+// isLast reports whether a value is that at which the read before ended.
+func (o *order) isLast(value []byte) bool {
+	value, ok := o.value(o.last, value)
+	return ok && o.at.Value != nil && bytes.Equal(value, o.at.Raw)
 }
 
 // early reports whether a value lies before the last one of the read before: the
@@ -276,22 +348,32 @@ func (o *order) early(value []byte) bool {
 	return bytes.Compare(flipped, at) < 0
 }
 
-// hash is the hash of a row over the columns that the earlier hashes are over.
-func (o *order) hash(fields []byte) uint64 {
+// hash is the hash that a row had over the columns that the earlier hashes are
+// over, in the forms that they had; false where it was no such row.
+func (o *order) hash(fields []byte) (uint64, bool) {
+	if o.blind {
+		return 0, true
+	}
 	if o.hashed == nil {
-		return xxh3.Hash(fields)
+		return xxh3.Hash(fields), true
 	}
 	var part []byte
-	for _, i := range o.hashed {
-		if i >= 0 {
-			part = appendField(part, field(fields, i))
+	for _, e := range o.hashed {
+		value, ok := o.value(e, field(fields, e.index))
+		if !ok {
+			return 0, false
 		}
+		part = appendField(part, value)
 	}
-	return xxh3.Hash(part)
+	return xxh3.Hash(part), true
 }
 
-// settle makes the checkpoint that is due, now that all rows before it are sent.
+// settle makes the checkpoint that is due, now that all rows before it are sent,
+// or ends the read where it cannot go on.
 func (o *order) settle(ctx context.Context) error {
+	if o.unsure != nil {
+		return o.unsure
+	}
 	if !o.due {
 		return nil
 	}

@@ -84,7 +84,8 @@ const relationSQL = `SELECT c.oid, c.relkind, c.relam = 2, pg_catalog.row_securi
 
 const (
 	columnsSQL = `SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull,
- t.typname, t.typnamespace = 11, t.typtype, t.typcategory
+ t.typname, t.typnamespace = 11, t.typtype, t.typcategory,
+ CASE WHEN a.attcollation NOT IN (0, 100) THEN (SELECT l.collname FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation) END
  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
  WHERE a.attnum > 0 AND NOT a.attisdropped AND `
 	uniqueSQL = `SELECT i.indrelid, i.indisprimary, i.indnkeyatts, i.indkey
@@ -227,7 +228,7 @@ func scanRelation(row [][]byte) (*relation, int32) {
 func scanColumns(rows [][][]byte) (cols []column, nums []string) {
 	for _, r := range rows {
 		cols = append(cols, column{name: string(r[2]), typeOID: uint32(integer(r[3])), typmod: int32(integer(r[4])),
-			notNull: truth(r[5]), typeName: string(r[6]), system: truth(r[7]), typtype: r[8][0], category: r[9][0]})
+			notNull: truth(r[5]), typeName: string(r[6]), system: truth(r[7]), typtype: r[8][0], category: r[9][0], collation: string(r[10])})
 		nums = append(nums, string(r[1]))
 	}
 	return cols, nums

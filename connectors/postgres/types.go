@@ -41,6 +41,8 @@ type column struct {
 	system   bool   // the type is PostgreSQL's own
 	typtype  byte   // as in pg_type: b base, c composite, d domain, e enum, r range, m multirange
 	category byte   // as in pg_type: A array
+	// collation is the name of one that is not the database's.
+	collation string
 
 	logical sluice.Type
 	wire    wireKind
@@ -126,7 +128,7 @@ func (c *column) resolveNumeric(o typeOptions) {
 	if c.typmod >= 4 {
 		mod := c.typmod - 4
 		precision = mod >> 16 & 0xffff
-		scale = (mod&0x7ff ^ 1024) - 1024 // 11 bits, signed since PostgreSQL 15
+		scale = numericScale(c.typmod)
 		if scale < 0 {
 			precision, scale = precision-scale, 0
 		}
@@ -141,6 +143,10 @@ func (c *column) resolveNumeric(o typeOptions) {
 		c.set(sluice.T(sluice.String), wireNumericText, "")
 	}
 }
+
+// numericScale returns the scale that a type modifier declares: 11 bits, signed
+// since PostgreSQL 15.
+func numericScale(typmod int32) int32 { return ((typmod-4)&0x7ff ^ 1024) - 1024 }
 
 // expression is the column in a select list.
 func (c *column) expression() string {

@@ -32,19 +32,29 @@ func (d *destination) Describe(ctx context.Context, t sluice.Target) (*sluice.Ta
 
 // describeSQL has no join that it can do without, and is prepared: it takes longer
 // to plan than to run, for each of a thousand tables.
-const describeSQL = `SELECT c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated <> '' OR a.attidentity = 'a'
+const describeSQL = `SELECT c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
+ CASE WHEN a.attidentity = 'a' THEN 'identity' WHEN a.attgenerated <> '' THEN 'generated' ELSE '' END
 FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.relname = $2 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) ORDER BY a.attnum`
 
-// describe returns the table, with its name as in the database.
+// describe returns the table, with its name as in the database, without the
+// columns that it fills by itself.
 func describe(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.Table, error) {
-	t := &sluice.Table{Name: name}
+	t, _, err := describeAll(ctx, tx, name)
+	return t, err
+}
+
+// describeAll returns with the table the columns that it fills by itself, and
+// whether they are "identity" or "generated".
+func describeAll(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.Table, map[string]string, error) {
+	t, filled := &sluice.Table{Name: name}, map[string]string{}
 	found := false
 	err := tx.Query(ctx, describeSQL, []any{pgx.QueryExecModeCacheStatement, name.Schema, name.Name}, func(scan func(...any) error) error {
 		var kind string
 		var column, native *string
-		var notNull, generated *bool
-		if err := scan(&kind, &column, &native, &notNull, &generated); err != nil {
+		var notNull *bool
+		var fills string
+		if err := scan(&kind, &column, &native, &notNull, &fills); err != nil {
 			return err
 		}
 		found = true
@@ -52,7 +62,11 @@ func describe(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.Tab
 			return sluice.Errorf(sluice.Config, "postgres_not_a_table", "describe "+name.String(), "rename or drop it, or load into another schema",
 				"%s exists and is no table", name)
 		}
-		if column == nil || *generated {
+		if column == nil {
+			return nil
+		}
+		if fills != "" {
+			filled[*column] = fills
 			return nil
 		}
 		kindOf, err := parseType(*native)
@@ -67,9 +81,36 @@ func describe(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.Tab
 		err = sluice.ErrNotFound
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return t, nil
+	return t, filled, nil
+}
+
+// refuseFilled returns an error where changes would add a column that the table
+// has, and fills by itself.
+func refuseFilled(name sluice.TableName, filled map[string]string, changes []sluice.Change) error {
+	for _, c := range changes {
+		var columns []sluice.Column
+		switch {
+		case c.Create != nil:
+			columns = c.Create.Columns
+		case c.Add != nil:
+			columns = []sluice.Column{*c.Add}
+		}
+		for _, column := range columns {
+			what, drop := "is generated from others", "DROP EXPRESSION"
+			switch filled[column.Name] {
+			case "":
+				continue
+			case "identity":
+				what, drop = "is GENERATED ALWAYS AS IDENTITY", "DROP IDENTITY"
+			}
+			return sluice.Errorf(sluice.Config, "postgres_column_type", "alter "+name.String(),
+				fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s %s, or load into another table, or leave the stream's column out", quote(name.Schema)+"."+quote(name.Name), quote(column.Name), drop),
+				"column %s of table %s %s, and the stream has values of its own for it", column.Name, name, what)
+		}
+	}
+	return nil
 }
 
 // parseType returns the logical type of what format_type writes. Types that
@@ -198,7 +239,7 @@ func (d *destination) alter(ctx context.Context, tx sqlTx, load sluice.LoadID, t
 	if err := advisoryLock(ctx, tx, lockTable+name.String()); err != nil {
 		return err
 	}
-	have, err := describe(ctx, tx, name)
+	have, filled, err := describeAll(ctx, tx, name)
 	if err != nil {
 		if !isNotFound(err) {
 			return err
@@ -207,6 +248,9 @@ func (d *destination) alter(ctx context.Context, tx sqlTx, load sluice.LoadID, t
 		if err := d.createSchema(ctx, tx, name.Schema); err != nil {
 			return err
 		}
+	}
+	if err := refuseFilled(name, filled, changes); err != nil {
+		return err
 	}
 	statements := sqlload.Alter(d.dialect, name, have, changes)
 	if len(statements) == 0 {

@@ -78,6 +78,9 @@ func lostConnection(err error) bool {
 }
 
 func fromState(pg *pgconn.PgError, err error, op string) error {
+	if where, _, _ := strings.Cut(pg.Where, "\n"); strings.HasPrefix(where, "COPY ") {
+		err = fmt.Errorf("%w, at %s", err, where) // table, line and column; never the value, which is binary
+	}
 	for _, r := range rules {
 		if strings.HasPrefix(pg.Code, r.state) {
 			hint := r.hint

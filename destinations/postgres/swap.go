@@ -156,12 +156,15 @@ func (m *merger) lockOut(ctx context.Context, tx sqlTx, table string) error {
 // refill replaces the rows of the table itself. DELETE, unlike TRUNCATE, leaves
 // readers their snapshot.
 func (m *merger) refill(ctx context.Context, tx sqlTx, t *sqlload.Table, old sluice.TableName) error {
-	have, err := describe(ctx, tx, old)
+	have, filled, err := describeAll(ctx, tx, old)
 	if err != nil {
 		return err
 	}
 	shadow, err := describe(ctx, tx, t.Name)
 	if err != nil {
+		return err
+	}
+	if err := refuseFilled(old, filled, []sluice.Change{{Create: shadow}}); err != nil {
 		return err
 	}
 	if err := m.d.runAlterAll(ctx, tx, old, have, shadow); err != nil {

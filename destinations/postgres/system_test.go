@@ -103,6 +103,15 @@ func (f *fixture) stage(l sluice.Load, target sluice.Target, mode sluice.WriteMo
 
 func (f *fixture) stageIn(ctx context.Context, l sluice.Load, target sluice.Target, mode sluice.WriteMode, inserts bool, ids []int64) sluice.Staged {
 	f.Helper()
+	staged, err := f.tryStage(ctx, l, target, mode, inserts, ids)
+	if err != nil {
+		f.Fatal(err)
+	}
+	return staged
+}
+
+func (f *fixture) tryStage(ctx context.Context, l sluice.Load, target sluice.Target, mode sluice.WriteMode, inserts bool, ids []int64) (sluice.Staged, error) {
+	f.Helper()
 	b := array.NewRecordBuilder(memory.DefaultAllocator, f.table.Arrow())
 	defer b.Release()
 	for _, id := range ids {
@@ -123,11 +132,7 @@ func (f *fixture) stageIn(ctx context.Context, l sluice.Load, target sluice.Targ
 	defer r.Release()
 	s := segmentOf(f.table, r, 1)
 	s.Load, s.Target, s.Mode, s.Inserts = l.ID, target, mode, inserts
-	staged, err := f.d.Stage(ctx, s)
-	if err != nil {
-		f.Fatal(err)
-	}
-	return staged
+	return f.d.Stage(ctx, s)
 }
 
 // many returns ids whose rows are more than a handle holds.
@@ -356,6 +361,50 @@ func TestPresentTables(t *testing.T) {
 		if e := sluice.AsError(err); e == nil || e.Class != sluice.Config || e.Hint == "" {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestErrorsNameTheColumn that a value does not fit into.
+func TestErrorsNameTheColumn(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+	f.query("CREATE SCHEMA raw; CREATE TABLE raw.people (id bigint, name varchar(5), " + quote(sluice.SyncedAtColumn) + " timestamptz)")
+	l := f.load(sluice.Append, "", true, false)
+	_, err := f.tryStage(context.Background(), l, sluice.Target{Name: f.table.Name}, sluice.Append, true, []int64{1})
+	if e := sluice.AsError(err); e == nil || e.Code != "postgres_value" || !strings.HasSuffix(e.Error(), "at COPY people, line 1, column name") {
+		t.Error(err)
+	}
+}
+
+// TestColumnsThatFillThemselves: they are left alone, and where the stream has
+// values for one, the table is refused before any row is read.
+func TestColumnsThatFillThemselves(t *testing.T) {
+	t.Parallel()
+	for column, remedy := range map[string]string{
+		"bigint GENERATED ALWAYS AS IDENTITY":      `ALTER TABLE "raw"."people" ALTER COLUMN "id" DROP IDENTITY`,
+		"bigint GENERATED ALWAYS AS (born) STORED": `ALTER TABLE "raw"."people" ALTER COLUMN "id" DROP EXPRESSION`,
+	} {
+		f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+		f.query("CREATE SCHEMA raw; CREATE TABLE raw.people (name text, born bigint, id " + column + ")")
+		target := sluice.Target{Name: f.table.Name}
+		have, err := f.d.Describe(context.Background(), target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refused := func(err error) {
+			t.Helper()
+			if e := sluice.AsError(err); e == nil || e.Class != sluice.Config || e.Code != "postgres_column_type" ||
+				!strings.Contains(e.Error(), "column id of table raw.people") || !strings.Contains(e.Hint, remedy) {
+				t.Errorf("%s: %v", column, err)
+			}
+		}
+		refused(f.d.Alter(context.Background(), "", target, sluice.Diff(have, f.table)))
+		f.query("CREATE POLICY p ON raw.people") // which a swap would lose: rows are put into the table itself
+		_, err = f.d.Merge(context.Background(), f.load(sluice.Replace, "1", true, true, 7))
+		refused(err)
+		f.query(remedy)
+		f.merge(f.load(sluice.Merge, "", true, true, 7))
+		f.expect("SELECT id FROM raw.people", "7")
 	}
 }
 
