@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"log/slog"
 	"strings"
 
 	"github.com/sluicehq/sluice"
@@ -17,21 +18,41 @@ const lookAt = 3
 func newBytes(b []byte) io.Reader { return bytes.NewReader(b) }
 
 // Discover looks at the start of the first files of every stream. The types of
-// CSV and JSON columns are a first guess, which reading widens.
+// CSV and JSON columns are a first guess, which reading widens. A stream whose
+// files cannot be looked at is one without columns, so that the others go on: to
+// read it says what is wrong. Where all are broken, that is Discover's error.
 func (s *source) Discover(ctx context.Context) ([]sluice.Stream, error) {
 	var streams []sluice.Stream
+	var failed []error
 	for _, e := range s.entries {
-		listed, err := s.list(ctx, e)
-		if err != nil {
+		st := sluice.Stream{Table: *e.shape(nil, e.PrimaryKey).Table(), Sampled: true, Modes: modes(e)}
+		table, doc, err := s.lookAtFirst(ctx, e)
+		switch {
+		case ctx.Err() != nil:
 			return nil, err
+		case err == nil:
+			st.Table, st.Doc = *table, doc
+		default:
+			slog.Warn("the files of a stream cannot be looked at", "stream", e.Name, "error", err)
+			st.Columns, st.Doc = nil, err.Error()
+			if sluice.AsError(err).Code != codeNone { // where files were read before, it is no error that they are gone
+				failed = append(failed, err)
+			}
 		}
-		table, doc, err := s.look(ctx, e, listed)
-		if err != nil {
-			return nil, err
-		}
-		streams = append(streams, sluice.Stream{Table: *table, Sampled: true, Modes: modes(e), Doc: doc})
+		streams = append(streams, st)
+	}
+	if len(failed) == len(s.entries) {
+		return nil, failed[0]
 	}
 	return streams, nil
+}
+
+func (s *source) lookAtFirst(ctx context.Context, e entry) (*sluice.Table, string, error) {
+	listed, err := s.list(ctx, e)
+	if err != nil {
+		return nil, "", err
+	}
+	return s.look(ctx, e, listed)
 }
 
 // modes puts the mode first that never loads a row twice: without a key, the

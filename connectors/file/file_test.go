@@ -333,6 +333,26 @@ func TestSelectedColumns(t *testing.T) {
 	}
 }
 
+// TestOneStreamsFilesDoNotStopTheOthers: one stream has no files, another a broken
+// one, and the third is listed and read as if it were alone.
+func TestOneStreamsFilesDoNotStopTheOthers(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	good, broken := write(t, filepath.Join(dir, "good.csv"), "id,b\n1,2\n"), write(t, filepath.Join(dir, "broken.json"), `[{"a":1},`)
+	s := open(t, fmt.Sprintf(`{"files":[{"path":%q},{"path":%q},{"path":%q}]}`, filepath.Join(dir, "*.none"), broken, good))
+	streams, err := s.Discover(t.Context())
+	if err != nil || len(streams) != 3 {
+		t.Fatal(streams, err)
+	}
+	for i, code := range []string{"file_none", "file_json_invalid", ""} {
+		var m memory
+		err := read(s, streams[i], sluice.FullRefresh, nil, &m)
+		if code == "" && (err != nil || len(m.rows) != 1) || code != "" && (sluice.AsError(err).Code != code || len(streams[i].Columns) > 0) {
+			t.Errorf("%s: %v, %v", streams[i].Name, err, m.rows)
+		}
+	}
+}
+
 func TestErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -341,7 +361,6 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		class        sluice.Class
 	}{
 		"missing": {fmt.Sprintf(`{"path":%q}`, dir+"/no.csv"), "file_not_found", sluice.Config},
-		"none":    {fmt.Sprintf(`{"path":%q}`, dir+"/*.nothing"), "file_none", sluice.Config},
 		"folder":  {fmt.Sprintf(`{"path":%q}`, dir), "file_is_folder", sluice.Config},
 		"pattern": {fmt.Sprintf(`{"path":%q}`, dir+"/[x"), "file_pattern", sluice.Config},
 		"gzip":    {fmt.Sprintf(`{"path":%q}`, write(t, filepath.Join(dir, "x.gz"), "\x1f\x8bgarbage garbage garbage")), "file_compression", sluice.Data},

@@ -58,11 +58,14 @@ func (s *source) Close() error {
 	return nil
 }
 
+// codeNone is the code of a pattern that no file matches.
+const codeNone = "file_none"
+
 // list returns the files of a stream, at least one.
 func (s *source) list(ctx context.Context, e entry) ([]files.File, error) {
 	listed, err := s.client.List(ctx, e.Path)
 	if err == nil && len(listed) == 0 {
-		err = sluice.Errorf(sluice.Config, "file_none", "list "+e.Path, "correct the pattern; a relative one starts at the folder where sluice runs", "no file matches")
+		err = sluice.Errorf(sluice.Config, codeNone, "list "+e.Path, "correct the pattern; a relative one starts at the folder where sluice runs", "no file matches")
 	}
 	return listed, ofStream(err, e)
 }
