@@ -106,7 +106,7 @@ func (h *Handle) tryAlter(ctx context.Context, db *database, load sluice.LoadID,
 		if err := h.tryAlter(ctx, db, load, t, changes); err != nil {
 			return err
 		}
-		return fmt.Errorf("a change of the table came after many rows of its load: %w", sluice.ErrStagedLost)
+		return fmt.Errorf("a change of the table came after many rows of its load, or is of many columns: %w", sluice.ErrStagedLost)
 	}
 	// Changes are serial with each other and with merges: DuckDB fails the second
 	// of two that meet.
@@ -114,13 +114,22 @@ func (h *Handle) tryAlter(ctx context.Context, db *database, load sluice.LoadID,
 		return err
 	}
 	defer db.merging.unlock()
-	return db.transact(ctx, func(x *tx) error { return h.alterTarget(ctx, x, t, changes) })
+	for some := range slices.Chunk(changes, manyChanges) {
+		if err := db.transact(ctx, func(x *tx) error { return h.alterTarget(ctx, x, t, some) }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
+// manyChanges is how many changes a transaction may make of a table: until it ends,
+// DuckDB keeps a description of all its columns for each.
+const manyChanges = 100
+
 // alterInSession changes a table in the session. Where the session has rows of it
-// that the change rebuilds, the table's rows are staged beside it from now on, and
-// where these are too many for DuckDB, it ends the session instead, so that the load
-// is read again.
+// that the change rebuilds, the table's rows are staged beside it from now on. Where
+// these, or the changes, are too many for DuckDB, it ends the session instead, so
+// that the load is read again.
 func (h *Handle) alterInSession(ctx context.Context, sess *session, t sluice.Target, changes []sluice.Change) (crowded bool, err error) {
 	name := table(t)
 	if err := sess.lock(ctx); err != nil {
@@ -134,10 +143,11 @@ func (h *Handle) alterInSession(ctx context.Context, sess *session, t sluice.Tar
 		h.mu.Lock()
 		h.changing[t.Name] = true
 		h.mu.Unlock()
-		if sess.inserted[name] > safeRows {
-			sess.end()
-			return true, nil
-		}
+		crowded = sess.inserted[name] > safeRows
+	}
+	if crowded || len(changes) > manyChanges {
+		sess.end()
+		return true, nil
 	}
 	sess.touch(name, true)
 	if err := h.alterTarget(ctx, &tx{sess.conn}, t, changes); err != nil {

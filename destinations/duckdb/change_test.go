@@ -15,17 +15,25 @@ import (
 	"github.com/sluicehq/sluice"
 )
 
-// TestChangeAfterManyRows: a column comes after more rows of the load than DuckDB
-// stands. The load is lost, as it says; read again, the rows are all there, and so
-// are those of a load that changes the table once more.
-func TestChangeAfterManyRows(t *testing.T) {
+// TestChangeLosesTheLoad: a column comes after more rows of the load than DuckDB
+// stands, or more columns than are to be added in one transaction. The load is lost,
+// as it says; read again, the rows are all there, and so are those of a load that
+// changes the table once more.
+func TestChangeLosesTheLoad(t *testing.T) {
 	t.Parallel()
-	const many = 50_000
-	for name, change := range map[string]func(*sluice.Table){
-		"add": func(w *sluice.Table) {
-			w.Columns = append(w.Columns, sluice.Column{Name: "more", Type: sluice.T(sluice.Bool), Nullable: true})
-		},
-		"widen": func(w *sluice.Table) { w.Columns[1].Type = sluice.T(sluice.String) },
+	add := func(n int) func(*sluice.Table) {
+		return func(w *sluice.Table) {
+			for i := range n {
+				w.Columns = append(w.Columns, sluice.Column{Name: fmt.Sprint("more", i), Type: sluice.T(sluice.Bool), Nullable: true})
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		many   int
+		change func(*sluice.Table)
+	}{
+		"add": {50_000, add(1)}, "widen": {50_000, func(w *sluice.Table) { w.Columns[1].Type = sluice.T(sluice.String) }},
+		"add many": {1000, add(250)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -33,22 +41,22 @@ func TestChangeAfterManyRows(t *testing.T) {
 			narrow := &sluice.Table{Name: sluice.TableName{Schema: "raw", Name: "n"}, Columns: []sluice.Column{
 				{Name: "id", Type: sluice.T(sluice.Int64)}, {Name: "v", Type: sluice.T(sluice.Int64), Nullable: true}}}
 			wide := &sluice.Table{Name: narrow.Name, Columns: slices.Clone(narrow.Columns)}
-			change(wide)
+			c.change(wide)
 			r := begin(t, d, "c")
 			r.create(narrow)
-			l := r.stage(narrow, narrow, sluice.Append, true, numbers(narrow, many))
+			l := r.stage(narrow, narrow, sluice.Append, true, numbers(narrow, c.many))
 			if err := d.Alter(t.Context(), l.ID, l.Tables[0].Target, sluice.Diff(narrow, wide)); !errors.Is(err, sluice.ErrStagedLost) {
 				t.Errorf("alter: %v, want ErrStagedLost", err)
 			}
 			if _, err := d.Merge(t.Context(), l); !errors.Is(err, sluice.ErrStagedLost) {
 				t.Errorf("merge: %v, want ErrStagedLost", err)
 			}
-			l = r.stage(wide, narrow, sluice.Append, true, numbers(narrow, many))
+			l = r.stage(wide, narrow, sluice.Append, true, numbers(narrow, c.many))
 			widest := &sluice.Table{Name: narrow.Name, Columns: append(slices.Clone(wide.Columns), sluice.Column{Name: "last", Type: sluice.T(sluice.Bool), Nullable: true})}
 			if err := d.Alter(t.Context(), l.ID, l.Tables[0].Target, sluice.Diff(wide, widest)); err != nil {
 				t.Error(err)
 			}
-			s, err := d.Stage(t.Context(), sluice.Segment{Load: l.ID, Seq: 2, Target: l.Tables[0].Target, Table: narrow, Mode: sluice.Append, Inserts: true, Next: numbers(narrow, many)})
+			s, err := d.Stage(t.Context(), sluice.Segment{Load: l.ID, Seq: 2, Target: l.Tables[0].Target, Table: narrow, Mode: sluice.Append, Inserts: true, Next: numbers(narrow, c.many)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +66,7 @@ func TestChangeAfterManyRows(t *testing.T) {
 			var got string
 			err = d.Query(t.Context(), "SELECT count(*) || ' ' || sum(CAST(v AS bigint)) FROM raw.n", func([]string) error { return nil },
 				func(row []*string) error { got = *row[0]; return nil })
-			if want := fmt.Sprint(2*many, " ", many*(many-1)); err != nil || got != want {
+			if want := fmt.Sprint(2*c.many, " ", c.many*(c.many-1)); err != nil || got != want {
 				t.Errorf("%s, %v, want %s", got, err, want)
 			}
 		})
