@@ -108,7 +108,8 @@ func Load(path string, lookup func(string) (string, bool)) (*File, error) {
 	return f, nil
 }
 
-// Parse reads the text of a pipeline file. Its error is an *Error.
+// Parse reads the text of a pipeline file. Its error is, or joins, an *Error for
+// all that is wrong.
 func Parse(path string, text []byte, lookup func(string) (string, bool)) (*File, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {

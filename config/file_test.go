@@ -82,6 +82,26 @@ func TestErrorsNamePlaceAndRemedy(t *testing.T) {
 	}
 }
 
+func TestAllFaultsAreSaidAtOnce(t *testing.T) {
+	t.Parallel()
+	text := "source:\n  connecter: a\n  config: {x: \"${NOPE}\", y: [\"${NEITHER}\"]}\ndestination: {connector: b}\nshema: x\nstreams:\n  - {nam: x}\n  - {mode: fast, name: y}\n"
+	_, err := config.Parse("p.yaml", []byte(text), lookup)
+	if err == nil {
+		t.Fatal("nothing is wrong")
+	}
+	for i, want := range []string{`p.yaml:2: unknown key "connecter"`, "p.yaml:3: the environment variable NOPE is not set", "p.yaml:3: the environment variable NEITHER is not set",
+		`p.yaml:5: unknown key "shema" in the file; did you mean schema?`, `p.yaml:7: unknown key "nam"`, `p.yaml:8: "fast" is not one of`} {
+		if lines := strings.Split(err.Error(), "\n"); len(lines) != 6 || !strings.HasPrefix(lines[i], want) {
+			t.Errorf("want %s in\n%v", want, err)
+		}
+	}
+	// The faults of a file that aliases make of a few kilobytes are bounded.
+	text = "a: &a [" + strings.Repeat("{x: 1}, ", 1000) + "]\nstreams: [" + strings.Repeat("*a, ", 1000) + "]\n"
+	if _, err := config.Parse("p.yaml", []byte(text), lookup); err == nil || strings.Count(err.Error(), "\n") > 30 {
+		t.Errorf("%d bytes of faults", len(err.Error()))
+	}
+}
+
 func TestLinesOfFields(t *testing.T) {
 	t.Parallel()
 	text := "source:\n  connector: a\n  config:\n    url: x\n    files:\n      - {name: one}\n      - name: two\n        auth: {token: t}\ndestination: {connector: b}\n"

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -19,12 +20,29 @@ type reader struct {
 	lookup func(string) (string, bool)
 	// verbatim leaves ${NAME} as it is.
 	verbatim bool
+	faults   int // said so far
 }
+
+// maxFaults is how many faults are said at once. Aliases could make them grow
+// without end.
+const maxFaults = 20
 
 type fields map[string]func(*yaml.Node) error
 
 func (r *reader) fail(n *yaml.Node, format string, args ...any) error {
+	r.faults++
 	return &Error{Path: r.path, Line: n.Line, Reason: fmt.Sprintf(format, args...)}
+}
+
+// each does all n things, and joins what is wrong with them.
+func (r *reader) each(n int, do func(int) error) error {
+	var errs []error
+	for i := 0; i < n && r.faults < maxFaults; i++ {
+		if err := do(i); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // mapping reads n key by key. Unknown and repeated keys are errors.
@@ -34,8 +52,8 @@ func (r *reader) mapping(n *yaml.Node, what string, known fields) error {
 		return r.fail(n, "%s must be a mapping of keys to values", what)
 	}
 	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i], n.Content[i+1]
+	return r.each(len(n.Content)/2, func(i int) error {
+		key, value := n.Content[2*i], n.Content[2*i+1]
 		read, ok := known[key.Value]
 		if !ok {
 			names := make([]string, 0, len(known))
@@ -53,11 +71,8 @@ func (r *reader) mapping(n *yaml.Node, what string, known fields) error {
 			return r.fail(key, "key %q comes twice in %s", key.Value, what)
 		}
 		seen[key.Value] = true
-		if err := read(value); err != nil {
-			return err
-		}
-	}
-	return nil
+		return read(value)
+	})
 }
 
 func resolve(n *yaml.Node) *yaml.Node {
@@ -73,12 +88,7 @@ func (r *reader) list(item func(*yaml.Node) error) func(*yaml.Node) error {
 		if n.Kind != yaml.SequenceNode {
 			return r.fail(n, "a list is needed here, one entry a line, each after `- `")
 		}
-		for _, c := range n.Content {
-			if err := item(resolve(c)); err != nil {
-				return err
-			}
-		}
-		return nil
+		return r.each(len(n.Content), func(i int) error { return item(resolve(n.Content[i])) })
 	}
 }
 
@@ -166,6 +176,7 @@ func (r *reader) json(n *yaml.Node) (json.RawMessage, map[string]int, error) {
 
 func (r *reader) value(n *yaml.Node, path string, lines map[string]int) (any, error) {
 	if len(lines) > maxValues {
+		r.faults = maxFaults // it would be said of all that follow
 		return nil, r.fail(n, "there are more than %d values here", maxValues)
 	}
 	if len(path) > maxPath {
@@ -179,14 +190,11 @@ func (r *reader) value(n *yaml.Node, path string, lines map[string]int) (any, er
 		return r.object(n, path, lines)
 	case yaml.SequenceNode:
 		list := make([]any, len(n.Content))
-		for i, c := range n.Content {
-			v, err := r.value(resolve(c), fmt.Sprintf("%s[%d]", path, i), lines)
-			if err != nil {
-				return nil, err
-			}
-			list[i] = v
-		}
-		return list, nil
+		err := r.each(len(n.Content), func(i int) (err error) {
+			list[i], err = r.value(resolve(n.Content[i]), fmt.Sprintf("%s[%d]", path, i), lines)
+			return err
+		})
+		return list, err
 	}
 	if strings.Contains(n.Value, "${") && !r.verbatim {
 		return r.expand(n)
@@ -209,20 +217,18 @@ const (
 
 func (r *reader) object(n *yaml.Node, path string, lines map[string]int) (any, error) {
 	m := map[string]any{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		key := n.Content[i]
+	err := r.each(len(n.Content)/2, func(i int) error {
+		key := n.Content[2*i]
 		if _, twice := m[key.Value]; twice {
-			return nil, r.fail(key, "key %q comes twice", key.Value)
+			return r.fail(key, "key %q comes twice", key.Value)
 		}
 		at := strings.TrimPrefix(path+"."+key.Value, ".")
 		lines[at] = key.Line
-		v, err := r.value(resolve(n.Content[i+1]), at, lines)
-		if err != nil {
-			return nil, err
-		}
+		v, err := r.value(resolve(n.Content[2*i+1]), at, lines)
 		m[key.Value] = v
-	}
-	return m, nil
+		return err
+	})
+	return m, err
 }
 
 var variable = regexp.MustCompile(`\$?\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}`)

@@ -33,6 +33,7 @@ type Progress struct {
 	Committed int64            `json:"committed"`       // rows of the stream visible in the destination
 	Total     int64            `json:"total,omitempty"` // rows that a full read will bring, by the source's estimate; 0: not known
 	Counts    sluice.Counts    `json:"counts"`          // of committed loads, children included
+	Rejected  int64            `json:"rejected"`        // values and rows that could not be loaded; Counts has rows only
 	Changes   int64            `json:"changes"`         // schema changes made
 	Loads     int64            `json:"loads"`           // committed
 	Started   time.Time        `json:"started,omitzero"`
@@ -74,7 +75,7 @@ type Event struct {
 
 // meter counts one stream. Its counters may be read at any time.
 type meter struct {
-	rows, bytes, committed, changes, loads atomic.Int64
+	rows, bytes, committed, rejected, changes, loads atomic.Int64
 
 	mu sync.Mutex
 	p  Progress // all but the counters above
@@ -85,7 +86,7 @@ func (m *meter) snapshot() Progress {
 	p := m.p
 	m.mu.Unlock()
 	p.Rows, p.Bytes, p.Committed = m.rows.Load(), m.bytes.Load(), m.committed.Load()
-	p.Changes, p.Loads = m.changes.Load(), m.loads.Load()
+	p.Rejected, p.Changes, p.Loads = m.rejected.Load(), m.changes.Load(), m.loads.Load()
 	return p
 }
 

@@ -533,7 +533,9 @@ func (l *lane) settle() error {
 }
 
 // countRejected ends the sync where too many records cannot be loaded.
-func (s *Sync) countRejected(n int64) error {
+func (st *streamRun) countRejected(n int64) error {
+	s := st.sync
+	st.meter.rejected.Add(n)
 	if total := s.rejected.Add(n); total > s.Limits.MaxRejected {
 		return &sluice.Error{Class: sluice.Data, Code: "too_many_rejected", Op: "read",
 			Err:  fmt.Errorf("%d records could not be loaded; the limit is %d", total, s.Limits.MaxRejected),

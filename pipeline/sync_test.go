@@ -328,6 +328,9 @@ func TestRejectedRecordsAreKeptAndCounted(t *testing.T) {
 				return err
 			}
 		}
+		if err := to.Reject(ctx, sluice.Rejected{Stream: streamName, Key: "1", Column: "v", Value: "v", Reason: "bad"}); err != nil {
+			return err
+		}
 		return sendRow(ctx, to, 1, "x")
 	}}
 	dest := newMemory()
@@ -335,8 +338,8 @@ func TestRejectedRecordsAreKeptAndCounted(t *testing.T) {
 	if err := s.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if p := s.Progress()[0]; p.Counts.Rejected != 3 || p.Counts.Extracted != 4 || len(dest.rejected) != 3 || len(dest.rejected[0].Value) != sluice.MaxRejectedValue {
-		t.Errorf("%+v, kept %d", p.Counts, len(dest.rejected))
+	if p := s.Progress()[0]; p.Rejected != 4 || p.Rejected != s.Rejected() || p.Counts.Rejected != 3 || p.Counts.Extracted != 4 || len(dest.rejected) != 4 || len(dest.rejected[0].Value) != sluice.MaxRejectedValue {
+		t.Errorf("%+v, %d with values, kept %d", p.Counts, p.Rejected, len(dest.rejected))
 	}
 	c := config(src, newMemory())
 	c.Limits.MaxRejected = 2

@@ -52,6 +52,7 @@ type tableWindow struct {
 
 // A segment is rows of one shape on their way into the destination.
 type segment struct {
+	stream *streamRun
 	queue  *stage.Queue
 	in     sluice.Segment
 	after  *segment // of the same table: staged before this one
@@ -263,7 +264,7 @@ func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
 	}
 	tw.endSegment()
 	q := w.queue(tw.stream)
-	s := &segment{queue: q, begun: make(chan struct{}), done: make(chan struct{}), in: sluice.Segment{Load: w.load, Seq: len(w.segments),
+	s := &segment{stream: tw.stream, queue: q, begun: make(chan struct{}), done: make(chan struct{}), in: sluice.Segment{Load: w.load, Seq: len(w.segments),
 		Target: tw.target.id, Table: b.Table, Mode: tw.stream.plan.Mode, Inserts: inserts, Nested: tw.stream.nests(), Next: w.lane.group.watched(q)}}
 	s.after, w.last[tw.target] = w.last[tw.target], s
 	w.segments = append(w.segments, s)
@@ -328,7 +329,7 @@ func (w *window) stage(s *segment) {
 		<-place
 	}
 	if s.err == nil {
-		s.err = g.sync.countRejected(s.staged.Rejected)
+		s.err = s.stream.countRejected(s.staged.Rejected)
 	}
 	s.queue.Release()
 	if s.err != nil {
@@ -395,7 +396,7 @@ func (w *window) reject(ctx context.Context, st *streamRun, records []sluice.Rej
 		}
 		st.observe(Event{Kind: EventRejected, Rejected: &r})
 	}
-	return st.sync.countRejected(int64(len(records)))
+	return st.countRejected(int64(len(records)))
 }
 
 // endSegments ends every segment: no more rows go to them.

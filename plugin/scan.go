@@ -28,8 +28,10 @@ type Found struct {
 	Kind Kind
 	Name string
 	Path string
-	Sum  string // SHA-256 of the file, as it is now, in hexadecimal
+	Sum  string // SHA-256 of the file, as it is now, in hexadecimal; empty if it is Inert
 	Pin  *Pin   // nil: nobody has trusted it yet
+
+	Inert bool // the file may not be executed
 }
 
 // Pin is what was trusted: a file's checksum, and what the plugin said of itself.
@@ -46,7 +48,8 @@ type lockFile struct {
 }
 
 // Scan lists the plugins of a folder without starting any. A folder that does
-// not exist has none.
+// not exist has none. Files that may not be executed are listed, unless their names
+// have an ending, as notes beside a plugin do.
 func Scan(dir string) ([]Found, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -67,13 +70,18 @@ func Scan(dir string) ([]Found, error) {
 		}
 		f.Path = filepath.Join(dir, e.Name())
 		info, err := os.Stat(f.Path)
-		if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o111 == 0 {
+		if err != nil || !info.Mode().IsRegular() {
 			continue
 		}
-		if f.Sum, err = checksum(f.Path); err != nil {
-			return nil, fmt.Errorf("list plugins: %w", err)
-		}
 		f.Pin = lock.Plugins[e.Name()]
+		if f.Inert = info.Mode().Perm()&0o111 == 0; f.Inert && strings.Contains(f.Name, ".") {
+			continue
+		}
+		if !f.Inert {
+			if f.Sum, err = checksum(f.Path); err != nil {
+				return nil, fmt.Errorf("list plugins: %w", err)
+			}
+		}
 		all = append(all, f)
 	}
 	return all, nil
@@ -119,12 +127,14 @@ func readLock(dir string) (lockFile, error) {
 	return lock, nil
 }
 
-// Check reports whether the file is the one that was trusted, and speaks this
-// version of the contract.
+// Check reports whether the file may be executed, is the one that was trusted, and
+// speaks this version of the contract.
 func (f Found) Check() error {
 	op := "use plugin " + filepath.Base(f.Path)
 	trust := "if you trust it, run `sluice connector trust " + f.Name + "`"
 	switch {
+	case f.Inert:
+		return sluice.Errorf(sluice.Config, "plugin_not_executable", op, "run `chmod +x "+f.Path+"`", "the file is there, but it is not executable")
 	case f.Pin == nil:
 		return sluice.Errorf(sluice.Config, "plugin_untrusted", op, trust, "nobody has trusted this file yet (sha256 %s)", f.Sum)
 	case f.Pin.Sum != f.Sum:
@@ -140,6 +150,9 @@ func (f Found) Check() error {
 // Command returns base with the path of the plugin, after Check and against the
 // file as it is at this moment.
 func (f Found) Command(base Command) (Command, error) {
+	if f.Inert {
+		return base, f.Check()
+	}
 	sum, err := checksum(f.Path)
 	if err != nil {
 		return base, sluice.Errorf(sluice.Config, "plugin_start", "use plugin "+filepath.Base(f.Path), "check that the file exists and may be read", "%w", err)
@@ -192,6 +205,9 @@ func (f Found) schema() json.RawMessage {
 // Trust starts a plugin of a folder, asks what it is, and pins the file by its
 // checksum in the folder's lock file. base gives the environment and limits.
 func Trust(ctx context.Context, f Found, base Command) (Found, error) {
+	if f.Inert {
+		return f, f.Check()
+	}
 	base.Path, base.Args = f.Path, nil
 	info, err := Inspect(ctx, base)
 	if err != nil {

@@ -34,7 +34,7 @@ func TestTrust(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "sluice-source-fixture")
 	install(t, path, "one")
-	for name, mode := range map[string]os.FileMode{"README": 0o755, "sluice-source-": 0o755, "sluice-source-notes": 0o644} {
+	for name, mode := range map[string]os.FileMode{"README": 0o755, "sluice-source-": 0o755, "sluice-source-fixture.md": 0o644} {
 		if err := os.WriteFile(filepath.Join(dir, name), nil, mode); err != nil {
 			t.Fatal(err)
 		}
@@ -101,4 +101,17 @@ func TestScanOfNothingAndOfABrokenLock(t *testing.T) {
 	}
 	_, err := plugin.Scan(dir)
 	wantCode(t, err, "plugin_lock", "delete it")
+}
+
+func TestAFileThatMayNotBeExecutedSaysSo(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "sluice-source-fixture"), []byte("x"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	found := only(t, dir)
+	_, err := found.Connector(plugin.Command{}).Open(t.Context(), nil)
+	wantCode(t, err, "plugin_not_executable", "chmod +x "+found.Path)
+	_, err = plugin.Trust(t.Context(), found, plugin.Command{})
+	wantCode(t, err, "plugin_not_executable", "chmod +x "+found.Path)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors"
 	"github.com/sluicehq/sluice/destinations"
 	"github.com/sluicehq/sluice/plugin"
@@ -74,6 +76,8 @@ type entry struct {
 	Origin  string `json:"origin"` // "built in", or the plugin's file
 	Sum     string `json:"sha256,omitempty"`
 	Trusted bool   `json:"trusted"`
+
+	fault *sluice.Error // why it is not trusted
 }
 
 func entries[T any](all []spec.Definition[T], kind plugin.Kind, found []plugin.Found) []entry {
@@ -86,13 +90,21 @@ func entries[T any](all []spec.Definition[T], kind plugin.Kind, found []plugin.F
 		if f.Kind != kind {
 			continue
 		}
-		e := entry{Name: f.Name, Title: f.Name, Origin: filepath.Base(f.Path), Sum: f.Sum, Trusted: f.Check() == nil}
+		e := entry{Name: f.Name, Title: f.Name, Origin: filepath.Base(f.Path), Sum: f.Sum, fault: sluice.AsError(f.Check())}
+		e.Trusted = e.fault == nil
 		if f.Pin != nil {
 			e.Title, e.Version = f.Pin.Offer.Title, f.Pin.Version
 		}
 		list = append(list, e)
 	}
 	return list
+}
+
+// status says why the plugin does not run, and what to do.
+func (e entry) status() string {
+	what := map[string]string{"plugin_not_executable": "not executable", "plugin_changed": "has changed since it was trusted",
+		"plugin_incompatible": "speaks another version of the contract"}[e.fault.Code]
+	return cmp.Or(what, "not trusted") + ": " + e.fault.Hint
 }
 
 func countKind(found []plugin.Found, kind plugin.Kind) (n int) {
@@ -129,8 +141,8 @@ func (a *app) listCommand(use, short string, list func(*catalog) []entry) *cobra
 		t := newTable("name", "title", "version", "origin", "status")
 		for _, e := range list(c) {
 			status := "ready"
-			if !e.Trusted {
-				status = "not trusted: run `sluice connector trust " + e.Name + "`"
+			if e.fault != nil {
+				status = e.status()
 			}
 			origin := e.Origin
 			if e.Sum != "" {

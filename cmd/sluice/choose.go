@@ -2,9 +2,11 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/sluicehq/sluice/job"
 	"github.com/sluicehq/sluice/pipeline"
+	"github.com/sluicehq/sluice/spec"
 )
 
 // restrict keeps the streams that --streams names.
@@ -21,7 +23,7 @@ func restrict(streams []pipeline.Stream, only []string) ([]pipeline.Stream, erro
 			}
 		}
 		if len(kept) == before {
-			return nil, usageError{fmt.Errorf("the pipeline has no stream %q", pattern)}
+			return nil, noStream("--streams", streams, pattern)
 		}
 	}
 	return kept, nil
@@ -37,8 +39,20 @@ func resync(streams []pipeline.Stream, patterns []string) error {
 			}
 		}
 		if !found {
-			return usageError{fmt.Errorf("--full-refresh: the pipeline has no stream %q", pattern)}
+			return noStream("--full-refresh", streams, pattern)
 		}
 	}
 	return nil
+}
+
+// noStream says that a flag names no stream of the pipeline, and the nearest one.
+func noStream(flag string, streams []pipeline.Stream, name string) error {
+	var names []string
+	for _, s := range streams {
+		known := s.Selection.Stream.Name
+		if names = append(names, known.Name); strings.Contains(name, ".") {
+			names = append(names, known.String())
+		}
+	}
+	return usageError{fmt.Errorf("%s: the pipeline has no stream %q%s", flag, name, spec.DidYouMean(name, names))}
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -40,19 +41,28 @@ page, incrementally, with tests that run the conformance suite. Change it from t
 			if dir == "" {
 				dir = "sluice-source-" + name
 			}
+			if o.Version == "" && releaseVersion.MatchString(version()) {
+				o.Version = version()
+			}
 			if err := scaffold.Write(dir, name, o); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.out, "Made the connector %s in %s. Next:\n", name, dir)
-			fmt.Fprintf(a.out, "  cd %s\n  go mod tidy && go test ./...\n  go build -o sluice-source-%s .\n  sluice connector test ./sluice-source-%s --config config.json\n", dir, name, name)
+			fmt.Fprintf(a.out, "  cd %s\n  go mod tidy && go test ./...\n  go build -o sluice-source-%s .\n", dir, name)
+			fmt.Fprintln(a.out, "  SERVE=127.0.0.1:8097 go test -run TestServe -timeout 0 .   # in another terminal: the API that config.json names")
+			fmt.Fprintf(a.out, "  sluice connector test ./sluice-source-%s --config config.json\n", name)
 			return nil
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "", "folder to make it in (default sluice-source-NAME)")
 	cmd.Flags().StringVar(&o.Sluice, "sluice", "", "use this checkout of Sluice, instead of a release")
-	cmd.Flags().StringVar(&o.Version, "sluice-version", "", "require this release of Sluice")
+	cmd.Flags().StringVar(&o.Version, "sluice-version", "", "require this release of Sluice (default that of this binary, if it is one)")
 	return cmd
 }
+
+// releaseVersion matches versions that the module proxy has, as far as one can
+// tell: builds of a checkout have others.
+var releaseVersion = regexp.MustCompile(`^v[0-9]+\.[0-9]+\.[0-9]+$`)
 
 type testFlags struct {
 	name, config string

@@ -105,6 +105,7 @@ func (d *jsonDisplay) event(e pipeline.Event) {
 
 // jsonSummary is the last line that --json writes for a sync.
 type jsonSummary struct {
+	Time          time.Time    `json:"time"`
 	Event         string       `json:"event"` // "summary"
 	Outcome       string       `json:"outcome"`
 	ExitCode      int          `json:"exitCode"`
@@ -124,7 +125,7 @@ type jsonStream struct {
 
 func (d *jsonDisplay) end(s *pipeline.Sync, err error, took time.Duration) error {
 	result := settle(s, err)
-	summary := jsonSummary{Event: "summary", Outcome: outcome(s, err), ExitCode: exitCode(result), Seconds: took.Seconds(),
+	summary := jsonSummary{Time: time.Now(), Event: "summary", Outcome: outcome(s, err), ExitCode: exitCode(result), Seconds: took.Seconds(),
 		Rejected: s.Rejected(), Repeated: d.app.repeated.Load(), PeakOwn: ownPeak(), PeakConnector: d.app.peaks.sum(),
 		Streams: []jsonStream{}, Error: d.app.jsonError(err)}
 	for _, p := range s.Progress() {
@@ -144,7 +145,7 @@ func (a *app) reportJSON(err error) error {
 	if errors.Is(err, errReported) || errors.Is(err, errRejected) {
 		return err
 	}
-	json.NewEncoder(a.out).Encode(jsonSummary{Event: "summary", Outcome: outcome(nil, err), ExitCode: exitCode(err),
+	json.NewEncoder(a.out).Encode(jsonSummary{Time: time.Now(), Event: "summary", Outcome: outcome(nil, err), ExitCode: exitCode(err),
 		Streams: []jsonStream{}, Error: a.jsonError(err)})
 	return err
 }

@@ -6,7 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/config"
@@ -35,6 +38,9 @@ func (a *app) load(ctx context.Context, path string) (*job.Job, error) {
 // loadWarehouse is load for commands that only look into the destination: they
 // take a DuckDB file in place of a pipeline file, too.
 func (a *app) loadWarehouse(ctx context.Context, path string) (*job.Job, error) {
+	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) && slices.Contains([]string{".duckdb", ".db", ".ddb"}, filepath.Ext(path)) {
+		return nil, sluice.Errorf(sluice.Config, "file_unreadable", "", "give the path of a DuckDB file, or of a pipeline file", "the database file %s does not exist", path)
+	}
 	if !isDuckDB(path) {
 		return a.load(ctx, path)
 	}

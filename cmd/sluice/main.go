@@ -120,6 +120,7 @@ func run(args []string, a *app) int {
 	root.SetIn(a.in)
 	root.SetOut(a.out)
 	root.SetErr(a.errOut)
+	strict(root)
 	err := root.ExecuteContext(context.Background())
 	if err != nil && !errors.Is(err, errRejected) && !errors.Is(err, errReported) && !errors.Is(err, errGone) {
 		if exitCode(err) == exitInterrupted {
@@ -158,6 +159,31 @@ rejected records, 130 interrupted (the next run goes on where this one ended).`,
 		a.upCommand(), a.serverCommand(), a.workerCommand(), a.migrateCommand(), a.tokenCommand(), a.secretsCommand(),
 		a.planCommand(), a.applyCommand(), a.exportCommand(), a.connectionCommand(), a.incidentCommand(), a.runbookCommand(), a.simulateCommand())
 	return root
+}
+
+// strict makes the commands that cobra brings refuse words that they do not know.
+// These keep the output that root has now.
+func strict(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Args = func(_ *cobra.Command, args []string) error {
+				about, rest, err := root.Find(args)
+				if err != nil || !about.HasSubCommands() {
+					return err
+				}
+				return known(about, rest)
+			}
+		case "completion":
+			cmd.Args = known
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			for _, shell := range cmd.Commands() {
+				shell.Args = noArgs
+			}
+		}
+	}
 }
 
 // known refuses words after a command that has subcommands only.

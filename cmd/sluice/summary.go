@@ -70,7 +70,7 @@ func shorten(all []pipeline.Progress) (shown, others []pipeline.Progress) {
 	large := 0
 	for _, p := range all {
 		switch {
-		case p.Phase != pipeline.Done || p.Counts.Rejected > 0:
+		case p.Phase != pipeline.Done || p.Rejected > 0:
 			shown = append(shown, p)
 		case p.Rows >= least && large < mostStreams:
 			large++
@@ -86,6 +86,7 @@ func sum(all []pipeline.Progress) (total pipeline.Progress) {
 	for _, p := range all {
 		total.Rows += p.Rows
 		total.Bytes += p.Bytes
+		total.Rejected += p.Rejected
 		total.Changes += p.Changes
 		total.Committed += p.Committed
 		total.Counts = total.Counts.Add(p.Counts)
@@ -104,7 +105,7 @@ func cells(name string, p pipeline.Progress, status string) []string {
 	if p.Started.IsZero() || p.Ended.IsZero() {
 		elapsed = 0
 	}
-	return []string{name, count(p.Rows), count(p.Counts.Loaded), count(p.Counts.Deleted), count(p.Counts.Rejected), count(p.Changes),
+	return []string{name, count(p.Rows), count(p.Counts.Loaded), count(p.Counts.Deleted), count(p.Rejected), count(p.Changes),
 		brief(elapsed), count(rate(p.Rows, elapsed)), size(p.Bytes), status}
 }
 
@@ -118,7 +119,7 @@ func fitSummary(t *table, total pipeline.Progress, a *app) {
 	for _, c := range []struct {
 		title string
 		n     int64
-	}{{"schema changes", total.Changes}, {"deleted", total.Counts.Deleted}, {"rejected", total.Counts.Rejected}} {
+	}{{"schema changes", total.Changes}, {"deleted", total.Counts.Deleted}, {"rejected", total.Rejected}} {
 		if t.width() > columns && c.n == 0 {
 			t.drop(c.title)
 		}

@@ -35,7 +35,12 @@ Ctrl-C ends the sync at the next checkpoint; a second one ends it at once.`,
   sluice sync shop.yaml --streams orders,events --watch 5m
   sluice sync shop.yaml --full-refresh 'public.*'`,
 		Args: fileArg, ValidArgsFunction: completeFile,
-		RunE: func(cmd *cobra.Command, args []string) error { return a.sync(cmd.Context(), args[0], f) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Flags().Changed("watch") && f.watch < time.Second {
+				return usageError{errors.New("--watch must be at least 1s")}
+			}
+			return a.sync(cmd.Context(), args[0], f)
+		},
 	}
 	cmd.Flags().BoolVar(&f.json, "json", false, "write events as JSON lines to standard output")
 	cmd.Flags().StringSliceVar(&f.streams, "streams", nil, "sync only these streams (names or patterns)")
@@ -45,9 +50,6 @@ Ctrl-C ends the sync at the next checkpoint; a second one ends it at once.`,
 }
 
 func (a *app) sync(ctx context.Context, path string, f syncFlags) error {
-	if f.watch < 0 || f.watch > 0 && f.watch < time.Second {
-		return usageError{errors.New("--watch must be at least 1s")}
-	}
 	i := a.interrupts(ctx)
 	defer i.stop()
 	for {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -191,7 +192,19 @@ func TestInterleaved(t *testing.T) {
 func TestQueryReadsOnly(t *testing.T) {
 	t.Parallel()
 	d := open(t, filepath.Join(t.TempDir(), "q.duckdb"))
-	for query, ok := range map[string]bool{"SELECT 1;": true, "SHOW ALL TABLES": true, "FROM range(3)": true, "CREATE TABLE x (a int)": false, "SELEC 1": false, "SELECT 1; DROP SCHEMA _sluice": false} {
+	if _, err := d.Begin(t.Context(), sluice.Run{Connection: "c", Owner: "o", ID: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "written")
+	for query, ok := range map[string]bool{
+		"SELECT 1;": true, "SHOW ALL TABLES": true, "FROM range(3)": true, "SELECT 1 -- one": true, "PIVOT (SELECT 1 AS a, 2 AS b) ON a USING sum(b)": true,
+		"CREATE TABLE x (a int)": false, "SELEC 1": false, "SELECT 1; DROP SCHEMA _sluice": false,
+		"FROM range(1)); COMMIT; BEGIN; DROP TABLE _sluice.loads; COMMIT; FROM (SELECT 1": false,
+		"COMMIT": false, "SET memory_limit = '1GB'": false, "PRAGMA memory_limit = '1GB'": false, "INSTALL httpfs": false,
+		"ATTACH '" + file + "'": false, "COPY (SELECT 1) TO '" + file + "'": false, "EXPORT DATABASE '" + file + "'": false,
+		"SELECT 1); ATTACH '" + file + "' AS f; FROM (SELECT 1": false, "SELECT 1); COPY (SELECT 1) TO '" + file + "'; FROM (SELECT 1": false,
+		"FROM query('CREATE TABLE x (a int)')": false,
+	} {
 		_, err := destinationtest.Query(d, query)
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", query, err)
@@ -199,6 +212,12 @@ func TestQueryReadsOnly(t *testing.T) {
 		if err != nil && sluice.ClassOf(err) != sluice.Config {
 			t.Errorf("%s: class %v", query, sluice.ClassOf(err))
 		}
+		if _, err := os.Stat(file); !errors.Is(err, fs.ErrNotExist) {
+			t.Fatalf("%s: a file was written: %v", query, err)
+		}
+	}
+	if _, err := destinationtest.Query(d, "FROM _sluice.loads"); err != nil {
+		t.Errorf("the ledger after all of them: %v", err)
 	}
 	got, err := destinationtest.Query(d, "SELECT TIMESTAMPTZ '2024-01-02 03:04:05+02', NULL, 1.50")
 	if err != nil || got[0][0] != "2024-01-02 01:04:05+00" || got[0][1] != nil || got[0][2] != "1.50" {

@@ -3,8 +3,11 @@ package duckdb
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"strings"
+
+	duckdb "github.com/duckdb/duckdb-go/v2"
 )
 
 // queryBytes is what a question may take beyond what loads may: memory_limit is
@@ -59,7 +62,28 @@ func (h *Handle) Query(ctx context.Context, query string, columns func([]string)
 // textRows runs the query with every value cast to text by DuckDB.
 func textRows(ctx context.Context, conn *sql.Conn, query string) (*sql.Rows, error) {
 	query = strings.TrimRight(strings.TrimSpace(query), "; \n\t")
+	if err := parse(conn, query); err != nil {
+		return nil, err
+	}
 	return conn.QueryContext(ctx, queryHead+query+"\n)")
+}
+
+// parse refuses a query that is none without the brackets put around it: it could
+// close them itself, and go on with statements of its own. Several statements are
+// refused in the brackets, but for a PIVOT, which DuckDB makes several of.
+func parse(conn *sql.Conn, query string) error {
+	return conn.Raw(func(c any) error {
+		// Of more than one statement, Prepare does no more than parse them. Preparing an
+		// EXPORT would make its folder.
+		statement, err := c.(driver.Conn).Prepare(query + "\n; SELECT 1")
+		if err == nil { // there is no query
+			return statement.Close()
+		}
+		if _, ok := errors.AsType[*duckdb.Error](err); ok {
+			return err
+		}
+		return nil
+	})
 }
 
 // queryHead and a bracket are put around queries, for values as text.

@@ -15,7 +15,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/sluicehq/sluice"
-	"github.com/sluicehq/sluice/destinations/destinationtest"
 	"github.com/sluicehq/sluice/internal/pgtest"
 )
 
@@ -54,17 +53,15 @@ func BenchmarkCopy(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StopTimer()
-		drop(b, d, table.Name.Name)
+		drop(b, url, table.Name.Name)
 		b.StartTimer()
 	}
 	b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(b.N*benchBatches*benchRows), "µs/row")
 }
 
-func drop(b *testing.B, d sluice.Destination, table string) {
+func drop(b *testing.B, url, table string) {
 	b.Helper()
-	if _, err := destinationtest.Query(d, "DROP TABLE public."+quote(table)+"; CHECKPOINT"); err != nil {
-		b.Fatal(err)
-	}
+	run(b, url, "DROP TABLE public."+quote(table)+"; CHECKPOINT")
 }
 
 // BenchmarkPsqlCopy is the baseline: psql's \copy of the same rows, binary, from
@@ -97,7 +94,7 @@ func BenchmarkPsqlCopy(b *testing.B) {
 			b.Fatalf("%v: %s", err, out)
 		}
 		b.StopTimer()
-		drop(b, d, "lineitem")
+		drop(b, url, "lineitem")
 		b.StartTimer()
 	}
 	b.ReportMetric(b.Elapsed().Seconds()*1e6/float64(b.N*benchBatches*benchRows), "µs/row")
@@ -141,9 +138,8 @@ func BenchmarkUpsert(b *testing.B) {
 	const rows, change = 400000, 20000
 	merge(b, true, 0, rows, 1)
 	query := func(b *testing.B, q string) {
-		if _, err := destinationtest.Query(d, q); err != nil {
-			b.Fatal(err)
-		}
+		b.Helper()
+		run(b, url, q)
 	}
 	query(b, "VACUUM ANALYZE lineitem")
 	query(b, "CHECKPOINT")

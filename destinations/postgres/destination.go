@@ -191,22 +191,28 @@ func (d *destination) epochOf(load sluice.LoadID) (connection string, epoch int6
 	return connection, epoch
 }
 
-// Query implements sluice.Querier.
+// Query implements sluice.Querier. Of the query, one statement that returns rows
+// is run, in a transaction that can only read and that no statement can end.
 func (d *destination) Query(ctx context.Context, query string, columns func([]string) error, row func([]*string) error) error {
 	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return classify(err, "query")
 	}
 	defer conn.Release()
-	results := conn.Conn().PgConn().Exec(ctx, query)
-	var failed error
-	for results.NextResult() && failed == nil {
-		failed = readResult(results.ResultReader(), columns, row)
+	// After a first query, PostgreSQL does not let a transaction write again.
+	if err := simple(ctx, conn.Conn(), "BEGIN READ ONLY; SELECT 1"); err != nil {
+		return classify(err, "query")
 	}
-	if err := results.Close(); failed == nil {
-		failed = classify(err, "query")
+	defer rollback(conn.Conn())
+	pg := conn.Conn().PgConn()
+	statement, err := pg.Prepare(ctx, "", query, nil)
+	if err != nil {
+		return queryError(err)
 	}
-	return failed
+	if len(statement.Fields) == 0 { // COPY among others, which could write files of the server
+		return sluice.Errorf(sluice.Config, "postgres_query", "query", queryHint, "the statement returns no rows: only what does is run")
+	}
+	return readResult(pg.ExecPrepared(ctx, "", nil, nil, nil), columns, row)
 }
 
 func readResult(r *pgconn.ResultReader, columns func([]string) error, row func([]*string) error) error {
@@ -226,7 +232,7 @@ func readResult(r *pgconn.ResultReader, columns func([]string) error, row func([
 		err = row(values)
 	}
 	if _, closed := r.Close(); err == nil && closed != nil {
-		err = classify(closed, "query")
+		err = queryError(closed)
 	}
 	return err
 }

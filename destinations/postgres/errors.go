@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -91,6 +92,17 @@ func fromState(pg *pgconn.PgError, err error, op string) error {
 		}
 	}
 	return fmt.Errorf("%s: %w", op, err)
+}
+
+const queryHint = "look at the query: one statement that reads, SELECT, VALUES, TABLE, SHOW or EXPLAIN"
+
+// queryError returns err as the fault of the user's query, where it is.
+func queryError(err error) error {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && (pg.Code == "08P01" || slices.Contains([]string{"0A", "0B", "21", "22", "25", "2D", "42"}, pg.Code[:2])) {
+		return &sluice.Error{Class: sluice.Config, Code: "postgres_query", Op: "query", Err: err, Hint: queryHint}
+	}
+	return classify(err, "query")
 }
 
 func hasState(err error, states ...string) bool {

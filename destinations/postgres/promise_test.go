@@ -29,7 +29,7 @@ func newPromises(t *testing.T) *fixture {
 	other.Name.Name = "another"
 	f.table = &other
 	f.merge(f.load(sluice.Append, "", true, true, 1))
-	f.query("DROP TABLE raw.another")
+	f.exec("DROP TABLE raw.another")
 	f.table = table
 	f.begin()
 	return f
@@ -64,7 +64,7 @@ func TestPromisedShadow(t *testing.T) {
 	}
 	f.merge(l)
 	f.expect(people, "1 load 2/1\n2 load 2/1")
-	f.query("CREATE VIEW raw.view AS SELECT id FROM raw.people")
+	f.exec("CREATE VIEW raw.view AS SELECT id FROM raw.people")
 	f.merge(f.load(sluice.Replace, "2", true, true, 3))
 	f.merge(f.load(sluice.Replace, "3", true, true, many(1)...))
 	f.merge(f.load(sluice.Replace, "4", true, true)) // an empty table
@@ -161,12 +161,12 @@ func TestRefusedRows(t *testing.T) {
 	t.Parallel()
 	f := newPromises(t)
 	l := f.load(sluice.Replace, "1", true, true, 1)
-	f.query(`CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not today''; END';
+	f.exec(`CREATE FUNCTION no() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not today''; END';
 	CREATE EVENT TRIGGER no ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION no()`)
 	if _, err := f.d.Merge(context.Background(), l); err == nil || !strings.Contains(err.Error(), "create the table raw.people: ERROR: not today") {
 		t.Errorf("merge: %v", err)
 	}
-	f.query("DROP EVENT TRIGGER no")
+	f.exec("DROP EVENT TRIGGER no")
 	if _, err := f.d.Merge(context.Background(), l); !errors.Is(err, sluice.ErrStagedLost) {
 		t.Errorf("merge again: %v, want ErrStagedLost", err)
 	}
@@ -224,7 +224,7 @@ func TestPromiseEndsWithItsProcess(t *testing.T) {
 		}
 		f.merge(f.load(sluice.Append, "", true, true, 1)) // the schema is known again
 	}
-	f.query("DROP TABLE raw.people")
+	f.exec("DROP TABLE raw.people")
 	f.begin()
 	l := f.load(sluice.Replace, "kept", true, true, 1)
 	if _, err := f.d.Begin(context.Background(), sluice.Run{Connection: "b", Owner: "o", ID: "r"}); err != nil {
@@ -273,7 +273,7 @@ func TestPromiseWithoutSchema(t *testing.T) {
 	t.Parallel()
 	f := newPromises(t)
 	l := f.load(sluice.Replace, "1", true, true, 1)
-	f.query("DROP SCHEMA raw CASCADE")
+	f.exec("DROP SCHEMA raw CASCADE")
 	f.merge(l)
 	f.expect(people, "1 load 2/1")
 }

@@ -154,10 +154,7 @@ func (f *fixture) merge(l sluice.Load) {
 // session runs statements in a session of its own, which stays until the test ends.
 func (f *fixture) session(statements string) *pgx.Conn {
 	f.Helper()
-	conn, err := pgx.Connect(context.Background(), f.url)
-	if err != nil {
-		f.Fatal(err)
-	}
+	conn := connect(f, f.url)
 	f.Cleanup(func() { _ = conn.Close(context.Background()) })
 	if err := simple(context.Background(), conn, statements); err != nil {
 		f.Fatal(err)
@@ -191,6 +188,11 @@ func (f *fixture) query(q string) string {
 		lines = append(lines, strings.Trim(fmt.Sprint(r), "[]"))
 	}
 	return strings.Join(lines, "\n")
+}
+
+func (f *fixture) exec(statements string) {
+	f.Helper()
+	run(f, f.url, statements)
 }
 
 func (f *fixture) expect(q, want string) {
@@ -232,7 +234,7 @@ func TestSwapCarriesWhatHangsOnTheTable(t *testing.T) {
 	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
 	f.merge(f.load(sluice.Replace, "1", true, true, 1))
 	role := "role_" + strings.ReplaceAll(strings.Split(f.url[strings.LastIndex(f.url, "/")+1:], "?")[0], "-", "")
-	f.query(strings.ReplaceAll(`CREATE ROLE {r}; CREATE ROLE {r}_owner; ALTER TABLE raw.people OWNER TO {r}_owner;
+	f.exec(strings.ReplaceAll(`CREATE ROLE {r}; CREATE ROLE {r}_owner; ALTER TABLE raw.people OWNER TO {r}_owner;
 	ALTER DEFAULT PRIVILEGES IN SCHEMA raw GRANT DELETE ON TABLES TO {r};
 	GRANT SELECT ON raw.people TO {r} WITH GRANT OPTION; GRANT UPDATE (name) ON raw.people TO PUBLIC;
 	COMMENT ON TABLE raw.people IS 'it''s people'; COMMENT ON COLUMN raw.people.name IS 'their name';
@@ -240,7 +242,7 @@ func TestSwapCarriesWhatHangsOnTheTable(t *testing.T) {
 	CREATE VIEW raw."a view" WITH (security_barrier = true) AS SELECT name, id FROM raw.people; GRANT SELECT ON raw."a view" TO {r}; COMMENT ON VIEW raw."a view" IS 'seen';
 	CREATE VIEW public.other AS SELECT a.id FROM raw."a view" a JOIN raw.people p USING (id)`, "{r}", role))
 	t.Cleanup(func() {
-		f.query(strings.ReplaceAll("DROP OWNED BY {r}, {r}_owner CASCADE; DROP ROLE {r}; DROP ROLE {r}_owner", "{r}", role))
+		f.exec(strings.ReplaceAll("DROP OWNED BY {r}, {r}_owner CASCADE; DROP ROLE {r}; DROP ROLE {r}_owner", "{r}", role))
 	})
 	looks := []string{
 		"SELECT relacl::text, reloptions::text, pg_get_userbyid(relowner), obj_description(oid) FROM pg_class WHERE oid = 'raw.people'::regclass",
@@ -285,7 +287,7 @@ func TestSwapUnderAnchors(t *testing.T) {
 			t.Parallel()
 			f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
 			f.merge(f.load(sluice.Replace, "1", true, true, 1))
-			f.query(anchor)
+			f.exec(anchor)
 			oid := f.query("SELECT 'raw.people'::regclass::oid")
 			f.table.Columns = append(f.table.Columns, sluice.Column{Name: "more", Type: sluice.T(sluice.Int16), Nullable: true})
 			f.merge(f.load(sluice.Replace, "2", true, true, 5, 6))
@@ -350,7 +352,7 @@ func TestServerCrash(t *testing.T) {
 func TestPresentTables(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
-	f.query(`CREATE SCHEMA raw; CREATE TABLE raw.people (name varchar(40), id bigint PRIMARY KEY, extra json, later bigint GENERATED ALWAYS AS (id + 1) STORED);
+	f.exec(`CREATE SCHEMA raw; CREATE TABLE raw.people (name varchar(40), id bigint PRIMARY KEY, extra json, later bigint GENERATED ALWAYS AS (id + 1) STORED);
 	CREATE TABLE raw.odd (u uuid); CREATE VIEW raw.view AS SELECT 1 AS id`)
 	f.table.Columns = append(f.table.Columns, sluice.Column{Name: "extra", Type: sluice.T(sluice.JSON), Nullable: true})
 	f.merge(f.load(sluice.Merge, "", true, true, 7))
@@ -414,8 +416,8 @@ func TestErrors(t *testing.T) {
 	url := server.NewDatabase(t)
 	f := newFixture(t, url, "")
 	role := "reader_" + strings.Split(url[strings.LastIndex(url, "/")+1:], "?")[0]
-	f.query("CREATE ROLE " + role + " LOGIN")
-	t.Cleanup(func() { f.query("DROP ROLE " + role) })
+	f.exec("CREATE ROLE " + role + " LOGIN")
+	t.Cleanup(func() { f.exec("DROP ROLE " + role) })
 	for name, c := range map[string]struct {
 		url   string
 		class sluice.Class
@@ -496,7 +498,7 @@ func TestConstraint(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
 	f.merge(f.load(sluice.Merge, "", false, true, 1))
-	f.query("ALTER TABLE raw.people ADD CHECK (id < 10)")
+	f.exec("ALTER TABLE raw.people ADD CHECK (id < 10)")
 	_, err := f.d.Merge(context.Background(), f.load(sluice.Merge, "", false, true, 10))
 	if e := sluice.AsError(err); e == nil || e.Class != sluice.Data || e.Code != "postgres_constraint" {
 		t.Errorf("%v", err)

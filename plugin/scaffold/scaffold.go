@@ -22,8 +22,7 @@ import (
 //go:embed template
 var templates embed.FS
 
-// Options say where the module finds Sluice. With neither, its README says how
-// to fetch the latest version.
+// Options say where the module finds Sluice. One of them is needed.
 type Options struct {
 	Version string // a released version of Sluice to require: "v1.2.3"
 	Sluice  string // a checkout of Sluice to use in place of a release
@@ -33,6 +32,7 @@ type Options struct {
 var files = map[string]string{
 	"main.go.tmpl": "main.go", "source.go.tmpl": "source.go", "source_test.go.tmpl": "source_test.go",
 	"go.mod.tmpl": "go.mod", "README.md.tmpl": "README.md", "gitignore.tmpl": ".gitignore",
+	"config.json.tmpl": "config.json",
 }
 
 // local is the version to require of a module that a checkout stands in for.
@@ -56,6 +56,10 @@ func Write(dir, name string, o Options) error {
 		return sluice.Errorf(sluice.Config, "scaffold_folder", op, "choose another folder, or empty it", "%s is not empty", dir)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return sluice.Errorf(sluice.Config, "scaffold_folder", op, "choose a folder that can be written", "%w", err)
+	}
+	if o.Version == "" && o.Sluice == "" {
+		return sluice.Errorf(sluice.Config, "scaffold_version", op, "build against a checkout of Sluice: give its folder with --sluice, or a release with --sluice-version",
+			"this sluice is no release, so that the module does not know which version to require")
 	}
 	m := module{Name: name, Title: title(name), Binary: "sluice-source-" + name, Prefix: strings.ReplaceAll(name, "-", "_"), Version: o.Version}
 	var sums []byte

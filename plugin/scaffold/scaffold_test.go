@@ -1,6 +1,9 @@
 package scaffold_test
 
 import (
+	"bufio"
+	"bytes"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -8,8 +11,10 @@ import (
 	"testing"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/connectortest"
 	"github.com/sluicehq/sluice/plugin"
 	"github.com/sluicehq/sluice/plugin/scaffold"
+	"github.com/sluicehq/sluice/spec"
 )
 
 // TestMadePluginBuildsPassesAndRuns does what the README tells its reader to do,
@@ -35,21 +40,67 @@ func TestMadePluginBuildsPassesAndRuns(t *testing.T) {
 	run("build", "-o", "sluice-source-my-api", ".")
 	run("vet", ".")
 	run("test", ".")
+	run("test", "-c", "-o", "my-api.test", ".")
+	connector := trusted(t, dir)
+	if _, err := connector.Open(t.Context(), []byte(`{"url":"nowhere","token":"t"}`)); err == nil || sluice.AsError(err).Code != "my_api_url" {
+		t.Errorf("open: %v", err)
+	}
+	conform(t, dir, connector)
+}
+
+// trusted returns the connector of the only plugin in dir.
+func trusted(t *testing.T, dir string) spec.Connector {
+	t.Helper()
 	found, err := plugin.Scan(dir)
 	if err != nil || len(found) != 1 {
 		t.Fatalf("%+v, %v", found, err)
 	}
-	trusted, err := plugin.Trust(t.Context(), found[0], plugin.Command{})
+	f, err := plugin.Trust(t.Context(), found[0], plugin.Command{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if trusted.Pin.Offer.Title != "My Api" {
-		t.Errorf("%+v", trusted.Pin)
+	if f.Pin.Offer.Title != "My Api" {
+		t.Errorf("%+v", f.Pin)
 	}
-	_, err = trusted.Connector(plugin.Command{}).Open(t.Context(), []byte(`{"url":"nowhere","token":"t"}`))
-	if err == nil || sluice.AsError(err).Code != "my_api_url" {
-		t.Errorf("open: %v", err)
+	return f.Connector(plugin.Command{})
+}
+
+// conform runs the conformance suite on the executable, with the configuration that
+// comes with it and the API that its tests serve, but at a free port.
+func conform(t *testing.T, dir string, connector spec.Connector) {
+	t.Helper()
+	config, err := os.ReadFile(filepath.Join(dir, "config.json"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	api := exec.CommandContext(t.Context(), filepath.Join(dir, "my-api.test"), "-test.run", "TestServe", "-test.timeout", "0")
+	api.Env = append(os.Environ(), "SERVE=127.0.0.1:0")
+	out, err := api.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := api.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = errors.Join(api.Process.Kill(), api.Wait()) }()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := strings.TrimPrefix(strings.TrimSpace(line), "serving at ")
+	const documented = "http://127.0.0.1:8097"
+	if !bytes.Contains(config, []byte(documented)) {
+		t.Fatalf("config.json is %s", config)
+	}
+	config = bytes.ReplaceAll(config, []byte(documented), []byte(url))
+	open := func(t *testing.T) sluice.Source {
+		s, err := connector.Open(t.Context(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	connectortest.Run(t, open, connectortest.Options{SkipLeaks: true})
 }
 
 func TestRefusals(t *testing.T) {
@@ -61,6 +112,7 @@ func TestRefusals(t *testing.T) {
 	for code, try := range map[string]func() error{
 		"scaffold_name":     func() error { return scaffold.Write(t.TempDir(), "../My API", scaffold.Options{}) },
 		"scaffold_folder":   func() error { return scaffold.Write(full, "api", scaffold.Options{}) },
+		"scaffold_version":  func() error { return scaffold.Write(t.TempDir(), "api", scaffold.Options{}) },
 		"scaffold_checkout": func() error { return scaffold.Write(t.TempDir(), "api", scaffold.Options{Sluice: full}) },
 	} {
 		if e := sluice.AsError(try()); e == nil || e.Code != code || e.Class != sluice.Config {
