@@ -49,7 +49,7 @@ type EventKind string
 const (
 	EventPhase    EventKind = "phase"    // Phase; Err with Failed and Retrying, and then Wait
 	EventCommit   EventKind = "commit"   // Load, Counts
-	EventSchema   EventKind = "schema"   // Table, Change
+	EventSchema   EventKind = "schema"   // Table, Change, Before
 	EventRejected EventKind = "rejected" // Rejected
 	EventRead     EventKind = "read"     // Refresh, Resumed: how the stream is read
 	EventStalled  EventKind = "stalled"  // Stacks: the read made no progress and is ended
@@ -67,6 +67,7 @@ type Event struct {
 	Counts   *sluice.Counts    `json:"counts,omitempty"`
 	Table    *sluice.TableName `json:"table,omitempty"`
 	Change   *sluice.Change    `json:"change,omitempty"`
+	Before   *sluice.Column    `json:"before,omitempty"` // the changed column as it was; nil: there was none
 	Rejected *sluice.Rejected  `json:"rejected,omitempty"`
 	Refresh  string            `json:"refresh,omitempty"`
 	Resumed  bool              `json:"resumed,omitempty"`

@@ -139,6 +139,32 @@ func TestALostCursorStartsOverIntoAShadow(t *testing.T) {
 	}
 }
 
+// TestAChangeIsToldWithWhatWasBefore: a column widens, another comes.
+func TestAChangeIsToldWithWhatWasBefore(t *testing.T) {
+	t.Parallel()
+	dest := newMemory()
+	var told []string
+	id, n, wide, more := sluice.Column{Name: "id", Type: sluice.T(sluice.Int64)}, sluice.Column{Name: "n", Type: sluice.T(sluice.Int32)},
+		sluice.Column{Name: "n", Type: sluice.T(sluice.Int64)}, sluice.Column{Name: "more", Type: sluice.T(sluice.Bool)}
+	for _, columns := range [][]sluice.Column{{id, n}, {id, wide, more}} {
+		table := &sluice.Table{Name: streamName, Key: []string{"id"}, Columns: columns}
+		c := config(&scripted{read: func(context.Context, int, sluice.ReadRequest, sluice.Sink) error { return nil }}, dest)
+		c.Streams[0].Selection.Stream.Table = *table
+		c.Observe = func(e pipeline.Event) {
+			if e.Kind == pipeline.EventSchema {
+				before, _ := json.Marshal(e.Before)
+				told = append(told, fmt.Sprintf("%v: %s", e.Change, before))
+			}
+		}
+		if err := pipeline.New(c).Run(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := strings.Join(told, ", "); got != `widen n to int64: {"name":"n","type":"int32","nullable":true}, add more bool: null` {
+		t.Error(got)
+	}
+}
+
 // TestADroppedTableIsReadAnew: to go on from the position would leave a table of
 // just the changes since. What was only appended is not read again unasked.
 func TestADroppedTableIsReadAnew(t *testing.T) {

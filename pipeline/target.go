@@ -127,10 +127,22 @@ func (t *target) report(want *sluice.Table) {
 		if t.drifts {
 			t.stream.meter.changes.Add(1)
 			name := t.id.Name
-			t.stream.observe(Event{Kind: EventSchema, Table: &name, Change: &c})
+			t.stream.observe(Event{Kind: EventSchema, Table: &name, Change: &c, Before: t.before(c)})
 		}
 	}
 	t.live = sluice.Apply(t.live, changes)
+}
+
+// before returns the column that a change is of as it is in the live table, nil
+// where it has none.
+func (t *target) before(c sluice.Change) *sluice.Column {
+	if t.live == nil {
+		return nil
+	}
+	if c.Widen != nil {
+		return t.live.Column(c.Widen.Name)
+	}
+	return t.live.Column(c.Relax)
 }
 
 // fit returns b cast to what the target is, after any change that b needs. before

@@ -353,6 +353,16 @@ func TestOneStreamsFilesDoNotStopTheOthers(t *testing.T) {
 	}
 }
 
+func TestTheMemberWithTheRecords(t *testing.T) {
+	t.Parallel()
+	for doc, want := range map[string]string{`{"items":[{"a":1}]}`: "items", `{"n":1,"items":[{"a":1}],"tags":[]}`: "items", `{"items":[]}`: "items",
+		`{"id":1,"tags":[]}`: "", `{"tags":[1]}`: "", `{"items":[]}{"items":[]}`: "", `{"a":[{}],"b":[{}]}`: "", `{"items":{}}`: "", `[]`: ""} {
+		if got, ok := recordMember([]byte(doc)); got != want || ok != (want != "") {
+			t.Errorf("%s: %q, want %q", doc, got, want)
+		}
+	}
+}
+
 func TestErrorsSayWhatToDo(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

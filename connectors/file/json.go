@@ -67,21 +67,26 @@ func splitOptions(e entry, format string, head []byte) jsonarrow.SplitOptions {
 }
 
 // recordMember finds the member of the only object of a file that holds an
-// array of objects. A file of several objects has none.
+// array of objects, or, where it is the only member, an empty one. A file of
+// several objects has none.
 func recordMember(head []byte) (string, bool) {
 	d := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(head, []byte{0xef, 0xbb, 0xbf})))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
 		return "", false
 	}
 	var found []string
-	for d.More() {
+	members, empty := 0, ""
+	for ; d.More(); members++ {
 		name, err := d.Token()
 		if err != nil {
 			return only(found)
 		}
-		isRecords, err := skipValue(d)
+		isRecords, isEmpty, err := skipValue(d)
 		if isRecords {
 			found = append(found, name.(string))
+		}
+		if isEmpty {
+			empty = name.(string)
 		}
 		if err != nil {
 			return only(found)
@@ -93,6 +98,9 @@ func recordMember(head []byte) (string, bool) {
 	if _, err := d.Token(); err != io.EOF {
 		return "", false
 	}
+	if members == 1 && empty != "" {
+		return empty, true
+	}
 	return only(found)
 }
 
@@ -103,12 +111,13 @@ func only(names []string) (string, bool) {
 	return "", false
 }
 
-// skipValue passes one value and tells whether it is an array of objects.
-func skipValue(d *json.Decoder) (records bool, err error) {
+// skipValue passes one value and tells whether it is an array of objects, or an
+// empty one.
+func skipValue(d *json.Decoder) (records, empty bool, err error) {
 	for depth, i := 0, 0; ; i++ {
 		t, err := d.Token()
 		if err != nil {
-			return records, err
+			return records, false, err
 		}
 		switch t {
 		case json.Delim('['), json.Delim('{'):
@@ -121,7 +130,7 @@ func skipValue(d *json.Decoder) (records bool, err error) {
 			depth--
 		}
 		if depth == 0 {
-			return records, nil
+			return records, i == 1 && t == json.Delim(']'), nil
 		}
 	}
 }

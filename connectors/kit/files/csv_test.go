@@ -3,6 +3,7 @@ package files
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -287,6 +288,20 @@ func BenchmarkEncodingCSV(b *testing.B) {
 			if _, err := r.Read(); err != nil {
 				break
 			}
+		}
+	}
+}
+
+// TestShortUTF16 is recognised by its zeros, without a byte order mark.
+func TestShortUTF16(t *testing.T) {
+	t.Parallel()
+	for want, order := range map[string]binary.AppendByteOrder{"utf-16le": binary.LittleEndian, "utf-16be": binary.BigEndian} {
+		var text []byte
+		for _, c := range "id,name\n1,xa\n" {
+			text = order.AppendUint16(text, uint16(c))
+		}
+		if got := SniffEncoding(text); got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

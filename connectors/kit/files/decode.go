@@ -56,9 +56,9 @@ func SniffEncoding(sample []byte) string {
 		}
 	}
 	switch {
-	case zeros[1] > n/5 && zeros[0] < n/50:
+	case zeros[1] > n/5 && zeros[0] <= n/50:
 		return "utf-16le"
-	case zeros[0] > n/5 && zeros[1] < n/50:
+	case zeros[0] > n/5 && zeros[1] <= n/50:
 		return "utf-16be"
 	}
 	if bad, lead := badRunes(sample); bad > 0 && bad*2 > lead {
