@@ -353,6 +353,19 @@ func TestOneStreamsFilesDoNotStopTheOthers(t *testing.T) {
 	}
 }
 
+// TestARecordThatIsTooLargeIsRejected, and the lines beside it are read.
+func TestARecordThatIsTooLargeIsRejected(t *testing.T) {
+	t.Parallel()
+	large := `{"a":2,"b":"` + strings.Repeat("x", files.MaxRecord) + `"}`
+	m, _ := readFresh(t, fmt.Sprintf(`{"path":%q}`, write(t, filepath.Join(t.TempDir(), "x.jsonl"), "{\"a\":1}\n"+large+"\n{\"a\":3}\n")))
+	if len(m.rows) != 2 || len(m.rejected) != 1 {
+		t.Fatalf("%d rows, %d rejected", len(m.rows), len(m.rejected))
+	}
+	if r := m.rejected[0]; !r.Row || !strings.HasSuffix(r.Key, "x.jsonl:2") || !strings.HasPrefix(r.Value, `{"a":2`) || !strings.Contains(r.Reason, "33554432 bytes") {
+		t.Errorf("%s: %s: %.50s", r.Key, r.Reason, r.Value)
+	}
+}
+
 func TestTheMemberWithTheRecords(t *testing.T) {
 	t.Parallel()
 	for doc, want := range map[string]string{`{"items":[{"a":1}]}`: "items", `{"n":1,"items":[{"a":1}],"tags":[]}`: "items", `{"items":[]}`: "items",

@@ -157,17 +157,23 @@ func (r *reading) json(ctx context.Context, o *files.Opened, format string, at f
 	splitter := jsonarrow.NewSplitter(untilDone{ctx, t}, split)
 	for checked := base; ; {
 		record, err := splitter.Next()
+		large, tooLarge := errors.AsType[*jsonarrow.LargeRecord](err)
 		if err == io.EOF {
 			return j.flush(ctx, r)
 		}
-		if err != nil {
+		if err != nil && !tooLarge {
 			return notJSON(o.Name, base, err)
 		}
 		if j.row++; j.row <= at.Row && !split.Lines {
 			checked = splitter.End()
 			continue
 		}
-		if err := j.add(ctx, record, r.e.Metadata); err != nil {
+		if tooLarge {
+			err = j.Reject(ctx, sluice.Rejected{Stream: r.lane.Stream, Value: strings.ToValidUTF8(string(large.Head), ""), Reason: large.Error(), Row: true})
+		} else {
+			err = j.add(ctx, record, r.e.Metadata)
+		}
+		if err != nil {
 			return err
 		}
 		if end := base + splitter.End(); end-checked >= r.s.every {

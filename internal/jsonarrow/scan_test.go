@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -184,7 +185,6 @@ func TestSplitter(t *testing.T) {
 		{in: "[" + big + "," + big + ",1]", want: []string{big, big, "1"}},
 		{in: big + "\n" + big, o: SplitOptions{Lines: true}, want: []string{big, big}},
 		{in: "[1," + big + "]", o: SplitOptions{MaxRecord: 1000}, want: []string{"1"}, err: "at byte 3: a record of more than 1000 bytes"},
-		{in: "1\n" + big, o: SplitOptions{MaxRecord: 1000, Lines: true}, want: []string{"1"}, err: "at byte 2: a record of more"},
 	} {
 		for name, r := range map[string]io.Reader{"whole": strings.NewReader(c.in), "half": iotest.HalfReader(strings.NewReader(c.in)),
 			"late": iotest.DataErrReader(strings.NewReader(c.in))} {
@@ -209,6 +209,37 @@ func checkSplit(t *testing.T, name string, r io.Reader, in string, o SplitOption
 	for i := range got {
 		if got[i] != want[i] || !strings.HasPrefix(in[offsets[i]:], got[i]) {
 			t.Errorf("%s %.60q: record %d at %d: %.60q, want %.60q", name, in, i, offsets[i], got[i], want[i])
+		}
+	}
+}
+
+// TestLargeLinesArePassed, those that fit into the buffer and those that do not,
+// at the end of the input too, and those after them are read.
+func TestLargeLinesArePassed(t *testing.T) {
+	t.Parallel()
+	for _, size := range []int{1001, 5000, splitBuffer, 5 * splitBuffer} {
+		line := strings.Repeat("x", size)
+		in := "1\n" + line + "\n{\"two\":2}\r\n" + line + "\n" + line + "\n3\n" + line
+		for name, r := range map[string]io.Reader{"whole": strings.NewReader(in), "half": iotest.HalfReader(strings.NewReader(in)), "late": iotest.DataErrReader(strings.NewReader(in))} {
+			s := NewSplitter(r, SplitOptions{MaxRecord: 1000, Lines: true})
+			var got []string
+			for {
+				record, err := s.Next()
+				if err == io.EOF {
+					break
+				}
+				if large, ok := errors.AsType[*LargeRecord](err); ok && len(large.Head) > 1000 && strings.HasPrefix(line, string(large.Head)) {
+					record = []byte("large")
+				} else if err != nil {
+					t.Fatal(err)
+				} else if !strings.HasPrefix(in[s.Offset():], string(record)) {
+					t.Errorf("%q is not at %d", record, s.Offset())
+				}
+				got = append(got, string(record))
+			}
+			if want := []string{"1", "large", `{"two":2}`, "large", "large", "3", "large"}; !slices.Equal(got, want) {
+				t.Errorf("%s, %d bytes: %q", name, size, got)
+			}
 		}
 	}
 }

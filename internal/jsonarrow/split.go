@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/sluicehq/sluice"
 )
 
 // SplitOptions say where the records are.
@@ -59,14 +61,27 @@ func NewSplitter(r io.Reader, o SplitOptions) *Splitter {
 
 // Next returns the next record, valid until the next call, and io.EOF at the
 // end. A *SyntaxError carries the offset in the input; errors of the reader are
-// returned as they are. Every error is final.
+// returned as they are. Every error is final, but for a *LargeRecord with Lines:
+// it was passed, and the next line is the next record.
 func (s *Splitter) Next() ([]byte, error) {
 	if s.err != nil {
 		return nil, s.err
 	}
 	record, err := s.next()
-	s.err = err
+	if _, passed := err.(*LargeRecord); !passed { //nolint:errorlint // line returns it as it is
+		s.err = err
+	}
 	return record, err
+}
+
+// A LargeRecord is a line of more bytes than a record may have.
+type LargeRecord struct {
+	Head  []byte // its first bytes, as many as a rejected record keeps
+	Limit int
+}
+
+func (e *LargeRecord) Error() string {
+	return fmt.Sprintf("the record has more than %d bytes", e.Limit)
 }
 
 // Offset returns where in the input the last record starts.
@@ -271,6 +286,9 @@ func (s *Splitter) line() ([]byte, error) {
 			break
 		}
 		held := len(s.buf) - s.start
+		if held > s.o.MaxRecord {
+			return nil, s.passLine()
+		}
 		more, err := s.fill(false)
 		if err != nil {
 			return nil, err
@@ -282,7 +300,7 @@ func (s *Splitter) line() ([]byte, error) {
 	}
 	record := bytes.TrimSpace(s.buf[s.start:s.pos])
 	if len(record) > s.o.MaxRecord {
-		return nil, s.tooLarge()
+		return nil, s.large(record)
 	}
 	if len(record) == 0 {
 		if s.eof && s.pos == len(s.buf) {
@@ -292,6 +310,30 @@ func (s *Splitter) line() ([]byte, error) {
 	}
 	s.start += bytes.Index(s.buf[s.start:s.pos], record[:1])
 	return record, nil
+}
+
+func (s *Splitter) large(line []byte) *LargeRecord {
+	return &LargeRecord{Head: bytes.Clone(line[:min(len(line), sluice.MaxRejectedValue)]), Limit: s.o.MaxRecord}
+}
+
+// passLine goes past the line of which more than a record may have is held.
+func (s *Splitter) passLine() error {
+	large := s.large(s.buf[s.start:])
+	for {
+		s.pos = len(s.buf)
+		more, err := s.fill(true)
+		if err != nil {
+			return err
+		}
+		if n := bytes.IndexByte(s.buf[s.pos:], '\n'); n >= 0 {
+			s.pos += n + 1
+			return large
+		}
+		if !more {
+			s.pos = len(s.buf)
+			return large
+		}
+	}
 }
 
 // blanks goes to the next byte that is not blank; io.EOF where there is none.
