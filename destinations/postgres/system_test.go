@@ -370,7 +370,7 @@ func TestPresentTables(t *testing.T) {
 func TestErrorsNameTheColumn(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
-	f.query("CREATE SCHEMA raw; CREATE TABLE raw.people (id bigint, name varchar(5), " + quote(sluice.SyncedAtColumn) + " timestamptz)")
+	f.exec("CREATE SCHEMA raw; CREATE TABLE raw.people (id bigint, name varchar(5), " + quote(sluice.SyncedAtColumn) + " timestamptz)")
 	l := f.load(sluice.Append, "", true, false)
 	_, err := f.tryStage(context.Background(), l, sluice.Target{Name: f.table.Name}, sluice.Append, true, []int64{1})
 	if e := sluice.AsError(err); e == nil || e.Code != "postgres_value" || !strings.HasSuffix(e.Error(), "at COPY people, line 1, column name") {
@@ -387,7 +387,7 @@ func TestColumnsThatFillThemselves(t *testing.T) {
 		"bigint GENERATED ALWAYS AS (born) STORED": `ALTER TABLE "raw"."people" ALTER COLUMN "id" DROP EXPRESSION`,
 	} {
 		f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
-		f.query("CREATE SCHEMA raw; CREATE TABLE raw.people (name text, born bigint, id " + column + ")")
+		f.exec("CREATE SCHEMA raw; CREATE TABLE raw.people (name text, born bigint, id " + column + ")")
 		target := sluice.Target{Name: f.table.Name}
 		have, err := f.d.Describe(context.Background(), target)
 		if err != nil {
@@ -401,10 +401,10 @@ func TestColumnsThatFillThemselves(t *testing.T) {
 			}
 		}
 		refused(f.d.Alter(context.Background(), "", target, sluice.Diff(have, f.table)))
-		f.query("CREATE POLICY p ON raw.people") // which a swap would lose: rows are put into the table itself
+		f.exec("CREATE POLICY p ON raw.people") // which a swap would lose: rows are put into the table itself
 		_, err = f.d.Merge(context.Background(), f.load(sluice.Replace, "1", true, true, 7))
 		refused(err)
-		f.query(remedy)
+		f.exec(remedy)
 		f.merge(f.load(sluice.Merge, "", true, true, 7))
 		f.expect("SELECT id FROM raw.people", "7")
 	}

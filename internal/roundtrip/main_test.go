@@ -136,6 +136,9 @@ func (p *pipe) run(args ...string) outcome {
 	return p.finish(p.command(&out, args...).Run(), &out)
 }
 
+// isSummary reports whether a line of sync --json is the last one.
+func isSummary(line string) bool { return strings.Contains(line, `"event":"summary"`) }
+
 func (p *pipe) finish(err error, out *bytes.Buffer) outcome {
 	p.t.Helper()
 	o := outcome{text: out.String()}
@@ -145,7 +148,7 @@ func (p *pipe) finish(err error, out *bytes.Buffer) outcome {
 		p.t.Fatal(err)
 	}
 	for line := range strings.Lines(o.text) {
-		if strings.HasPrefix(line, `{"event":"summary"`) {
+		if isSummary(line) {
 			if err := json.Unmarshal([]byte(line), &o.summary); err != nil {
 				p.t.Fatalf("%s: %v", line, err)
 			}

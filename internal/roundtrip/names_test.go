@@ -26,7 +26,7 @@ func (o outcome) landed(t *testing.T) map[string]string {
 		Streams []struct{ Stream, Table struct{ Schema, Name string } }
 	}
 	lines := strings.Split(strings.TrimSpace(o.text), "\n")
-	at := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, `{"event":"summary"`) })
+	at := slices.IndexFunc(lines, isSummary)
 	if err := json.Unmarshal([]byte(lines[at]), &s); err != nil {
 		t.Fatal(err)
 	}
