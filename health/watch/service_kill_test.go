@@ -80,7 +80,7 @@ func TestKilledTrackers(t *testing.T) {
 // be done. The clock goes on until the claims of the dead are over.
 func (w *world) killTracker(url, until string, hanging ...*outwardtest.Server) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKilledTrackers$", "-test.count=1")
 	cmd.Env = append(os.Environ(), tracksAt+"="+url, tracksAhead+"="+strconv.Itoa(int(time.Until(w.now())/time.Second)), tracksUntil+"="+until)
@@ -111,7 +111,7 @@ func (w *world) until(ctx context.Context, so func() bool) {
 	for !so() {
 		select {
 		case <-ctx.Done():
-			w.t.Fatal("it has not come to that")
+			w.t.Fatalf("it has not come to that; the deliveries: %+v", w.deliveries())
 		case <-time.After(2 * time.Millisecond):
 		}
 	}
