@@ -135,11 +135,11 @@ func changingFiles(t *testing.T, destination, window string) {
 // TestSparseColumns: fields are there for a while, away, and back, alone and within
 // objects, and the first of two CSV files lacks a column. All values arrive.
 func TestSparseColumns(t *testing.T) {
-	const rows, spell = 48_000, 6000
+	const rows, spell = 16_000, 2000
 	spells := []string{"04", "15", "236"} // in which each field has values; a batch holds fewer rows
 	has := func(c, row int) bool { return strings.Contains(spells[c], strconv.Itoa(row/spell)) }
 	var docs strings.Builder
-	pad := strings.Repeat("x", 300)
+	pad := strings.Repeat("x", 900)
 	for i := range rows {
 		var members []string
 		for c := range spells {
