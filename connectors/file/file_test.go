@@ -347,8 +347,12 @@ func TestOneStreamsFilesDoNotStopTheOthers(t *testing.T) {
 	for i, code := range []string{"file_none", "file_json_invalid", ""} {
 		var m memory
 		err := read(s, streams[i], sluice.FullRefresh, nil, &m)
-		if code == "" && (err != nil || len(m.rows) != 1) || code != "" && (sluice.AsError(err).Code != code || len(streams[i].Columns) > 0) {
-			t.Errorf("%s: %v, %v", streams[i].Name, err, m.rows)
+		if code == "" {
+			if err != nil || len(m.rows) != 1 {
+				t.Errorf("%s: %v, %v", streams[i].Name, err, m.rows)
+			}
+		} else if e := sluice.AsError(err); e == nil || e.Code != code || e.Hint == "" || e.Stream != streams[i].Name || (e.Class == sluice.Config) != (code == "file_none") || len(streams[i].Columns) > 0 {
+			t.Errorf("%s: %v, %v", streams[i].Name, err, streams[i].Columns)
 		}
 	}
 }
