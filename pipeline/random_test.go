@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	arrowmem "github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/internal/memsource"
 	"github.com/sluicehq/sluice/pipeline"
 )
 
@@ -133,20 +133,8 @@ func rowsBatch(mem arrowmem.Allocator, rows []change, part int, wide bool) sluic
 	}
 	all := rb.NewRecordBatch()
 	defer all.Release()
-	b.Rows = withoutNulls(all)
+	b.Rows = memsource.WithoutNulls(all)
 	return b
-}
-
-// withoutNulls leaves out the columns that no row has a value of, as a source may.
-func withoutNulls(all arrow.RecordBatch) arrow.RecordBatch {
-	var fields []arrow.Field
-	var columns []arrow.Array
-	for i, c := range all.Columns() {
-		if c.NullN() < c.Len() {
-			fields, columns = append(fields, all.Schema().Field(i)), append(columns, c)
-		}
-	}
-	return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, all.NumRows())
 }
 
 // randomScript makes lanes of up to 40 rows with keys of their own. A full read

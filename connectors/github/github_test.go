@@ -190,16 +190,7 @@ func TestEveryStreamTwice(t *testing.T) {
 	f.AddUser("octo", "Organization")
 	f.AddUser("alice", "User")
 	for _, name := range []string{"octo/one", "octo/two"} {
-		r := f.AddRepo(name)
-		for i := range 3 {
-			r.AddIssue(fmt.Sprint("issue ", i))
-			r.AddPull(fmt.Sprint("pull ", i))
-			r.AddComment("hello")
-			r.AddReviewComment("a nit")
-			r.AddRelease(fmt.Sprint("v", i))
-			r.AddRun("completed")
-			r.Push(r.Commit("work", time.Now(), r.Head()))
-		}
+		fill(f.AddRepo(name))
 	}
 	want := map[string]int{"repositories": 2, "issues": 12, "pull_requests": 6, "commits": 6, "releases": 6, "comments": 6,
 		"review_comments": 6, "users": 1, "workflow_runs": 6}

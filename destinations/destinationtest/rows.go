@@ -18,6 +18,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/internal/memsource"
 )
 
 // A row has one value per column of its table, in canonical text; nil is null.
@@ -51,18 +52,6 @@ func batch(t *sluice.Table, inserts bool, rows []row) sluice.Batch {
 	return out
 }
 
-// withoutNulls leaves out the columns that no row has a value of.
-func withoutNulls(all arrow.RecordBatch) arrow.RecordBatch {
-	var fields []arrow.Field
-	var columns []arrow.Array
-	for i, c := range all.Columns() {
-		if c.NullN() < c.Len() {
-			fields, columns = append(fields, all.Schema().Field(i)), append(columns, c)
-		}
-	}
-	return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, all.NumRows())
-}
-
 // batches returns a Segment.Next that hands out rows in batches of size. Every
 // second one has no columns that are null throughout, the first one among them.
 func batches(t *sluice.Table, inserts bool, rows []row, size int) func(context.Context) (sluice.Batch, error) {
@@ -81,7 +70,7 @@ func batches(t *sluice.Table, inserts bool, rows []row, size int) func(context.C
 		rows = rows[n:]
 		if whole = !whole; !whole {
 			all := last.Rows
-			last.Rows = withoutNulls(all)
+			last.Rows = memsource.WithoutNulls(all)
 			all.Release()
 		}
 		return last, ctx.Err()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"sync"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -195,4 +196,17 @@ func (s *Source) sendBatch(ctx context.Context, st *Stream, to sluice.Sink, lane
 	rows := b.NewRecordBatch()
 	defer rows.Release()
 	return to.Send(ctx, sluice.Batch{Table: &st.Table, Part: lane.Part, Op: sluice.Insert, Rows: rows})
+}
+
+// WithoutNulls returns rows without the columns that none of them has a value of,
+// as a source may send them. The caller releases the result, and all.
+func WithoutNulls(all arrow.RecordBatch) arrow.RecordBatch {
+	var fields []arrow.Field
+	var columns []arrow.Array
+	for i, c := range all.Columns() {
+		if c.NullN() < c.Len() {
+			fields, columns = append(fields, all.Schema().Field(i)), append(columns, c)
+		}
+	}
+	return array.NewRecordBatch(arrow.NewSchema(fields, nil), columns, all.NumRows())
 }
