@@ -6,7 +6,7 @@ BIN       := bin/sluice
 TOOLS     := $(CURDIR)/bin/tools
 LINTER    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
 # What the tests run against, as Debian and Ubuntu name it.
-PACKAGES  := postgresql postgresql-contrib iso-codes tzdata distro-info-data chromium fonts-liberation
+PACKAGES  := postgresql postgresql-contrib pgbouncer iso-codes tzdata distro-info-data chromium fonts-liberation
 MODULES   := web/node_modules/.installed
 # The race detector leaves out what C was translated to, and key derivation: it finds
 # nothing there, and makes them ten times slower.

@@ -27,6 +27,11 @@ func TestConformance(t *testing.T) {
 		create table parted (id int, v text) partition by range (id);
 		create table p1 partition of parted for values from (0) to (700); create table p2 partition of parted for values from (700) to (5000);
 		insert into parted select i, repeat('z', 100) from generate_series(1, 2000) i`)
+	t.Run("pooled", func(t *testing.T) {
+		t.Parallel()
+		pooler := pgtest.Shared(t).Pooler(t, url)
+		connectortest.Run(t, func(t *testing.T) sluice.Source { return small(newSource(t, map[string]any{"url": pooler})) }, connectortest.Options{SkipLeaks: true})
+	})
 	connectortest.Run(t, func(t *testing.T) sluice.Source { return small(newSource(t, map[string]any{"url": url})) }, connectortest.Options{
 		SkipLeaks: true, // tests run beside it; TestMain looks for leaks
 		Broken: map[string]func() (sluice.Source, error){

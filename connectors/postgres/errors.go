@@ -44,6 +44,7 @@ var verdicts = map[string]verdict{
 	"25006": {sluice.Config, "postgres_refused", "reads never write, but a view or function in it does; leave the stream out"},
 	"55000": {sluice.Config, "postgres_unsupported", "the object is not ready to be read; a materialized view wants REFRESH MATERIALIZED VIEW first"},
 	"72000": {sluice.Transient, "postgres_snapshot", "the snapshot is too old"},
+	"08P01": {sluice.Transient, "postgres_connection_lost", "a pooler, if there is one, must be in transaction or session mode and have a session to give (default_pool_size); it is tried again"},
 	"08":    {sluice.Transient, "postgres_connection_lost", "the connection broke; it is tried again"},
 	"53":    {sluice.Transient, "postgres_resources", "the server is out of connections, memory or disk; raise its limits or run fewer syncs at once"},
 	"58":    {sluice.Transient, "postgres_server", "the server had trouble with its files; see its log"},

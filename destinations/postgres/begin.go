@@ -31,7 +31,7 @@ func (d *destination) Begin(ctx context.Context, r sluice.Run) (sluice.Ledger, e
 		return sluice.Ledger{}, classify(err, op)
 	}
 	var ledger sluice.Ledger
-	err := d.inTx(ctx, []string{durable}, func(tx sqlTx) (err error) {
+	err := d.inTx(ctx, func(tx sqlTx) (err error) {
 		ledger, err = sqlload.Begin(ctx, tx, d.dialect, r)
 		return err
 	})
@@ -45,8 +45,8 @@ func (d *destination) Begin(ctx context.Context, r sluice.Run) (sluice.Ledger, e
 		return p.connection == r.Connection && !slices.Contains(r.Refreshes, p.target.Refresh)
 	})
 	d.mu.Unlock()
-	kept := d.discardOlder(r)
-	if err := d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error { return d.cleanUp(ctx, tx, r, ledger, kept) }); err != nil {
+	kept := d.discardOlder(ctx, r)
+	if err := d.inTx(ctx, func(tx sqlTx) error { return d.cleanUp(ctx, tx, r, ledger, kept) }, quick); err != nil {
 		return sluice.Ledger{}, classify(err, op)
 	}
 	return ledger, nil
@@ -64,7 +64,7 @@ func (d *destination) ensureLedger(ctx context.Context) error {
 		return err
 	}
 	if !there {
-		err := d.inTx(ctx, []string{durable}, func(tx sqlTx) error {
+		err := d.inTx(ctx, func(tx sqlTx) error {
 			if err := advisoryLock(ctx, tx, lockLedger); err != nil {
 				return err
 			}
@@ -101,7 +101,7 @@ func (d *destination) createSchema(ctx context.Context, tx sqlTx, name string) e
 // cleanUp removes what earlier runs of the connection left: their sessions, which
 // may hold locks, their stage tables, and shadows that no refresh completes. The
 // sessions kept, and what belongs to pending loads, stay.
-func (d *destination) cleanUp(ctx context.Context, tx sqlTx, r sluice.Run, l sluice.Ledger, kept []int32) error {
+func (d *destination) cleanUp(ctx context.Context, tx sqlTx, r sluice.Run, l sluice.Ledger, kept []uint32) error {
 	connection, prefix := r.Connection, sqlload.StagePrefix(r.Connection)
 	if _, err := tx.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 	WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND starts_with(application_name, $1) AND NOT pid = ANY($2::int4[])`,
@@ -143,7 +143,7 @@ func (d *destination) lockTimeout() string {
 	return fmt.Sprintf("SET LOCAL lock_timeout = %s", literal(fmt.Sprintf("%dms", d.config.lockMillis())))
 }
 
-func pidArray(pids []int32) string {
+func pidArray(pids []uint32) string {
 	texts := make([]string, len(pids))
 	for i, p := range pids {
 		texts[i] = fmt.Sprint(p)

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
@@ -49,7 +47,7 @@ func describe(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.Tab
 func describeAll(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.Table, map[string]string, error) {
 	t, filled := &sluice.Table{Name: name}, map[string]string{}
 	found := false
-	err := tx.Query(ctx, describeSQL, []any{pgx.QueryExecModeCacheStatement, name.Schema, name.Name}, func(scan func(...any) error) error {
+	err := tx.Query(ctx, describeSQL, []any{planned(tx.conn), name.Schema, name.Name}, func(scan func(...any) error) error {
 		var kind string
 		var column, native *string
 		var notNull *bool
@@ -186,7 +184,7 @@ func (d *destination) change(ctx context.Context, load sluice.LoadID, t sluice.T
 	// that another session has made since, which is visible before it is announced:
 	// it finds none for its table, or makes it once more.
 	for try := 1; ; try++ {
-		err := d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) })
+		err := d.inTx(ctx, func(tx sqlTx) error { return d.alter(ctx, tx, load, t, changes) }, quick)
 		if err == nil {
 			d.knowSchema(d.name(t).Schema)
 		}
@@ -210,7 +208,7 @@ func (d *destination) create(ctx context.Context, load sluice.LoadID, t sluice.T
 		return false, nil
 	}
 	name := d.name(t)
-	err = d.inTx(ctx, []string{durable, quick}, func(tx sqlTx) error {
+	err = d.inTx(ctx, func(tx sqlTx) error {
 		if t.Refresh != "" {
 			connection, _ := d.epochOf(load)
 			if err := sqlload.RecordShadow(ctx, tx, d.dialect, connection, t, name); err != nil {
@@ -218,7 +216,7 @@ func (d *destination) create(ctx context.Context, load sluice.LoadID, t sluice.T
 			}
 		}
 		return tx.Defer(ctx, "create the table", sqlload.CreateTable(d.dialect, name, changes[0].Create))
-	})
+	}, quick)
 	if hasState(err, "42P07", "3F000", "23505") {
 		return false, nil
 	}

@@ -67,10 +67,15 @@ func open(c Config, p egress.Policy) (*destination, error) {
 	}
 	// Statements are seldom repeated, so that preparing them would only cost.
 	pc.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
-	settings := sessionSettings(c)
+	// These change how messages are read, so that a statement could set them only for
+	// the message after it. Poolers know them, and keep them for each client.
+	params := pc.ConnConfig.RuntimeParams
+	params["application_name"], params["client_encoding"], params["standard_conforming_strings"] = applicationName, "UTF8", "on"
 	pc.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.PgConn().Exec(ctx, settings).ReadAll()
-		return err
+		if err := findPooler(ctx, conn); err != nil || pooled(conn) {
+			return err
+		}
+		return simple(ctx, conn, settings(c, false))
 	}
 	// NewWithConfig connects when the first connection is asked for.
 	pool, err := pgxpool.NewWithConfig(context.Background(), pc)
@@ -83,27 +88,27 @@ func open(c Config, p egress.Policy) (*destination, error) {
 		promises: map[sluice.Target]*promise{}, schemas: map[string]bool{}}, nil
 }
 
-// sessionSettings make texts canonical (see cast), and keep sessions that wait
-// for a source alive. Plans with hundreds of columns are slow to compile, so
-// there is no JIT.
-func sessionSettings(c Config) string {
-	set := map[string]string{"TimeZone": "UTC", "DateStyle": "ISO, MDY", "extra_float_digits": "1", "client_encoding": "UTF8",
-		"application_name": applicationName, "idle_in_transaction_session_timeout": "0", "jit": "off", "search_path": quote(c.Schema),
-		"statement_timeout": fmt.Sprint(time.Duration(c.StatementTimeout).Milliseconds()), "standard_conforming_strings": "on"}
-	if c.WorkMem != "" {
-		set["work_mem"] = c.WorkMem
-	}
-	if c.MaintenanceMem != "" {
-		set["maintenance_work_mem"] = c.MaintenanceMem
-	}
+// settings returns the statement that makes texts canonical (see cast), and keeps
+// sessions that wait for a source alive: in the session, or only in the
+// transaction that it is in. Plans with hundreds of columns are slow to compile,
+// so there is no JIT.
+func settings(c Config, local bool) string {
+	set := []struct{ name, value string }{{"TimeZone", "UTC"}, {"DateStyle", "ISO, MDY"}, {"extra_float_digits", "1"}, {"jit", "off"},
+		{"search_path", quote(c.Schema)}, {"idle_in_transaction_session_timeout", "0"},
+		{"statement_timeout", fmt.Sprint(time.Duration(c.StatementTimeout).Milliseconds())},
+		{"work_mem", c.WorkMem}, {"maintenance_work_mem", c.MaintenanceMem}}
 	var b strings.Builder
-	for name, v := range set {
-		b.WriteString("SET " + name + " = " + literal(v) + ";")
+	for _, s := range set {
+		value := literal(s.value)
+		switch {
+		case s.value == "" && s.name == "maintenance_work_mem":
+			value = indexMemory
+		case s.value == "":
+			continue
+		}
+		fmt.Fprintf(&b, ", set_config('%s', %s, %t)", s.name, value, local)
 	}
-	if c.MaintenanceMem == "" {
-		b.WriteString(indexMemory + ";")
-	}
-	return strings.Replace(b.String(), "SET search_path = "+literal(quote(c.Schema)), "SET search_path = "+quote(c.Schema), 1)
+	return "SELECT " + b.String()[2:]
 }
 
 const applicationName = "sluice"
@@ -200,7 +205,8 @@ func (d *destination) Query(ctx context.Context, query string, columns func([]st
 	}
 	defer conn.Release()
 	// After a first query, PostgreSQL does not let a transaction write again.
-	if err := simple(ctx, conn.Conn(), "BEGIN READ ONLY; SELECT 1"); err != nil {
+	begin := append(d.begin(conn.Conn()), "SET TRANSACTION READ ONLY", "SELECT 1")
+	if err := simple(ctx, conn.Conn(), strings.Join(begin, ";")); err != nil {
 		return classify(err, "query")
 	}
 	defer rollback(conn.Conn())

@@ -18,7 +18,7 @@ func (d *destination) Erase(ctx context.Context, connection string, tables []slu
 	for i, t := range tables {
 		names[i] = d.name(sluice.Target{Name: t})
 	}
-	return classify(d.inTx(ctx, []string{durable}, func(tx sqlTx) error {
+	return classify(d.inTx(ctx, func(tx sqlTx) error {
 		if _, err := tx.Exec(ctx, "DELETE FROM _sluice.heaps WHERE connection = $1", connection); err != nil {
 			return err
 		}

@@ -39,6 +39,7 @@ var rules = []rule{
 	{"57014", sluice.Transient, "postgres_timeout", "the statement took longer than statement_timeout, or someone cancelled it; raise statement_timeout"},
 	{"57", sluice.Transient, "postgres_down", "the server is starting, stopping or in recovery; it is tried again"},
 	{"58", sluice.Transient, "postgres_system", "the server met an error of its operating system; see its log"},
+	{"08P01", sluice.Transient, "postgres_connect", "a pooler, if there is one, must be in transaction or session mode and have a session to give (default_pool_size); it is tried again"},
 	{"08", sluice.Transient, "postgres_connect", "the connection was lost; it is tried again"},
 	{"25006", sluice.Config, "postgres_read_only", "this server takes no writes: name the primary, not a replica"},
 	{"25P03", sluice.Transient, "postgres_idle_timeout", "the server ended an idle transaction: turn idle_in_transaction_session_timeout off for the role"},

@@ -163,9 +163,10 @@ func createIndex(tx sqlTx, p *sqlload.Plan, i int) {
 	})
 }
 
-// indexMemory raises the memory of the index builds of first reads, where the
-// server has the default, 64 MB: with it the sort of some million keys spills.
-const indexMemory = "SELECT set_config('maintenance_work_mem', '256MB', false) WHERE current_setting('maintenance_work_mem') = '64MB'"
+// indexMemory is the memory of index builds, in which the first read of a table
+// ends: raised where the server has the default, 64 MB, with which the sort of
+// some million keys spills.
+const indexMemory = "CASE current_setting('maintenance_work_mem') WHEN '64MB' THEN '256MB' ELSE current_setting('maintenance_work_mem') END"
 
 // dedupe keeps the latest row of each key, and only the children that came with
 // it.

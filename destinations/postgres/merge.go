@@ -69,7 +69,7 @@ func (d *destination) merge(ctx context.Context, l sluice.Load, keeps []*promise
 		return nil, err
 	}
 	defer conn.Release()
-	counts, err := d.mergeIn(ctx, newTx(conn.Conn(), durable), l, t, keeps)
+	counts, err := d.mergeIn(ctx, newTx(conn.Conn(), d.begin(conn.Conn())...), l, t, keeps)
 	if t != nil && (err == nil || errors.Is(err, sluice.ErrStagedLost) || refused(err) && !inTheWay(err, keeps)) {
 		t.end(sluice.ErrStagedLost)
 		d.forgetDirect(l.ID, t)

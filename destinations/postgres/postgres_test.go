@@ -86,6 +86,34 @@ func TestConformanceJSON(t *testing.T) {
 	destinationtest.Run(t, func(t *testing.T) sluice.Destination { return openAt(t, url, `,"json_type":"json"`) }, options(url))
 }
 
+// TestConformanceThroughPooler runs the suite where each transaction may have
+// another session, with settings of its own, which others have afterwards.
+func TestConformanceThroughPooler(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	url := server.NewDatabase(t)
+	run(t, url, `DO $$ BEGIN
+		EXECUTE format('ALTER DATABASE %I SET timezone = ''America/New_York''', current_database());
+		EXECUTE format('ALTER DATABASE %I SET datestyle = ''SQL, DMY''', current_database());
+		EXECUTE format('ALTER DATABASE %I SET extra_float_digits = -3', current_database()); END $$`)
+	pooler := server.Pooler(t, url)
+	destinationtest.Run(t, func(t *testing.T) sluice.Destination { return openAt(t, pooler, "") }, options(url))
+
+	const settings = `SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings
+	WHERE name IN ('search_path', 'jit', 'statement_timeout', 'extra_float_digits', 'idle_in_transaction_session_timeout')`
+	read := func(url string) (got string) {
+		conn := connect(t, url)
+		defer conn.Close(context.Background())
+		if err := conn.QueryRow(context.Background(), settings, pgx.QueryExecModeSimpleProtocol).Scan(&got); err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got, want := read(pooler), read(url); got != want {
+		t.Errorf("sessions of the pooler are left with %s, and began with %s", got, want)
+	}
+}
+
 // TestConformanceInPlugin runs the suite through the process of a plugin.
 func TestConformanceInPlugin(t *testing.T) {
 	t.Parallel()

@@ -73,7 +73,7 @@ func (d *destination) directOf(load sluice.LoadID) *directTx {
 
 // discardOlder ends the direct transactions of the connection's earlier runs,
 // except those of pending loads, whose sessions it returns.
-func (d *destination) discardOlder(r sluice.Run) (kept []int32) {
+func (d *destination) discardOlder(ctx context.Context, r sluice.Run) (kept []uint32) {
 	for _, load := range d.directLoads() {
 		if c, _ := d.epochOf(load); c != r.Connection {
 			continue
@@ -90,7 +90,7 @@ func (d *destination) discardOlder(r sluice.Run) (kept []int32) {
 		case !pending:
 			t.discard()
 		default:
-			if pid := t.session(); pid != 0 {
+			if pid := t.session(ctx); pid != 0 {
 				kept = append(kept, pid)
 			}
 		}
@@ -99,8 +99,8 @@ func (d *destination) discardOlder(r sluice.Run) (kept []int32) {
 }
 
 // session returns the server's number of the session, or 0 where it is not
-// between two uses.
-func (t *directTx) session() int32 {
+// between two uses, or gone.
+func (t *directTx) session(ctx context.Context) uint32 {
 	if !t.mu.TryLock() {
 		return 0
 	}
@@ -108,7 +108,11 @@ func (t *directTx) session() int32 {
 	if t.conn == nil || t.failed != nil {
 		return 0
 	}
-	return int32(t.conn.Conn().PgConn().PID())
+	pid, err := sessionOf(ctx, t.conn.Conn())
+	if err != nil {
+		return 0
+	}
+	return pid
 }
 
 func (d *destination) directLoads() (loads []sluice.LoadID) {
@@ -292,8 +296,8 @@ func (d *destination) openDirect(ctx context.Context, load sluice.LoadID, t *dir
 		return err
 	}
 	connection, epoch := d.epochOf(load)
-	t.begin = []string{durable, "SET LOCAL application_name = " +
-		literal(fmt.Sprintf("%s %s%d", applicationName, sqlload.StagePrefix(connection), epoch))}
+	t.begin = d.begin(t.conn.Conn(), "SET LOCAL application_name = "+
+		literal(fmt.Sprintf("%s %s%d", applicationName, sqlload.StagePrefix(connection), epoch)))
 	if t.held == nil {
 		return nil
 	}
@@ -342,7 +346,7 @@ func (d *destination) stageTable(ctx context.Context, s sluice.Segment) (sluice.
 		return sluice.Staged{}, err
 	}
 	defer conn.Release()
-	statements := strings.Join([]string{lazy, sqlload.StageTable(d.dialect, name, s.Table.Columns), copyStatement(d.dialect.Own(name), names), "COMMIT"}, ";")
+	statements := strings.Join(d.begin(conn.Conn(), quick, sqlload.StageTable(d.dialect, name, s.Table.Columns), copyStatement(d.dialect.Own(name), names), "COMMIT"), ";")
 	if err := copyIn(ctx, conn.Conn(), e, statements); err != nil {
 		rollback(conn.Conn())
 		return sluice.Staged{}, err

@@ -300,24 +300,29 @@ func literalOf(v any) (string, error) {
 	return "", fmt.Errorf("no literal of a %T", v)
 }
 
-// How transactions begin.
-const (
-	durable = "BEGIN ISOLATION LEVEL READ COMMITTED"
-	// quick ones do not wait for the disk: tables and columns, and rows on their
-	// way. The commit of the load that uses them follows in the log and does wait,
-	// so that they are on disk with it, and are of no use without.
-	quick = "SET LOCAL synchronous_commit = off"
-	lazy  = durable + ";" + quick
-)
+// quick transactions do not wait for the disk: tables and columns, and rows on
+// their way. The commit of the load that uses them follows in the log and does
+// wait, so that they are on disk with it, and are of no use without.
+const quick = "SET LOCAL synchronous_commit = off"
 
-// inTx runs f in a transaction of its own.
-func (d *destination) inTx(ctx context.Context, begin []string, f func(tx sqlTx) error) error {
+// begin returns the statements that a transaction on the connection begins with,
+// those of more last.
+func (d *destination) begin(conn *pgx.Conn, more ...string) []string {
+	begin := []string{"BEGIN ISOLATION LEVEL READ COMMITTED"}
+	if pooled(conn) {
+		begin = append(begin, settings(d.config, true))
+	}
+	return append(begin, more...)
+}
+
+// inTx runs f in a transaction of its own, which begins with those statements.
+func (d *destination) inTx(ctx context.Context, f func(tx sqlTx) error, begin ...string) error {
 	conn, err := d.pool.Acquire(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Release()
-	tx := newTx(conn.Conn(), begin...)
+	tx := newTx(conn.Conn(), d.begin(conn.Conn(), begin...)...)
 	err = f(tx)
 	if err == nil {
 		err = tx.flush(ctx, "COMMIT")

@@ -36,7 +36,7 @@ func TestDeferredStatements(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close(ctx) }()
-	tx := newTx(conn, durable, "CREATE TABLE t (n bigint, b boolean, s text)")
+	tx := newTx(conn, "BEGIN", "CREATE TABLE t (n bigint, b boolean, s text)")
 	for i, s := range hostile {
 		if err := tx.Defer(ctx, "insert", "INSERT INTO t VALUES ($1, $2, $3)", int64(-i), i%2 == 0, s); err != nil {
 			t.Fatal(err)

@@ -34,7 +34,7 @@ func TestAnAutovacuumGivesWay(t *testing.T) {
 		}
 	}
 	m := &merger{d: &destination{config: Config{LockTimeout: spec.Duration(20 * time.Second)}}}
-	if err := m.lockOut(ctx, newTx(conn, durable), "t"); err != nil {
+	if err := m.lockOut(ctx, newTx(conn, "BEGIN"), "t"); err != nil {
 		t.Errorf("the autovacuum did not give way: %v", err)
 	}
 }
