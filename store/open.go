@@ -9,10 +9,12 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -159,10 +161,60 @@ func (b *base) openPostgres(ctx context.Context, url string, o Options) error {
 	db.SetMaxIdleConns(conns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	b.writes, b.reads, b.close = db, db, db.Close
-	if err := b.checkPostgres(ctx); err != nil {
+	err = b.checkPostgres(ctx)
+	if err == nil {
+		err = checkSessions(ctx, &config.Config)
+	}
+	if err != nil {
 		return errors.Join(opening(err), db.Close())
 	}
 	return nil
+}
+
+// checkSessions refuses a pooler that gives a client another session for each
+// transaction, as PgBouncer does in transaction mode: the store prepares
+// statements in sessions, locks and listens with them. A pooler announces made-up
+// numbers of sessions; that it lends them shows when a second client finds itself
+// in the one that the first has just had.
+func checkSessions(ctx context.Context, config *pgconn.Config) error {
+	first, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = first.Close(ctx) }()
+	session, err := sessionOf(ctx, first)
+	if err != nil || session == strconv.Itoa(int(first.PID())) {
+		return err
+	}
+	second, err := pgconn.ConnectConfig(ctx, config)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = second.Close(ctx) }()
+	for range 5 { // other clients may come in between
+		other, err := sessionOf(ctx, second)
+		if err != nil {
+			return err
+		}
+		if other == session {
+			return sluice.Errorf(sluice.Config, "store_pooler", "open the metadata store",
+				"give the address of the server itself, or of a pooler in session mode",
+				"a pooler in transaction mode is in between, and sessions do not stay with their client")
+		}
+		if session, err = sessionOf(ctx, first); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sessionOf returns the server's number of the session that a connection has now.
+func sessionOf(ctx context.Context, conn *pgconn.PgConn) (string, error) {
+	results, err := conn.Exec(ctx, "SELECT pg_backend_pid()").ReadAll()
+	if err != nil {
+		return "", err
+	}
+	return string(results[0].Rows[0][0]), nil
 }
 
 func (b *base) checkPostgres(ctx context.Context) error {

@@ -250,19 +250,21 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := &fixture{t: t, ctx: t.Context()}
+	server := pgtest.Shared(t)
 	for url, code := range map[string]string{
-		"":                                       "store_url",
-		"mysql://x/y":                            "store_url",
-		"sqlite:":                                "store_url",
-		"sqlite::memory:":                        "store_url",
-		"sqlite:" + dir + "/none/store.db":       "store_file",
-		"sqlite:" + dir + "/folder":              "store_file",
-		"sqlite:/proc/store.db":                  "store_file", // where nobody can make a file
-		"sqlite:" + text:                         "store_not_sluice",
-		"postgres://u:se%cret@h/x":               "store_url",
-		"postgres://u:secret@127.0.0.1:1/x":      "store_unreachable",
-		"postgres://u:secret@127.0.0.1:no/x":     "store_url",
-		pgtest.Shared(t).URL("no_such_database"): "store_unreachable",
+		server.Pooler(t, server.NewDatabase(t)): "store_pooler",
+		"":                                      "store_url",
+		"mysql://x/y":                           "store_url",
+		"sqlite:":                               "store_url",
+		"sqlite::memory:":                       "store_url",
+		"sqlite:" + dir + "/none/store.db":      "store_file",
+		"sqlite:" + dir + "/folder":             "store_file",
+		"sqlite:/proc/store.db":                 "store_file", // where nobody can make a file
+		"sqlite:" + text:                        "store_not_sluice",
+		"postgres://u:se%cret@h/x":              "store_url",
+		"postgres://u:secret@127.0.0.1:1/x":     "store_unreachable",
+		"postgres://u:secret@127.0.0.1:no/x":    "store_url",
+		server.URL("no_such_database"):          "store_unreachable",
 	} {
 		_, err := store.Open(t.Context(), url, store.Options{})
 		x.code(err, code)
