@@ -27,6 +27,7 @@ type cursor struct {
 	Heaps   [][2]int64 `json:"heaps,omitempty"`
 	Done    [][5]int64 `json:"done,omitempty"`
 	Deleted int64      `json:"deleted,omitempty"`
+	Updated bool       `json:"updated,omitempty"` // rows sent have been updated since: see reading.updated
 	Shape   string     `json:"shape,omitempty"`
 
 	// Of changes: the cursor column, the last value that was read (nil: there was
@@ -111,7 +112,7 @@ func (c *cursor) stretches() []sqlread.Stretch {
 
 // refreshCursor is the cursor of a lane that has done these stretches.
 func (r *reading) refreshCursor(heaps []piece, done []sqlread.Stretch) cursor {
-	c := cursor{Kind: cursorRefresh, Shape: r.shape()}
+	c := cursor{Kind: cursorRefresh, Shape: r.shape(), Updated: r.updated}
 	for _, h := range heaps {
 		c.Heaps = append(c.Heaps, [2]int64{h.oid, h.filenode})
 		c.Deleted += h.deleted

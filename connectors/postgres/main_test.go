@@ -30,10 +30,14 @@ type ledger struct {
 	tables   map[*sluice.Table]bool
 	sent     int
 	inserts  int
+	doubled  int // rows inserted whose key was there
 	limit    int // rows after which Send fails; 0: never
 }
 
-type change struct{ key, row string }
+type change struct {
+	key, row string
+	inserts  bool
+}
 
 var errKilled = fmt.Errorf("killed")
 
@@ -55,7 +59,7 @@ func (m *ledger) Send(ctx context.Context, b sluice.Batch) error {
 		if b.OpAt(i) == sluice.Insert {
 			m.inserts++
 		}
-		m.held[b.Part] = append(m.held[b.Part], change{keyOf(b, i), row})
+		m.held[b.Part] = append(m.held[b.Part], change{keyOf(b, i), row, b.OpAt(i) == sluice.Insert})
 	}
 	return nil
 }
@@ -84,6 +88,9 @@ func (m *ledger) Checkpoint(_ context.Context, lane sluice.Lane, c sluice.Cursor
 			if c.key == "" {
 				m.rows = append(m.rows, c.row)
 			} else {
+				if _, there := m.keyed[c.key]; there && c.inserts {
+					m.doubled++
+				}
 				m.keyed[c.key] = c.row
 			}
 		}

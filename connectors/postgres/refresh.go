@@ -37,8 +37,13 @@ import (
 // are sent as such. Fewer older: the newer ones are sent as upserts, which makes
 // good every update whose key stayed; without a key, or when the server counts
 // deleted rows since, the refresh is lost and starts again, since a row already
-// sent cannot be called back. Sessions report what they deleted about a second
-// late, so the count is looked at again when the rest has been read.
+// sent cannot be called back. That stays so until the refresh ends, however often
+// it is carried on: the new version of a row may lie in what is not yet read, and
+// be deleted before it is. Sessions report what they deleted some seconds late, so
+// the count is looked at again when the rest has been read.
+//
+// An update that gives a row another key leaves the old key behind. Nothing tells
+// such updates from others.
 //
 // Ages of xmin are compared as PostgreSQL does, modulo 2^32. Freezing keeps a
 // row's xmin as it was; one that is older than 2^31 transactions may appear newer
@@ -137,6 +142,7 @@ func (r *reading) resume(heaps []piece) ([]sqlread.Stretch, error) {
 		if c.Shape != r.shape() {
 			return nil, lost(r.what(), "its columns have changed since its refresh began")
 		}
+		r.updated = r.updated || c.Updated
 		for _, s := range c.stretches() {
 			was := c.Heaps[s.Rel]
 			s.Rel = slices.IndexFunc(heaps, func(h piece) bool { return h.oid == was[0] && h.filenode == was[1] })
@@ -174,17 +180,19 @@ func (r *reading) catchUp(ctx context.Context, heaps []piece, done []sqlread.Str
 		older += counts[i].older
 		newer += counts[i].newer
 	}
+	r.updated = r.updated || older < rows
+	if r.updated {
+		r.op = sluice.Upsert
+	}
 	switch {
-	case older == rows && newer == 0:
-		return done, nil
 	case older > rows:
 		return nil, lost(r.what(), "more old rows than were read: %d instead of %d", older, rows)
-	case older < rows && len(r.table.Key) == 0:
+	case r.updated && len(r.table.Key) == 0:
 		return nil, lost(r.what(), "rows changed since its refresh began, and it has no key to tell them by")
-	case older < rows && r.deletedSince(deleted):
+	case r.updated && r.deletedSince(deleted):
 		return nil, lost(r.what(), "rows were deleted since its refresh began")
-	case older < rows:
-		r.op, r.updated = sluice.Upsert, true
+	case older == rows && newer == 0:
+		return done, nil
 	}
 	l := r.newLane(r.conn, 0)
 	brought := make([]sqlread.Stretch, 0, len(done))

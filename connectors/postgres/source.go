@@ -108,7 +108,8 @@ type reading struct {
 	from  string // the relation in a FROM clause
 	op    sluice.Op
 	// updated says that rows of a refresh that was carried on have changed since
-	// they were read, so that upserts make them good.
+	// they were read, so that upserts make them good; those of some may still be to
+	// come with the rest.
 	updated bool
 }
 
