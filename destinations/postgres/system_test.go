@@ -404,6 +404,25 @@ func TestUniqueIndexOfOthers(t *testing.T) {
 	}
 }
 
+// TestPoliciesHideNothing: rows that row-level security hides from the role would
+// outlast a replace. The load is refused.
+func TestPoliciesHideNothing(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	owner := newFixture(t, url, "")
+	role := "policed_" + strings.ReplaceAll(strings.Split(url[strings.LastIndex(url, "/")+1:], "?")[0], "-", "")
+	owner.exec(strings.ReplaceAll(`CREATE ROLE {r} LOGIN; CREATE SCHEMA raw; GRANT USAGE, CREATE ON SCHEMA raw, _sluice TO {r}; GRANT ALL ON ALL TABLES IN SCHEMA _sluice TO {r};
+	CREATE TABLE raw.people (id bigint, name text, _sluice_synced_at timestamptz); INSERT INTO raw.people VALUES (1, 'hidden'), (2, 'seen');
+	GRANT ALL ON raw.people TO {r}; ALTER TABLE raw.people ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON raw.people USING (name <> 'hidden')`, "{r}", role))
+	t.Cleanup(func() { owner.exec(strings.ReplaceAll("DROP OWNED BY {r}; DROP ROLE {r}", "{r}", role)) })
+	f := newFixture(t, strings.Replace(url, "postgres@", role+"@", 1), "")
+	_, err := f.d.Merge(context.Background(), f.load(sluice.Replace, "1", false, true, 7))
+	if e := sluice.AsError(err); e == nil || e.Code != "postgres_permission" || !strings.Contains(e.Hint, "BYPASSRLS") {
+		t.Error(err)
+	}
+	owner.expect("SELECT id FROM raw.people ORDER BY id", "1\n2")
+}
+
 // TestErrorsNameTheColumn that a value does not fit into.
 func TestErrorsNameTheColumn(t *testing.T) {
 	t.Parallel()
@@ -474,8 +493,8 @@ func TestErrors(t *testing.T) {
 	url := server.NewDatabase(t)
 	f := newFixture(t, url, "")
 	role := "reader_" + strings.Split(url[strings.LastIndex(url, "/")+1:], "?")[0]
-	f.exec("CREATE ROLE " + role + " LOGIN")
-	t.Cleanup(func() { f.exec("DROP ROLE " + role) })
+	f.exec("CREATE ROLE " + role + " LOGIN; CREATE ROLE " + role + "2 LOGIN; ALTER ROLE " + role + "2 SET default_transaction_read_only = on")
+	t.Cleanup(func() { f.exec("DROP ROLE " + role + ", " + role + "2") })
 	for name, c := range map[string]struct {
 		url   string
 		class sluice.Class
@@ -485,6 +504,7 @@ func TestErrors(t *testing.T) {
 		"role":       {strings.Replace(url, "postgres@", "nobody:hush-hush@", 1), sluice.Auth, "postgres_auth"},
 		"host":       {"postgres://u:hush-hush@127.0.0.1:1/db?sslmode=disable", sluice.Transient, "postgres_connect"},
 		"permission": {strings.Replace(url, "postgres@", role+"@", 1), sluice.Config, "postgres_permission"},
+		"read only":  {strings.Replace(url, "postgres@", role+"2@", 1), sluice.Config, "postgres_read_only"},
 	} {
 		d := openAt(t, c.url, "")
 		e := sluice.AsError(d.Check(context.Background()))
