@@ -113,7 +113,7 @@ func generated(ctx context.Context, x sqlload.Tx, name sluice.TableName, types, 
 			for column, kind := range types {
 				for _, written := range []string{column, quote(column)} {
 					if strings.Contains(made, written+" "+kind+" GENERATED ALWAYS AS(") {
-						others[column] = "is generated from others"
+						others[column] = generatedColumn
 					}
 				}
 			}
@@ -121,10 +121,35 @@ func generated(ctx context.Context, x sqlload.Tx, name sluice.TableName, types, 
 		})
 }
 
+// generatedColumn is what describeAll says of such a column.
+const generatedColumn = "is generated from others"
+
 // refused returns the error of a column that is not for rows to fill.
 func refused(name sluice.TableName, column, what, why string) error {
-	return sluice.Errorf(sluice.Config, "duckdb_column_type", "", fmt.Sprintf("change it, as by ALTER TABLE %s ALTER COLUMN %s TYPE VARCHAR, or drop it, or load into another table", dialect.Table(name), quote(column)),
+	table, remedy := dialect.Table(name), fmt.Sprintf("ALTER COLUMN %s TYPE VARCHAR", quote(column))
+	if what == generatedColumn {
+		remedy = "DROP COLUMN " + quote(column)
+	}
+	return sluice.Errorf(sluice.Config, "duckdb_column_type", "", fmt.Sprintf("change it, as by ALTER TABLE %s %s, or load into another table", table, remedy),
 		"column %s of table %s %s, and %s", column, name, what, why)
+}
+
+// namesakes refuses changes after which two columns would differ in the case of
+// their letters alone, which to DuckDB are one.
+func namesakes(name sluice.TableName, have *sluice.Table, changes []sluice.Change) error {
+	if have == nil {
+		have = &sluice.Table{}
+	}
+	first := map[string]string{}
+	for _, c := range sluice.Apply(have, changes).Columns {
+		other, taken := first[strings.ToLower(c.Name)]
+		if taken {
+			return sluice.Errorf(sluice.Config, "duckdb_column_type", "", fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s, or load into another table", dialect.Table(name), quote(other), quote(c.Name)),
+				"table %s has a column %s, and the stream one of the name %s, which to DuckDB is the same", name, other, c.Name)
+		}
+		first[strings.ToLower(c.Name)] = c.Name
+	}
+	return nil
 }
 
 // missing reports whether err says that there is no such table or schema.
@@ -254,6 +279,9 @@ func alter(ctx context.Context, conn *sql.Conn, name sluice.TableName, changes [
 		if c.Add != nil && others[c.Add.Name] != "" {
 			return refused(name, c.Add.Name, others[c.Add.Name], "the stream has values for it")
 		}
+	}
+	if err := namesakes(name, have, changes); err != nil {
+		return err
 	}
 	for _, statement := range sqlload.Alter(&dialect, name, have, changes) {
 		if _, err := conn.ExecContext(ctx, statement); err != nil {

@@ -58,6 +58,18 @@ func TestPresentTables(t *testing.T) {
 			t.Error(err)
 		}
 	}
+	exec(`CREATE OR REPLACE TABLE raw.n ("ID" BIGINT)`)
+	for _, refresh := range []string{"", "2"} { // the second as a replace makes its shadow: with all columns of both
+		have := &sluice.Table{Name: want.Name, Columns: []sluice.Column{{Name: "ID", Type: sluice.T(sluice.Int64), Nullable: true}}}
+		changes := sluice.Diff(have, want)
+		if refresh != "" {
+			changes = sluice.Diff(nil, sluice.Apply(have, changes))
+		}
+		err := d.Alter(t.Context(), "", sluice.Target{Name: want.Name, Refresh: refresh}, changes)
+		if e := sluice.AsError(err); e == nil || e.Class != sluice.Config || e.Code != "duckdb_column_type" || !strings.Contains(e.Hint, `RENAME COLUMN "ID" TO "id"`) {
+			t.Errorf("the case of a name, %q: %v", refresh, err)
+		}
+	}
 	exec("CREATE OR REPLACE TABLE raw.n (id BIGINT, v HUGEINT)")
 	have, err := d.Describe(t.Context(), target)
 	if err != nil || have.Columns[1].Type != sluice.DecimalType(38, 0) {
