@@ -181,7 +181,11 @@ func (j *Job) landing(w config.Stream, t sluice.TableName, traits sluice.Traits)
 	}
 	for key, name := range map[string]string{"schema": t.Schema, "table": t.Name} {
 		if limit := traits.MaxIdentifier; limit > 0 && len(name) > limit {
-			return j.fault(w.Line, "name_unfit", fmt.Sprintf("%s %s has %d bytes, and names in the destination at most %d", key, name, len(name), limit), fmt.Sprintf("choose a shorter `%s:`", key))
+			hint := fmt.Sprintf("choose a shorter `%s:`", key)
+			if j.Path == "" && key == "schema" {
+				hint = "make the connection anew, with a shorter schema"
+			}
+			return j.fault(w.Line, "name_unfit", fmt.Sprintf("%s %s has %d bytes, and names in the destination at most %d", key, name, len(name), limit), hint)
 		}
 	}
 	return nil
