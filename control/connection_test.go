@@ -401,3 +401,25 @@ func TestBrokenConnectionsAreTriedWhenTheirSetUpChanges(t *testing.T) {
 		}
 	})
 }
+
+// TestColumnsNotSeenYet: where discovery sees a sample, a column can be kept out
+// before it was seen, and settings stay valid when it is not seen again.
+func TestColumnsNotSeenYet(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	con := f.connection()
+	sampled := stream("events", "id")
+	sampled.Sampled = true
+	f.discover(con.SourceID, sampled)
+	settings := func(more string) json.RawMessage {
+		return raw(`{"namespace":"public","name":"events","exclude":["secret"],"hash":["email"]` + more + `}`)
+	}
+	con, _, err := f.PatchStreams(f.ctx, who, con.ID, 0, []json.RawMessage{settings("")})
+	if err != nil || len(con.Streams) == 0 || len(con.Streams[len(con.Streams)-1].Columns) != 2 {
+		t.Errorf("%+v, %v", con, err)
+	}
+	_, _, err = f.PatchStreams(f.ctx, who, con.ID, 0, []json.RawMessage{settings(`,"primary_key":["idd"]`)})
+	if got := faults(err); !strings.Contains(got, `streams[0].primary_key[0] is not a column of public.events: "idd"; did you mean id?`) || strings.Contains(got, "secret") {
+		t.Error(got)
+	}
+}

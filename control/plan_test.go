@@ -287,3 +287,39 @@ func TestDestinationsThatCannotErase(t *testing.T) {
 		t.Errorf("%+v", o.Error)
 	}
 }
+
+// TestTablesOfTwoConnections: what one connection loads, another one does not begin
+// to, unless the first has left it, or went.
+func TestTablesOfTwoConnections(t *testing.T) {
+	both(t, func(t *testing.T, f *fixture) {
+		con := f.connection(func(c *control.ConnectionSpec) { c.Schema = "raw" })
+		f.discover(con.SourceID, stream("orders", "id"), stream("items", "id"))
+		f.load(con, 1, orders, items)
+		spec := must[control.ConnectionSpec](t)(f.ConnectionSpec(f.ctx, con))
+		spec.Name, spec.Schema = "other", "RAW"
+		other := must[*store.Connection](t)(f.CreateConnection(f.ctx, who, spec))
+		apart := func(c *store.Connection, table string, ignoresCase bool) error {
+			return f.Apart(f.ctx, c, []sluice.TableName{{Schema: "raw", Name: "new"}, {Schema: "raw", Name: table}}, ignoresCase)
+		}
+		for table, ignoresCase := range map[string]bool{"orders": false, "ORDERS": true} {
+			err := apart(other, table, ignoresCase)
+			if e := sluice.AsError(err); e == nil || e.Class != sluice.Config || e.Code != "name_collision" || e.Hint == "" ||
+				!strings.Contains(err.Error(), `table raw.orders is loaded by connection "`+con.Name+`", from its stream public.orders`) {
+				t.Errorf("%s: %v", table, err)
+			}
+		}
+		if err := errors.Join(apart(con, "orders", false), apart(other, "ORDERS", false), apart(other, "else", true)); err != nil {
+			t.Error(err)
+		}
+		_, _, err := f.PatchStreams(f.ctx, who, con.ID, 0, []json.RawMessage{raw(`{"namespace":"public","name":"orders","selected":false}`)})
+		if err = errors.Join(err, apart(other, "orders", false)); err != nil {
+			t.Errorf("a stream that was deselected: %v", err)
+		}
+		if apart(other, "items", false) == nil {
+			t.Error("items is still loaded")
+		}
+		if err := errors.Join(f.DeleteConnection(f.ctx, who, con.ID, 0), apart(other, "items", false)); err != nil {
+			t.Errorf("a connection that was deleted: %v", err)
+		}
+	})
+}

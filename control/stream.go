@@ -154,7 +154,11 @@ func checkColumnNames(at string, s StreamSpec, offered *sluice.Stream, faults *F
 	if s.Cursor != "" {
 		check(at+".cursor", s.Cursor)
 	}
-	for list, names := range map[string][]string{"primary_key": s.PrimaryKey, "exclude": s.Exclude, "hash": s.Hash} {
+	known := map[string][]string{"primary_key": s.PrimaryKey}
+	if !offered.Sampled { // else what is to be kept out need not have been seen yet, or not again
+		known["exclude"], known["hash"] = s.Exclude, s.Hash
+	}
+	for list, names := range known {
 		for i, name := range names {
 			check(fmt.Sprintf("%s.%s[%d]", at, list, i), name)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/config"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 	"github.com/sluicehq/sluice/pipeline"
 	"github.com/sluicehq/sluice/pipeline/normalize"
 	"github.com/sluicehq/sluice/spec"
@@ -125,6 +126,9 @@ func (j *Job) stream(w config.Stream, s sluice.Stream, traits sluice.Traits) (pi
 	if w.Table != "" {
 		p.Table.Name = w.Table
 	}
+	if err := j.landing(w, p.Table, traits); err != nil {
+		return p, err
+	}
 	if err := j.readMode(w, &p); err != nil {
 		return p, err
 	}
@@ -166,6 +170,25 @@ func (j *Job) mask(w config.Stream, sel *sluice.Selection) (m pipeline.Mask, err
 		m.Only = slices.Concat(w.Columns, needed)
 	}
 	return m, nil
+}
+
+// landing refuses names that were chosen and do not fit: a table among Sluice's
+// own, where it could be taken for the ledger, and names that the destination
+// would cut, so that two tables could become one.
+func (j *Job) landing(w config.Stream, t sluice.TableName, traits sluice.Traits) error {
+	if normalize.FoldCase(t.Schema) == sqlload.Schema {
+		return j.fault(w.Line, "name_unfit", fmt.Sprintf("schema %s is Sluice's own: the ledger is there", t.Schema), "choose another `schema:`")
+	}
+	for key, name := range map[string]string{"schema": t.Schema, "table": t.Name} {
+		if limit := traits.MaxIdentifier; limit > 0 && len(name) > limit {
+			hint := fmt.Sprintf("choose a shorter `%s:`", key)
+			if j.Path == "" && key == "schema" {
+				hint = "make the connection anew, with a shorter schema"
+			}
+			return j.fault(w.Line, "name_unfit", fmt.Sprintf("%s %s has %d bytes, and names in the destination at most %d", key, name, len(name), limit), hint)
+		}
+	}
+	return nil
 }
 
 // readMode fills in how a stream is read: as the file says, and else as the source

@@ -115,6 +115,13 @@ func (p *prepared) choose(ctx context.Context) ([]pipeline.Stream, error) {
 		return nil, sluice.Errorf(sluice.Config, "no_streams", "", "compare the connection's streams with what the source offers, and see to the rights of the source's user",
 			"there is no stream to sync: the source offers %d", len(offered))
 	}
+	tables := make([]sluice.TableName, len(streams))
+	for i := range streams {
+		tables[i] = streams[i].Table
+	}
+	if err := p.control.Apart(ctx, p.connection, tables, p.destination.Traits().IgnoresCase); err != nil {
+		return nil, err
+	}
 	return streams, p.mask(ctx, streams)
 }
 

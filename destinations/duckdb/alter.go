@@ -48,25 +48,108 @@ func named(described *sluice.Table, t sluice.Target) *sluice.Table {
 	return described
 }
 
-// describe returns the table, or ErrNotFound.
+// describe returns the table, or ErrNotFound, without the columns that are not for
+// rows to fill.
 func describe(ctx context.Context, conn *sql.Conn, name sluice.TableName) (*sluice.Table, error) {
-	t := &sluice.Table{Name: name}
-	err := (&tx{conn}).Query(ctx, "DESCRIBE "+dialect.Table(name), nil, func(scan func(...any) error) error {
+	t, _, err := describeAll(ctx, &tx{conn}, name)
+	return t, err
+}
+
+// describeAll returns with the table the columns that are not for rows to fill, and
+// what they are: of a type into which values would be pressed, as a list of integers
+// rounds, or generated from others.
+func describeAll(ctx context.Context, x sqlload.Tx, name sluice.TableName) (*sluice.Table, map[string]string, error) {
+	t, others, types := &sluice.Table{Name: name}, map[string]string{}, map[string]string{}
+	err := x.Query(ctx, "DESCRIBE "+dialect.Table(name), nil, func(scan func(...any) error) error {
 		var column, kind, null string
 		var key, standard, extra any
 		if err := scan(&column, &kind, &null, &key, &standard, &extra); err != nil {
 			return err
 		}
-		t.Columns = append(t.Columns, sluice.Column{Name: column, Type: parseType(kind), Nullable: null == "YES"})
+		types[column] = kind
+		parsed, known := parseType(kind)
+		if !known {
+			others[column] = "is of type " + kind
+			return nil
+		}
+		t.Columns = append(t.Columns, sluice.Column{Name: column, Type: parsed, Nullable: null == "YES"})
 		return nil
 	})
+	if err == nil {
+		err = generated(ctx, x, name, types, others)
+	}
 	switch {
 	case err != nil && missing(err):
-		return nil, fmt.Errorf("%s: %w", name, sluice.ErrNotFound)
+		return nil, nil, fmt.Errorf("%s: %w", name, sluice.ErrNotFound)
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	}
-	return t, nil
+	t.Columns = slices.DeleteFunc(t.Columns, func(c sluice.Column) bool { return others[c.Name] != "" })
+	return t, others, nil
+}
+
+// generated adds to others those of the columns, given with their types, that are
+// generated. DuckDB tells them from those with a default only in the statement that
+// makes the table, which takes it long in a file of many: it is asked where there is
+// a column of either sort, which no table of Sluice's has.
+func generated(ctx context.Context, x sqlload.Tx, name sluice.TableName, types, others map[string]string) error {
+	filled := strings.Contains(name.String(), `"`) // which pragma_table_info cannot read
+	if !filled {
+		err := x.Query(ctx, "SELECT count(*) > 0 FROM pragma_table_info("+literal(dialect.Table(name))+") WHERE dflt_value IS NOT NULL", nil,
+			func(scan func(...any) error) error { return scan(&filled) })
+		if err != nil {
+			return err
+		}
+	}
+	if !filled {
+		return nil
+	}
+	return x.Query(ctx, "SELECT sql FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? AND table_name = ?", []any{name.Schema, name.Name},
+		func(scan func(...any) error) error {
+			var made string
+			if err := scan(&made); err != nil {
+				return err
+			}
+			for column, kind := range types {
+				for _, written := range []string{column, quote(column)} {
+					if strings.Contains(made, written+" "+kind+" GENERATED ALWAYS AS(") {
+						others[column] = generatedColumn
+					}
+				}
+			}
+			return nil
+		})
+}
+
+// generatedColumn is what describeAll says of such a column.
+const generatedColumn = "is generated from others"
+
+// refused returns the error of a column that is not for rows to fill.
+func refused(name sluice.TableName, column, what, why string) error {
+	table, remedy := dialect.Table(name), fmt.Sprintf("ALTER COLUMN %s TYPE VARCHAR", quote(column))
+	if what == generatedColumn {
+		remedy = "DROP COLUMN " + quote(column)
+	}
+	return sluice.Errorf(sluice.Config, "duckdb_column_type", "", fmt.Sprintf("change it, as by ALTER TABLE %s %s, or load into another table", table, remedy),
+		"column %s of table %s %s, and %s", column, name, what, why)
+}
+
+// namesakes refuses changes after which two columns would differ in the case of
+// their letters alone, which to DuckDB are one.
+func namesakes(name sluice.TableName, have *sluice.Table, changes []sluice.Change) error {
+	if have == nil {
+		have = &sluice.Table{}
+	}
+	first := map[string]string{}
+	for _, c := range sluice.Apply(have, changes).Columns {
+		other, taken := first[strings.ToLower(c.Name)]
+		if taken {
+			return sluice.Errorf(sluice.Config, "duckdb_column_type", "", fmt.Sprintf("ALTER TABLE %s RENAME COLUMN %s TO %s, or load into another table", dialect.Table(name), quote(other), quote(c.Name)),
+				"table %s has a column %s, and the stream one of the name %s, which to DuckDB is the same", name, other, c.Name)
+		}
+		first[strings.ToLower(c.Name)] = c.Name
+	}
+	return nil
 }
 
 // missing reports whether err says that there is no such table or schema.
@@ -188,8 +271,16 @@ func (h *Handle) alterTarget(ctx context.Context, x *tx, t sluice.Target, change
 }
 
 func alter(ctx context.Context, conn *sql.Conn, name sluice.TableName, changes []sluice.Change) error {
-	have, err := describe(ctx, conn, name)
+	have, others, err := describeAll(ctx, &tx{conn}, name)
 	if err != nil && !errors.Is(err, sluice.ErrNotFound) {
+		return err
+	}
+	for _, c := range changes {
+		if c.Add != nil && others[c.Add.Name] != "" {
+			return refused(name, c.Add.Name, others[c.Add.Name], "the stream has values for it")
+		}
+	}
+	if err := namesakes(name, have, changes); err != nil {
 		return err
 	}
 	for _, statement := range sqlload.Alter(&dialect, name, have, changes) {

@@ -58,29 +58,26 @@ func typeName(t sluice.Type) string {
 }
 
 // foreignTypes are types of columns that Sluice did not make, and what holds
-// their values. Any other is met as text.
+// their values. What does not fit into them is an error, never another value.
 var foreignTypes = map[string]sluice.Type{
 	"TINYINT": sluice.T(sluice.Int16), "UTINYINT": sluice.T(sluice.Int16), "USMALLINT": sluice.T(sluice.Int32),
-	"UINTEGER": sluice.T(sluice.Int64), "UBIGINT": sluice.DecimalType(20, 0),
-	"TIMESTAMP_S": sluice.T(sluice.Timestamp), "TIMESTAMP_MS": sluice.T(sluice.Timestamp),
+	"UINTEGER": sluice.T(sluice.Int64), "UBIGINT": sluice.DecimalType(20, 0), "HUGEINT": sluice.DecimalType(38, 0), "UHUGEINT": sluice.DecimalType(38, 0),
 }
 
-// parseType reads a type's name as DuckDB writes it.
-func parseType(name string) sluice.Type {
-	var t sluice.Type
-	if n, err := fmt.Sscanf(name, "DECIMAL(%d,%d)", &t.Precision, &t.Scale); err == nil && n == 2 {
+// parseType reads a type's name as DuckDB writes it, and reports whether the type
+// is one that rows can be written into.
+func parseType(name string) (t sluice.Type, known bool) {
+	if n, err := fmt.Sscanf(name, "DECIMAL(%d,%d)", &t.Precision, &t.Scale); err == nil && n == 2 && !strings.HasSuffix(name, "]") {
 		t.Kind = sluice.Decimal
-		return t
+		return t, true
 	}
 	for kind, n := range typeNames {
 		if n == name {
-			return sluice.T(kind)
+			return sluice.T(kind), true
 		}
 	}
-	if t, ok := foreignTypes[name]; ok {
-		return t
-	}
-	return sluice.T(sluice.String)
+	t, known = foreignTypes[name]
+	return t, known
 }
 
 // widen keeps views: DuckDB binds them by name.

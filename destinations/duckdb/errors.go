@@ -36,7 +36,20 @@ var failures = []struct {
 	{"Conflict on", "duckdb_conflict", "another sync changed the same table at the same time; it is tried again", sluice.Transient},
 	{"Corrupt", "duckdb_corrupt", "the file is damaged: restore it from a backup, or move it away and sync again", sluice.Config},
 	{"database has been invalidated", "duckdb_invalidated", "DuckDB met an error that it cannot recover from in this process: run the sync again", sluice.Transient},
-	{"Constraint Error: NOT NULL", "duckdb_not_null", "this is a bug; please report it with the message", sluice.Bug},
+	{"Can only modify view", "duckdb_not_a_table", "a view has the name of the table: rename or drop it, or load into another schema", sluice.Config},
+	{"is of type View", "duckdb_not_a_table", "a view has the name of the table: rename or drop it, or load into another schema", sluice.Config},
+	{"is not an table", "duckdb_not_a_table", "a view has the name of the table: rename or drop it, or load into another schema", sluice.Config},
+	{"this table is main key table", "duckdb_dependents", "drop the foreign key on the table, or let Sluice load another table", sluice.Config},
+	{"Binder Error: Cannot change the type of a column that has a", "duckdb_dependents", "drop the table's constraint on the column, or let Sluice load another table", sluice.Config},
+	{"an index depends on it", "duckdb_dependents", "drop the table's index on the column, let the sync run, and make it again; or let Sluice load another table", sluice.Config},
+	{"because there are entries that depend on it", "duckdb_dependents", "drop what depends on the table, such as its indexes, or let Sluice load another table", sluice.Config},
+	{"Conversion Error", "duckdb_value", "a value does not fit its column: give the column a wider type, or let Sluice load another table", sluice.Data},
+	{"UNIQUE constraint violation", "duckdb_constraint", "a constraint on the table refuses the rows: drop it, or correct the source", sluice.Data},
+	{"UNIQUE constraint violated", "duckdb_constraint", "a constraint on the table refuses the rows: drop it, or correct the source", sluice.Data},
+	{"Constraint Error: Duplicate key", "duckdb_constraint", "a constraint on the table refuses the rows: drop it, or correct the source", sluice.Data},
+	{"CHECK constraint failed", "duckdb_constraint", "a constraint on the table refuses the rows: drop it, or correct the source", sluice.Data},
+	{"Constraint Error: Violates foreign key", "duckdb_constraint", "a constraint on the table refuses the rows: drop it, or correct the source", sluice.Data},
+	{"Constraint Error: NOT NULL", "duckdb_constraint", "a column of the table takes no null, and the rows do not have it: give it a default, or drop it", sluice.Data},
 }
 
 // classify returns err as the *sluice.Error of op. Errors that say what they are

@@ -169,12 +169,37 @@ func swap(ctx context.Context, db *database, sess *session, t sqlload.Tx, l *sql
 	if err := db.quiet(ctx, shadow, sess); err != nil {
 		return err
 	}
+	if err := keepsAll(ctx, t, name, shadow); err != nil {
+		return err
+	}
 	for _, statement := range []string{"DROP TABLE IF EXISTS " + dialect.Table(name), "ALTER TABLE " + dialect.Table(shadow) + " RENAME TO " + quote(name.Name)} {
 		if _, err := t.Exec(ctx, statement); err != nil {
 			return err
 		}
 	}
 	return sqlload.ForgetShadow(ctx, t, &dialect, shadow)
+}
+
+// keepsAll refuses a swap that would drop a column: one that is not for rows to
+// fill, so that the shadow lacks it.
+func keepsAll(ctx context.Context, x sqlload.Tx, name, shadow sluice.TableName) error {
+	_, others, err := describeAll(ctx, x, name)
+	if errors.Is(err, sluice.ErrNotFound) || err == nil && len(others) == 0 {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	t, _, err := describeAll(ctx, x, shadow)
+	if err != nil {
+		return err
+	}
+	for column, what := range others {
+		if t.Column(column) == nil {
+			return refused(name, column, what, "a replace would drop it")
+		}
+	}
+	return nil
 }
 
 // mergeTx is the transaction of a merge.

@@ -104,7 +104,7 @@ func (d *destination) createSchema(ctx context.Context, tx sqlTx, name string) e
 func (d *destination) cleanUp(ctx context.Context, tx sqlTx, r sluice.Run, l sluice.Ledger, kept []uint32) error {
 	connection, prefix := r.Connection, sqlload.StagePrefix(r.Connection)
 	if _, err := tx.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-	WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND starts_with(application_name, $1) AND NOT pid = ANY($2::int4[])`,
+	WHERE datname = current_database() AND usename = session_user AND pg_has_role(usename, 'USAGE') AND pid <> pg_backend_pid() AND starts_with(application_name, $1) AND NOT pid = ANY($2::int4[])`,
 		applicationName+" "+prefix, pidArray(kept)); err != nil {
 		return fmt.Errorf("end sessions of earlier runs: %w", err)
 	}

@@ -31,7 +31,7 @@ func (d *destination) Describe(ctx context.Context, t sluice.Target) (*sluice.Ta
 // describeSQL has no join that it can do without, and is prepared: it takes longer
 // to plan than to run, for each of a thousand tables.
 const describeSQL = `SELECT c.relkind::text, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull,
- CASE WHEN a.attidentity = 'a' THEN 'identity' WHEN a.attgenerated <> '' THEN 'generated' ELSE '' END
+ CASE WHEN a.attidentity = 'a' THEN 'identity' WHEN a.attidentity = 'd' THEN 'default' WHEN a.attgenerated <> '' THEN 'generated' ELSE '' END
 FROM pg_class c LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.relname = $2 AND c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) ORDER BY a.attnum`
 
@@ -43,7 +43,8 @@ func describe(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.Tab
 }
 
 // describeAll returns with the table the columns that it fills by itself, and
-// whether they are "identity" or "generated".
+// whether they are "identity" or "generated"; or "default", for an identity that
+// values of the stream may take the place of, but never null.
 func describeAll(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.Table, map[string]string, error) {
 	t, filled := &sluice.Table{Name: name}, map[string]string{}
 	found := false
@@ -65,6 +66,8 @@ func describeAll(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.
 		}
 		if fills != "" {
 			filled[*column] = fills
+		}
+		if fills != "" && fills != "default" {
 			return nil
 		}
 		kindOf, err := parseType(*native)
@@ -85,7 +88,7 @@ func describeAll(ctx context.Context, tx sqlTx, name sluice.TableName) (*sluice.
 }
 
 // refuseFilled returns an error where changes would add a column that the table
-// has, and fills by itself.
+// has, and fills by itself, or let null into an identity.
 func refuseFilled(name sluice.TableName, filled map[string]string, changes []sluice.Change) error {
 	for _, c := range changes {
 		var columns []sluice.Column
@@ -94,11 +97,15 @@ func refuseFilled(name sluice.TableName, filled map[string]string, changes []slu
 			columns = c.Create.Columns
 		case c.Add != nil:
 			columns = []sluice.Column{*c.Add}
+		case filled[c.Relax] == "default":
+			return sluice.Errorf(sluice.Config, "postgres_column_type", "alter "+name.String(),
+				fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s DROP IDENTITY, or make it GENERATED ALWAYS if the stream does not have it, or load into another table", quote(name.Schema)+"."+quote(name.Name), quote(c.Relax)),
+				"column %s of table %s is an identity, which takes no null, and the stream may have null there or does not have the column", c.Relax, name)
 		}
 		for _, column := range columns {
 			what, drop := "is generated from others", "DROP EXPRESSION"
 			switch filled[column.Name] {
-			case "":
+			case "", "default":
 				continue
 			case "identity":
 				what, drop = "is GENERATED ALWAYS AS IDENTITY", "DROP IDENTITY"

@@ -90,10 +90,11 @@ func open(c Config, p egress.Policy) (*destination, error) {
 
 // settings returns the statement that makes texts canonical (see cast), and keeps
 // sessions that wait for a source alive: in the session, or only in the
-// transaction that it is in. Plans with hundreds of columns are slow to compile,
-// so there is no JIT.
+// transaction that it is in. Policies must not hide rows from a replace or a merge,
+// which would stay or come twice: without row_security that is an error. Plans with
+// hundreds of columns are slow to compile, so there is no JIT.
 func settings(c Config, local bool) string {
-	set := []struct{ name, value string }{{"TimeZone", "UTC"}, {"DateStyle", "ISO, MDY"}, {"extra_float_digits", "1"}, {"jit", "off"},
+	set := []struct{ name, value string }{{"TimeZone", "UTC"}, {"DateStyle", "ISO, MDY"}, {"extra_float_digits", "1"}, {"jit", "off"}, {"row_security", "off"},
 		{"search_path", quote(c.Schema)}, {"idle_in_transaction_session_timeout", "0"},
 		{"statement_timeout", fmt.Sprint(time.Duration(c.StatementTimeout).Milliseconds())},
 		{"work_mem", c.WorkMem}, {"maintenance_work_mem", c.MaintenanceMem}}
@@ -123,10 +124,10 @@ func (d *destination) Traits() sluice.Traits {
 func (d *destination) Check(ctx context.Context) error {
 	var version int
 	var encoding, database string
-	var create, replica, ledger bool
+	var create, replica, readOnly, ledger bool
 	err := d.pool.QueryRow(ctx, `SELECT current_setting('server_version_num')::int4, current_setting('server_encoding'), current_database(),
-	has_database_privilege(current_database(), 'CREATE'), pg_is_in_recovery(), to_regnamespace('_sluice') IS NOT NULL AND has_schema_privilege(to_regnamespace('_sluice'), 'CREATE')`).
-		Scan(&version, &encoding, &database, &create, &replica, &ledger)
+	has_database_privilege(current_database(), 'CREATE'), pg_is_in_recovery(), current_setting('default_transaction_read_only')::bool, to_regnamespace('_sluice') IS NOT NULL AND has_schema_privilege(to_regnamespace('_sluice'), 'CREATE')`).
+		Scan(&version, &encoding, &database, &create, &replica, &readOnly, &ledger)
 	op := "check the destination"
 	switch {
 	case err != nil:
@@ -137,6 +138,8 @@ func (d *destination) Check(ctx context.Context) error {
 		return sluice.Errorf(sluice.Config, "postgres_encoding", op, "load into a database made with ENCODING 'UTF8'", "the database is encoded in %s, which cannot hold every text", encoding)
 	case replica:
 		return sluice.Errorf(sluice.Config, "postgres_read_only", op, "name the primary, not a replica", "the server is a replica, which takes no writes")
+	case readOnly:
+		return sluice.Errorf(sluice.Config, "postgres_read_only", op, "turn default_transaction_read_only off for the role: ALTER ROLE … SET default_transaction_read_only = off", "transactions of the role can only read")
 	case !create && !ledger:
 		return sluice.Errorf(sluice.Config, "postgres_permission", op, "GRANT CREATE ON DATABASE "+quote(database)+" to the role",
 			"the role may not create schemas in database %s", database)

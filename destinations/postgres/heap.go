@@ -168,20 +168,18 @@ func createIndex(tx sqlTx, p *sqlload.Plan, i int) {
 // some million keys spills.
 const indexMemory = "CASE current_setting('maintenance_work_mem') WHEN '64MB' THEN '256MB' ELSE current_setting('maintenance_work_mem') END"
 
-// dedupe keeps the latest row of each key, and only the children that came with
-// it.
+// dedupe keeps the latest of the rows of each key that Sluice wrote, and only the
+// children that came with it. Rows that somebody else put there stay, and the
+// index is refused where they have the same key: they are not ours to remove.
 func dedupe(p *sqlload.Plan, i int) string {
 	t := &p.Tables[i]
 	table := p.Dialect.Table(t.Name)
-	order, among := "ctid DESC", ""
-	if t.Table.Column(sluice.SyncedAtColumn) != nil {
-		order = quote(sluice.SyncedAtColumn) + " DESC, ctid DESC"
-	}
+	synced, among := quote(sluice.SyncedAtColumn), ""
 	if t.Mode == sluice.History {
-		among = " WHERE " + quote(sluice.ActiveColumn)
+		among = " AND " + quote(sluice.ActiveColumn)
 	}
-	remove := fmt.Sprintf("DELETE FROM %s t USING (SELECT ctid AS row, row_number() OVER (PARTITION BY %s ORDER BY %s) AS place FROM %s%s) d WHERE t.ctid = d.row AND d.place > 1",
-		table, quoteAll(t.Table.Key), order, table, among)
+	remove := fmt.Sprintf("DELETE FROM %s t USING (SELECT ctid AS row, row_number() OVER (PARTITION BY %s ORDER BY %s DESC, ctid DESC) AS place FROM %s WHERE %s IS NOT NULL%s) d WHERE t.ctid = d.row AND d.place > 1",
+		table, quoteAll(t.Table.Key), synced, table, synced, among)
 	return remove + orphans(p, i)
 }
 

@@ -32,7 +32,7 @@ func (m *merger) swap(ctx context.Context, stx sqlload.Tx, t *sqlload.Table) err
 	if err != nil {
 		return err
 	}
-	why, err := m.anchored(ctx, tx, old, views)
+	why, err := m.anchored(ctx, tx, old, t.Name, views)
 	if err != nil {
 		return err
 	}
@@ -54,6 +54,8 @@ SELECT coalesce((SELECT what FROM (
 	UNION ALL SELECT 'rule ' || rulename FROM pg_rewrite WHERE ev_class = (SELECT oid FROM rel)
 	UNION ALL SELECT 'inheritance' FROM pg_inherits WHERE (SELECT oid FROM rel) IN (inhrelid, inhparent)
 	UNION ALL SELECT 'partitions' FROM rel WHERE relkind <> 'r'
+	UNION ALL SELECT 'what column ' || a.attname || ' is filled with' FROM pg_attribute a WHERE attrelid = (SELECT oid FROM rel) AND attnum > 0 AND NOT attisdropped
+		AND (atthasdef OR attidentity <> '') AND (attgenerated = '' AND attidentity <> 'a' OR NOT EXISTS (SELECT FROM pg_attribute s WHERE s.attrelid = to_regclass($2) AND s.attname = a.attname))
 	UNION ALL SELECT 'statistics ' || stxname FROM pg_statistic_ext WHERE stxrelid = (SELECT oid FROM rel)
 	UNION ALL SELECT 'a function or type that uses it' FROM pg_depend d WHERE refclassid = 'pg_class'::regclass AND refobjid = (SELECT oid FROM rel)
 		AND deptype = 'n' AND classid IN ('pg_proc'::regclass, 'pg_class'::regclass) AND NOT EXISTS (SELECT FROM pg_rewrite WHERE pg_rewrite.oid = objid)
@@ -62,13 +64,14 @@ SELECT coalesce((SELECT what FROM (
 		AND refobjid IN (SELECT reltype FROM rel UNION SELECT typarray FROM pg_type WHERE oid = (SELECT reltype FROM rel))
 ) x LIMIT 1), '')`
 
-// anchored names what hangs on the table and a rename would lose, or nothing.
-func (m *merger) anchored(ctx context.Context, tx sqlTx, table sluice.TableName, views dependentViews) (string, error) {
+// anchored names what hangs on the table and a rename of the shadow would lose, or
+// nothing.
+func (m *merger) anchored(ctx context.Context, tx sqlTx, table, shadow sluice.TableName, views dependentViews) (string, error) {
 	if name := views.lasting(); name != "" {
 		return name, nil
 	}
 	var why string
-	if err := tx.one(ctx, anchorsSQL, []any{m.d.dialect.Table(table)}, &why); err != nil {
+	if err := tx.one(ctx, anchorsSQL, []any{m.d.dialect.Table(table), m.d.dialect.Table(shadow)}, &why); err != nil {
 		return "", fmt.Errorf("look for what hangs on the table: %w", err)
 	}
 	return why, nil
@@ -164,7 +167,7 @@ func (m *merger) refill(ctx context.Context, tx sqlTx, t *sqlload.Table, old slu
 	if err != nil {
 		return err
 	}
-	if err := refuseFilled(old, filled, []sluice.Change{{Create: shadow}}); err != nil {
+	if err := refuseFilled(old, filled, append(sluice.Diff(have, shadow), sluice.Change{Create: shadow})); err != nil {
 		return err
 	}
 	if err := m.d.runAlterAll(ctx, tx, old, have, shadow); err != nil {
