@@ -284,10 +284,7 @@ func (s *suite) cases() (all []testCase) {
 			if !slices.Contains(st.Modes, mode) {
 				continue
 			}
-			sel := sluice.Selection{Stream: st, Mode: mode}
-			if mode == sluice.Incremental && len(st.Cursors) > 0 {
-				sel.Cursor = st.Cursors[0]
-			}
+			sel := selection(st, mode)
 			if mode == sluice.CDC {
 				cdc.selections = append(cdc.selections, sel)
 			} else {
