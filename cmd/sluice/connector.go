@@ -122,8 +122,12 @@ func (a *app) connectorTest(ctx context.Context, binary string, f testFlags) err
 	}
 	open := func() (sluice.Source, error) { return plugin.Source(i.now, command, name, settings) }
 	first, err := open()
+	if e := sluice.AsError(err); e != nil && e.Code == "config_invalid" {
+		e.Hint = "write the fields of its configuration into a JSON or YAML file, and name that with --config"
+		return e
+	}
 	if err != nil {
-		return err // a wrong configuration, most likely: no fault of the connector
+		return err // of opening it: no fault of the connector, most likely
 	}
 	if err := first.Close(); err != nil {
 		return err
