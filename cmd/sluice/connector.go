@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -91,6 +92,7 @@ environment variable.`,
 	cmd.Flags().StringVar(&f.name, "name", "", "which of the executable's sources, where it has several")
 	cmd.Flags().StringSliceVar(&f.o.Streams, "streams", nil, "test only these streams (full names)")
 	cmd.Flags().BoolVar(&f.o.Changing, "changing", false, "the source's data change meanwhile: do not compare the rows of two reads")
+	cmd.Flags().DurationVar(&f.o.Timeout, "timeout", time.Minute, "how long each check, discovery and read may take")
 	cmd.Flags().BoolVar(&f.o.AtLeastOnce, "at-least-once", false, "resumed reads may repeat rows of streams that have no key")
 	return cmd
 }
