@@ -113,7 +113,11 @@ func (a *app) connectorTest(ctx context.Context, binary string, f testFlags) err
 			return err
 		}
 	}
-	command := plugin.Command{Path: path, Env: plugin.Environment(a.environ)}
+	command, err := a.processes()
+	if err != nil {
+		return err
+	}
+	command.Path = path
 	info, err := plugin.Inspect(i.now, command)
 	if err != nil {
 		return err
