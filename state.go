@@ -8,6 +8,9 @@ import (
 // Cursor is where a source carries on. Only the source that wrote it reads it.
 type Cursor = json.RawMessage
 
+// MaxCursor is the number of bytes that a Cursor may have.
+const MaxCursor = 32 << 20
+
 // A Lane is what a cursor belongs to, and the unit that commits by itself:
 //
 //   - {Stream, 0} is the stream as a whole. A checkpoint on it covers everything

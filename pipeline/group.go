@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -292,8 +293,8 @@ func (g *group) Checkpoint(_ context.Context, at sluice.Lane, c sluice.Cursor) e
 	if err := g.failure(); err != nil {
 		return err
 	}
-	if g.shared != (at == sluice.SharedLane) {
-		return badSource("sent a checkpoint on lane %v, which does not fit the way it is read", at)
+	if err := g.checkCheckpoint(at, c); err != nil {
+		return err
 	}
 	l, err := g.enter(at.Part)
 	if err != nil {
@@ -321,6 +322,22 @@ func (g *group) Checkpoint(_ context.Context, at sluice.Lane, c sluice.Cursor) e
 			return err
 		}
 		return errDrained
+	}
+	return nil
+}
+
+// checkCheckpoint refuses what would only fail where it is written, and there look
+// like a fault of the destination.
+func (g *group) checkCheckpoint(at sluice.Lane, c sluice.Cursor) error {
+	switch {
+	case g.shared != (at == sluice.SharedLane):
+		return badSource("sent a checkpoint on lane %v, which does not fit the way it is read", at)
+	case !g.shared && (at.Stream != g.streams[0].spec.Selection.Stream.Name || at.Part < 0):
+		return badSource("sent a checkpoint on lane %v, which was not asked for", at)
+	case len(c) > sluice.MaxCursor:
+		return badSource("sent a cursor of %d bytes; it may have %d", len(c), sluice.MaxCursor)
+	case !json.Valid(c):
+		return badSource("sent a cursor that is not JSON")
 	}
 	return nil
 }

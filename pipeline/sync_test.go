@@ -387,6 +387,15 @@ func TestSourcesThatBreakTheProtocolAreNamed(t *testing.T) {
 			err := send(ctx, to, batch(arrowmem.DefaultAllocator, change{sluice.Upsert, 1, "x"}, 1, false))
 			return errors.Join(err, to.Checkpoint(ctx, wholeStream, cursorAt(1)))
 		},
+		"a checkpoint of another stream": func(ctx context.Context, to sluice.Sink) error {
+			return to.Checkpoint(ctx, sluice.Lane{Stream: sluice.TableName{Name: "other"}}, cursorAt(1))
+		},
+		"a cursor that is not JSON": func(ctx context.Context, to sluice.Sink) error {
+			return to.Checkpoint(ctx, wholeStream, sluice.Cursor(`{"at":`))
+		},
+		"a cursor without end": func(ctx context.Context, to sluice.Sink) error {
+			return to.Checkpoint(ctx, wholeStream, sluice.Cursor(`"`+strings.Repeat("x", sluice.MaxCursor)+`"`))
+		},
 		"a shared checkpoint": func(ctx context.Context, to sluice.Sink) error {
 			return to.Checkpoint(ctx, sluice.SharedLane, cursorAt(1))
 		},

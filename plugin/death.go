@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
 	"github.com/sluicehq/sluice"
 )
 
@@ -67,8 +70,14 @@ func (p *process) postMortem(op string, cause error) error {
 			Hint: "look for who sends SIGKILL: an administrator, a supervisor, or the kernel when memory is short",
 			Err:  with(p.name + " was killed")}
 	}
-	if state.Success() && cause != nil {
-		evidence = strings.TrimSpace(evidence + "\n" + cause.Error())
+	if state.Exited() && !p.output.dumped() {
+		code := status.Code(cause) // Unavailable says only that it is gone, Canceled that the host stopped asking
+		if state.Success() && cause != nil && code != codes.Unavailable && code != codes.Canceled {
+			evidence = strings.TrimSpace(evidence + "\n" + cause.Error())
+		}
+		return &sluice.Error{Class: sluice.Bug, Code: codeCrashed, Op: op,
+			Hint: "this is a bug of the connector: it must return its errors, not call os.Exit or log.Fatal; report it with these lines",
+			Err:  with(p.name + " ended itself (" + state.String() + ")")}
 	}
 	return &sluice.Error{Class: sluice.Bug, Code: codeCrashed, Op: op,
 		Hint: "this is a bug of the connector; report it with these lines", Err: with(p.name + " crashed (" + state.String() + ")")}

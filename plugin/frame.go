@@ -133,10 +133,17 @@ func (e *batchEncoder) know(t *sluice.Table) {
 	e.next = 1
 }
 
+var errNoTable = errors.New("a batch has no table or no rows")
+
 // encode returns the frame of a batch, in the message that room returns for its
 // size. The batch is not held on to.
 func (e *batchEncoder) encode(b sluice.Batch, queue uint32, room func(size int) (*message, error)) (*message, error) {
-	if b.Ops != nil && int64(len(b.Ops)) != b.Rows.NumRows() {
+	switch {
+	case b.Table == nil || b.Rows == nil:
+		return nil, errNoTable
+	case b.Op > sluice.Delete:
+		return nil, fmt.Errorf("batch of %s has the op %d, which there is not", b.Table.Name, b.Op)
+	case b.Ops != nil && int64(len(b.Ops)) != b.Rows.NumRows():
 		return nil, fmt.Errorf("batch of %s has %d ops for %d rows", b.Table.Name, len(b.Ops), b.Rows.NumRows())
 	}
 	payload, err := ipc.GetRecordBatchPayload(b.Rows)

@@ -3,8 +3,10 @@ package plugin
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
+	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
@@ -118,4 +120,28 @@ func FuzzFrame(f *testing.F) {
 		_, _ = decode(good[0], schema, batch)
 		_, _ = decode(good[0], good[1], batch)
 	})
+}
+
+// A batch that no frame can carry is refused where it is sent, in words that its
+// author understands.
+func TestUnusableBatchesAreNamed(t *testing.T) {
+	t.Parallel()
+	table := &sluice.Table{Name: sluice.TableName{Name: "t"}, Columns: []sluice.Column{{Name: "id", Type: sluice.T(sluice.Int64)}}}
+	rows := array.NewRecordBatch(table.Arrow(), []arrow.Array{array.MakeArrayOfNull(memory.DefaultAllocator, arrow.PrimitiveTypes.Int64, 2)}, 2)
+	for says, b := range map[string]sluice.Batch{
+		"no table or no rows": {Table: table},
+		"no table":            {Rows: rows},
+		"has the op 9":        {Table: table, Rows: rows, Op: 9},
+		"1 ops for 2 rows":    {Table: table, Rows: rows, Ops: make([]sluice.Op, 1)},
+	} {
+		_, err := newBatchEncoder(nil).encode(b, 0, nil)
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v", says, err)
+		}
+		if b.Table == nil {
+			if err := (&remoteSink{}).Send(t.Context(), b); !errors.Is(err, errNoTable) {
+				t.Errorf("%v", err)
+			}
+		}
+	}
 }

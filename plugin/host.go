@@ -245,7 +245,12 @@ func (p *process) close() error {
 	defer cancel()
 	timer := time.AfterFunc(p.command.StopTimeout, cancel)
 	defer timer.Stop()
-	return p.call(ctx, methodClose, nil, nil)
+	err := p.call(ctx, methodClose, nil, nil)
+	if err != nil && ctx.Err() != nil { // ours, not the caller's: nobody interrupted this
+		return sluice.Errorf(sluice.Transient, codeKilled, p.name+" "+methodClose, "Close must return soon: look at what it waits for",
+			"it did not end within %s, so that the process was ended", p.command.StopTimeout)
+	}
+	return err
 }
 
 // stream opens a streaming method and sends its first frame.

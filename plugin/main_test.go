@@ -113,6 +113,8 @@ func (s *source) act(ctx context.Context) error {
 	case "exit":
 		fmt.Fprintln(os.Stderr, "giving up with", s.Password)
 		os.Exit(3)
+	case "leave":
+		os.Exit(0)
 	case "panic":
 		panic("cannot go on with " + s.Password)
 	case "kill":
@@ -155,7 +157,12 @@ func (s *source) Discover(context.Context) ([]sluice.Stream, error) {
 	return list, nil
 }
 
-func (s *source) Close() error { return nil }
+func (s *source) Close() error {
+	if s.Do == "close hangs" {
+		select {}
+	}
+	return nil
+}
 
 var numbers = sluice.Table{Name: sluice.TableName{Name: "numbers"}, Key: []string{"id"},
 	Columns: []sluice.Column{{Name: "id", Type: sluice.T(sluice.Int64)}, {Name: "text", Type: sluice.T(sluice.String), Nullable: true}}}

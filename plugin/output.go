@@ -65,6 +65,13 @@ func (o *output) tail() string {
 	return o.mask(text)
 }
 
+// dumped reports whether the process wrote a panic, or a fatal error of the runtime.
+func (o *output) dumped() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.dump) > 0
+}
+
 // lineWriter cuts what one stream carries into lines.
 type lineWriter struct {
 	o    *output

@@ -231,6 +231,9 @@ func TestOpenErrors(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
+			if name == "not plugin" && !strings.Contains(sluice.AsError(err).Hint, "writes nothing to standard output before") {
+				t.Errorf("to do: %s", sluice.AsError(err).Hint)
+			}
 			if e := sluice.AsError(err); e.Class != test.class || e.Code != test.code || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error()+e.Hint, "geheim") {
 				t.Errorf("%v %s: %v", e.Class, e.Code, err)
 			}
@@ -247,8 +250,9 @@ func TestDeaths(t *testing.T) {
 		code  string
 		says  string
 	}{
-		"exit":  {"exit", 0, sluice.Bug, "plugin_crashed", "giving up with ***"},
-		"panic": {"panic", 0, sluice.Bug, "plugin_crashed", "panic: cannot go on with ***"},
+		"exit":  {"exit", 0, sluice.Bug, "plugin_crashed", "ended itself (exit status 3); its last words:\ngiving up with ***"},
+		"leave": {"leave", 0, sluice.Bug, "plugin_crashed", "ended itself (exit status 0)"},
+		"panic": {"panic", 0, sluice.Bug, "plugin_crashed", "crashed (exit status 2); its last words:\npanic: cannot go on with ***"},
 		"kill":  {"kill", 0, sluice.Transient, "plugin_killed", "was killed"},
 		"hog":   {"hog", 150 << 20, sluice.Transient, "plugin_out_of_memory", "limit 150 MiB"},
 	} {
@@ -280,6 +284,9 @@ func TestDeaths(t *testing.T) {
 				if e := sluice.AsError(err); e.Class != test.class || e.Code != test.code || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "geheim") {
 					t.Errorf("%v %s: %v", e.Class, e.Code, err)
 				}
+				if e := sluice.AsError(err); strings.Contains(err.Error(), "itself") && (!strings.Contains(e.Hint, "os.Exit") || strings.Contains(err.Error(), "rpc error")) {
+					t.Errorf("%v; to do: %s", err, e.Hint)
+				}
 				if again := s.Check(t.Context()); again == nil {
 					t.Error("a dead plugin answers")
 				}
@@ -288,6 +295,21 @@ func TestDeaths(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A Close that hangs is a fault of the plugin, and nobody's interruption.
+func TestACloseThatHangs(t *testing.T) {
+	t.Parallel()
+	c := command(t)
+	c.StopTimeout = 100 * time.Millisecond
+	s, err := plugin.Source(t.Context(), c, "fixture", mustJSON(config{Do: "close hangs"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = s.Close()
+	if e := sluice.AsError(err); e == nil || e.Code != "plugin_killed" || errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "did not end within 100ms") {
+		t.Errorf("%v", err)
 	}
 }
 

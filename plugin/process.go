@@ -207,6 +207,9 @@ func (p *process) startFailed(ctx context.Context, err error) error {
 	}
 	op := "start " + p.name
 	hint := "check that " + p.cmd.Path + " is a Sluice plugin for this system, and of this version"
+	if strings.Contains(err.Error(), "Unrecognized remote plugin message") {
+		hint += "; a plugin calls plugin.Serve at once and writes nothing to standard output before: it logs with log/slog, or to standard error"
+	}
 	if tail := p.output.tail(); tail != "" {
 		err = fmt.Errorf("%w; it wrote:\n%s", err, tail)
 	}

@@ -164,6 +164,9 @@ func (s *remoteSink) others(lane sluice.Lane, q *queue) (list []*queue) {
 
 // Send implements sluice.Sink.
 func (s *remoteSink) Send(ctx context.Context, b sluice.Batch) error {
+	if b.Table == nil {
+		return errNoTable
+	}
 	q, err := s.queue(sluice.Lane{Stream: b.Table.Name, Part: b.Part})
 	if err != nil {
 		return err

@@ -30,12 +30,19 @@ type catalog struct {
 // own, this binary started again; built-in destinations open in this process, so
 // that syncs of one process can share a file.
 func (a *app) catalog(context.Context) (*catalog, error) {
-	s := settings{egressAllow: list(a.env("EGRESS_ALLOW", "")), egressDeny: list(a.env("EGRESS_DENY", "")), egressStrict: a.env("EGRESS_STRICT", "") == "true"}
-	policy, err := s.egress()
+	base, err := a.processes()
 	if err != nil {
 		return nil, err
 	}
-	return a.catalogWith(plugin.Command{Env: plugin.Environment(a.environ), Egress: policy})
+	return a.catalogWith(base)
+}
+
+// processes is what the processes of connectors have in common: the environment that
+// they may see, and the outbound policy that they are held to.
+func (a *app) processes() (plugin.Command, error) {
+	s := settings{egressAllow: list(a.env("EGRESS_ALLOW", "")), egressDeny: list(a.env("EGRESS_DENY", "")), egressStrict: a.env("EGRESS_STRICT", "") == "true"}
+	policy, err := s.egress()
+	return plugin.Command{Env: plugin.Environment(a.environ), Egress: policy}, err
 }
 
 // catalogWith is catalog with what all processes of connectors have in common.

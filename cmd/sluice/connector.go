@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -91,6 +92,7 @@ environment variable.`,
 	cmd.Flags().StringVar(&f.name, "name", "", "which of the executable's sources, where it has several")
 	cmd.Flags().StringSliceVar(&f.o.Streams, "streams", nil, "test only these streams (full names)")
 	cmd.Flags().BoolVar(&f.o.Changing, "changing", false, "the source's data change meanwhile: do not compare the rows of two reads")
+	cmd.Flags().DurationVar(&f.o.Timeout, "timeout", time.Minute, "how long each check, discovery and read may take")
 	cmd.Flags().BoolVar(&f.o.AtLeastOnce, "at-least-once", false, "resumed reads may repeat rows of streams that have no key")
 	return cmd
 }
@@ -111,7 +113,11 @@ func (a *app) connectorTest(ctx context.Context, binary string, f testFlags) err
 			return err
 		}
 	}
-	command := plugin.Command{Path: path, Env: plugin.Environment(a.environ)}
+	command, err := a.processes()
+	if err != nil {
+		return err
+	}
+	command.Path = path
 	info, err := plugin.Inspect(i.now, command)
 	if err != nil {
 		return err
@@ -122,8 +128,12 @@ func (a *app) connectorTest(ctx context.Context, binary string, f testFlags) err
 	}
 	open := func() (sluice.Source, error) { return plugin.Source(i.now, command, name, settings) }
 	first, err := open()
+	if e := sluice.AsError(err); e != nil && e.Code == "config_invalid" {
+		e.Hint = "write the fields of its configuration into a JSON or YAML file, and name that with --config"
+		return e
+	}
 	if err != nil {
-		return err // a wrong configuration, most likely: no fault of the connector
+		return err // of opening it: no fault of the connector, most likely
 	}
 	if err := first.Close(); err != nil {
 		return err

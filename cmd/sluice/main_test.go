@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/connectors/kit/egress"
 	"github.com/sluicehq/sluice/connectors/shop/shopapi"
 	"github.com/sluicehq/sluice/internal/memsource"
 	"github.com/sluicehq/sluice/internal/pgtest"
@@ -37,9 +39,15 @@ func TestMain(m *testing.M) {
 // numbers is a third-party plugin.
 func numbers() spec.Connector {
 	type settings struct {
-		Rows int `json:"rows" default:"10" min:"0" doc:"How many."`
+		Rows int    `json:"rows" default:"10" min:"0" doc:"How many."`
+		Near string `json:"near" doc:"An address that the outbound policy must allow."`
 	}
-	return spec.Define("numbers", "Numbers", func(_ context.Context, c settings) (sluice.Source, error) {
+	return spec.Define("numbers", "Numbers", func(ctx context.Context, c settings) (sluice.Source, error) {
+		if at, err := netip.ParseAddr(c.Near); err == nil {
+			if err := egress.From(ctx).Check(c.Near, at); err != nil {
+				return nil, err
+			}
+		}
 		return memsource.Numbers("numbers", c.Rows), nil
 	})
 }

@@ -146,13 +146,29 @@ type suite struct {
 func (s *suite) with(r Reporter, do func(sluice.Source)) {
 	source, err := s.open()
 	if err != nil {
-		r.Errorf("open: %v", err)
+		r.Errorf("open: %s", s.said(err))
 		return
 	}
 	do(source)
 	if err := source.Close(); err != nil {
 		r.Errorf("Close: %v", err)
 	}
+}
+
+// said is an error as people need it: with what to do about it.
+func (s *suite) said(err error) string {
+	e, ok := errors.AsType[*sluice.Error](err)
+	switch {
+	case err == nil:
+		return "no error"
+	case errors.Is(err, context.DeadlineExceeded) && s.ctx.Err() == nil:
+		return fmt.Sprintf("it did not end within %s: it hangs, or needs more time (Timeout of the options, --timeout): %v", s.o.Timeout, err)
+	case !ok || e.Code == "unclassified":
+		return fmt.Sprintf("%v (an error without a class is a bug to the platform; make it with sluice.Errorf)", err)
+	case e.Hint != "":
+		return fmt.Sprintf("%v\n      to do: %s\n      code: %s (%s)", err, e.Hint, e.Code, e.Class)
+	}
+	return err.Error()
 }
 
 func (s *suite) timeout() (context.Context, context.CancelFunc) {
@@ -164,7 +180,7 @@ func (s *suite) check(r Reporter) {
 		ctx, cancel := s.timeout()
 		defer cancel()
 		if err := source.Check(ctx); err != nil {
-			r.Errorf("Check: %v", err)
+			r.Errorf("Check: %s", s.said(err))
 		}
 		ended, end := context.WithCancel(s.ctx)
 		end()
@@ -180,7 +196,7 @@ func (s *suite) discover(r Reporter) {
 		defer cancel()
 		streams, err := source.Discover(ctx)
 		if err != nil {
-			r.Errorf("Discover: %v", err)
+			r.Errorf("Discover: %s", s.said(err))
 			return
 		}
 		if len(streams) == 0 {
@@ -284,10 +300,7 @@ func (s *suite) cases() (all []testCase) {
 			if !slices.Contains(st.Modes, mode) {
 				continue
 			}
-			sel := sluice.Selection{Stream: st, Mode: mode}
-			if mode == sluice.Incremental && len(st.Cursors) > 0 {
-				sel.Cursor = st.Cursors[0]
-			}
+			sel := selection(st, mode)
 			if mode == sluice.CDC {
 				cdc.selections = append(cdc.selections, sel)
 			} else {
@@ -304,7 +317,7 @@ func (s *suite) cases() (all []testCase) {
 func (s *suite) close(r Reporter) {
 	source, err := s.open()
 	if err != nil {
-		r.Errorf("open: %v", err)
+		r.Errorf("open: %s", s.said(err))
 		return
 	}
 	for range 2 {

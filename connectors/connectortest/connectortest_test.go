@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/connectortest"
@@ -150,6 +152,18 @@ func TestEveryFaultIsFound(t *testing.T) {
 		"bad cursor": {func() sluice.Source {
 			return &bad{Source: good(), read: through(tamper{checkpoint: func(sluice.Lane, sluice.Cursor) (sluice.Cursor, bool) { return sluice.Cursor("{"), true }})}
 		}, "not JSON"},
+		"cursor goes back": {func() sluice.Source { return &bad{Source: good(), read: back()} }, "goes back to one before"},
+		"no UTF-8": {func() sluice.Source {
+			return &bad{Source: good(), read: sending(func(b *sluice.Batch) { b.Rows = garbled(b.Rows) })}
+		}, "text that is not UTF-8"},
+		"no class": {func() sluice.Source {
+			return &bad{Source: good(), read: func(context.Context, *bad, sluice.ReadRequest, sluice.Sink) error { return errors.New("oops") }}
+		}, "make it with sluice.Errorf"},
+		"hint": {func() sluice.Source {
+			return &bad{Source: good(), read: func(context.Context, *bad, sluice.ReadRequest, sluice.Sink) error {
+				return sluice.Errorf(sluice.Config, "memory_config", "read", "turn it on", "off")
+			}}
+		}, "to do: turn it on"},
 		"unknown stream": {func() sluice.Source {
 			return &bad{Source: good(), read: sending(func(b *sluice.Batch) { w := *b.Table; w.Name.Name = "x"; b.Table = &w })}
 		}, "was not selected"},
@@ -201,6 +215,21 @@ func TestEveryFaultIsFound(t *testing.T) {
 	}
 }
 
+func TestAReadThatHangs(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	text := connectortest.NewText(&out)
+	connectortest.Check(t.Context(), text, func() (sluice.Source, error) {
+		return &bad{Source: memsource.Numbers("numbers", 5), read: func(ctx context.Context, _ *bad, _ sluice.ReadRequest, _ sluice.Sink) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}, nil
+	}, connectortest.Options{SkipLeaks: true, Timeout: 100 * time.Millisecond})
+	if !text.Failed() || !strings.Contains(out.String(), "it did not end within 100ms: it hangs, or needs more time") {
+		t.Errorf("%s", out.String())
+	}
+}
+
 func wrapping(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {
 	if err := b.Source.Read(ctx, req, to); err != nil {
 		return fmt.Errorf("read: %w", err)
@@ -245,6 +274,34 @@ func stuck(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) 
 		}
 		return c, true
 	}})
+}
+
+// back returns a read whose last checkpoint is its first one again.
+func back() func(context.Context, *bad, sluice.ReadRequest, sluice.Sink) error {
+	return func(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {
+		n := 0
+		return b.Source.Read(ctx, req, tamper{Sink: to, checkpoint: func(_ sluice.Lane, c sluice.Cursor) (sluice.Cursor, bool) {
+			if n++; n == 3 {
+				c = sluice.Cursor(`{"next":3}`)
+			}
+			return c, true
+		}})
+	}
+}
+
+// garbled returns rows whose text is cut inside a character.
+func garbled(rows arrow.RecordBatch) arrow.RecordBatch {
+	columns := slices.Clone(rows.Columns())
+	for i, c := range columns {
+		if c.DataType().ID() == arrow.STRING {
+			b := array.NewStringBuilder(memory.DefaultAllocator)
+			for range c.Len() {
+				b.Append("caf\xc3")
+			}
+			columns[i] = b.NewArray()
+		}
+	}
+	return array.NewRecordBatch(rows.Schema(), columns, rows.NumRows())
 }
 
 func twice(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {

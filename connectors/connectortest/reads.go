@@ -23,7 +23,7 @@ func (s *suite) read(source sluice.Source, t *trace) error {
 func (s *suite) whole(r Reporter, source sluice.Source, c testCase) *trace {
 	t := newTrace(r, s.o, c)
 	if err := s.read(source, t); err != nil {
-		r.Errorf("Read: %v", err)
+		r.Errorf("Read: %s", s.said(err))
 		return nil
 	}
 	if t.afterLast || !t.complete {
@@ -51,7 +51,7 @@ func (s *suite) readWhole(r Reporter, c testCase) {
 		}
 		again := t.resumed()
 		if err := s.read(source, again); err != nil {
-			r.Errorf("Read from the final state: %v", err)
+			r.Errorf("Read from the final state: %s", s.said(err))
 			return
 		}
 		if !s.o.Changing {
@@ -113,7 +113,7 @@ func (s *suite) killedAt(r Reporter, c testCase, point int) *trace {
 	s.with(r, func(source sluice.Source) {
 		t := first.resumed()
 		if err := s.read(source, t); err != nil {
-			r.Errorf("Read resumed after call %d: %v", point, err)
+			r.Errorf("Read resumed after call %d: %s", point, s.said(err))
 			return
 		}
 		if len(t.pending) > 0 {
@@ -204,7 +204,7 @@ func (s *suite) cancel(r Reporter, c testCase) {
 		select {
 		case <-t.entered:
 		case err := <-done:
-			r.Errorf("Read ended without a call to the Sink: %v", err)
+			r.Errorf("Read ended without a call to the Sink: %s", s.said(err))
 			return
 		}
 		cancel()

@@ -10,9 +10,11 @@ import (
 	"sort"
 	"strings"
 	"sync"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/zeebo/xxh3"
 
 	"github.com/sluicehq/sluice"
 )
@@ -39,8 +41,9 @@ type trace struct {
 	calls     int
 	active    map[sluice.Lane]bool
 	state     sluice.State
-	rows      map[sluice.TableName][]row // committed, in order
-	pending   map[sluice.Lane][]row      // not covered by a checkpoint yet
+	passed    map[sluice.Lane]map[uint64]bool // hashes of the cursors before the last one
+	rows      map[sluice.TableName][]row      // committed, in order
+	pending   map[sluice.Lane][]row           // not covered by a checkpoint yet
 	inserted  map[sluice.TableName]map[string]bool
 	shapes    map[sluice.TableName]*sluice.Table // of streams read in parts
 	afterLast bool                               // something came after the last checkpoint of the whole
@@ -59,7 +62,8 @@ type row struct {
 func newTrace(r Reporter, o Options, c testCase) *trace {
 	return &trace{r: r, o: o, c: c, active: map[sluice.Lane]bool{}, state: sluice.State{},
 		rows: map[sluice.TableName][]row{}, pending: map[sluice.Lane][]row{},
-		inserted: map[sluice.TableName]map[string]bool{}, shapes: map[sluice.TableName]*sluice.Table{}, faults: map[string]bool{}}
+		inserted: map[sluice.TableName]map[string]bool{}, shapes: map[sluice.TableName]*sluice.Table{}, faults: map[string]bool{},
+		passed: map[sluice.Lane]map[uint64]bool{}}
 }
 
 // resumed returns a trace that goes on where t was killed.
@@ -217,12 +221,35 @@ func (t *trace) Checkpoint(ctx context.Context, lane sluice.Lane, c sluice.Curso
 			t.commit(other)
 		}
 	}
+	if len(c) > sluice.MaxCursor {
+		t.fault("checkpoint on %v: the cursor has %d bytes; it may have %d", lane, len(c), sluice.MaxCursor)
+	}
+	t.forward(lane, c)
 	if lane.Part == 0 {
 		maps.DeleteFunc(t.state, func(l sluice.Lane, _ sluice.Cursor) bool { return l.Part > 0 && l.Stream == lane.Stream })
 		t.afterLast, t.complete = false, true
 	}
 	t.state[lane] = slices.Clone(c)
 	return nil
+}
+
+// forward checks that a cursor is not one that the lane is past.
+func (t *trace) forward(lane sluice.Lane, c sluice.Cursor) {
+	last := t.state[lane]
+	if string(last) == string(c) {
+		return
+	}
+	before := t.passed[lane]
+	if before == nil {
+		before = map[uint64]bool{}
+		t.passed[lane] = before
+	}
+	if before[xxh3.Hash(c)] {
+		t.fault("checkpoint on %v: the cursor goes back to one before: it must cover all that was sent before it", lane)
+	}
+	if last != nil {
+		before[xxh3.Hash(last)] = true
+	}
 }
 
 func (t *trace) commit(lane sluice.Lane) {
@@ -251,6 +278,8 @@ func batchFaults(b sluice.Batch) (faults []string) {
 			faults = append(faults, fmt.Sprintf("column %q is not in the table", f.Name))
 		case !arrow.TypeEqual(c.Type.Arrow(), f.Type):
 			faults = append(faults, fmt.Sprintf("column %q is %s, want %s for %s", f.Name, f.Type, c.Type.Arrow(), c.Type))
+		case !validText(b.Rows.Column(i)):
+			faults = append(faults, fmt.Sprintf("column %q has text that is not UTF-8: convert it, or declare the column binary", f.Name))
 		case !c.Nullable && b.Rows.Column(i).NullN() > 0 && nullIn(b, i):
 			faults = append(faults, fmt.Sprintf("column %q has nulls, but is not nullable", f.Name))
 		}
@@ -274,6 +303,17 @@ func batchFaults(b sluice.Batch) (faults []string) {
 		faults = append(faults, fmt.Sprintf("%d rows of %d bytes: cut batches at about %d bytes", rows, size, sluice.BatchBytes))
 	}
 	return faults
+}
+
+// validText reports whether all texts of a column are UTF-8; other columns have none.
+func validText(a arrow.Array) bool {
+	texts, ok := a.(*array.String)
+	for n := 0; ok && n < texts.Len(); n++ {
+		if texts.IsValid(n) && !utf8.ValidString(texts.Value(n)) {
+			return false
+		}
+	}
+	return true
 }
 
 // nullIn reports whether a row that is no Delete has a null in column i.

@@ -15,7 +15,7 @@ var fieldSHA = rest.NewField("sha")
 
 // commitEndpoint declares the list of all commits that a head reaches.
 func (s *source) commitEndpoint() rest.Endpoint {
-	e := s.of(table("commits", commitColumns, "repository", "sha"), "Commits of the default branch: "+docs+"commits/commits", "commits", "")
+	e := s.of(rest.Table("commits", "repository sha", commitColumns), "Commits of the default branch: "+docs+"commits/commits", "commits", "")
 	e.Derive = []rest.Derived{{Name: "message", Path: "commit.message"}, {Name: "authored_at", Path: "commit.author.date"},
 		{Name: "committed_at", Path: "commit.committer.date"}}
 	e.Omit = []string{"url", "comments_url"}

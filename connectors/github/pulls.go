@@ -13,7 +13,7 @@ var fieldUpdated = rest.NewField("updated_at")
 // pullEndpoint declares how pull requests are read again: newest change first,
 // until one comes that is older than the cursor.
 func (s *source) pullEndpoint() rest.Endpoint {
-	e := s.of(table("pull_requests", pullColumns, "id"), "Pull requests: "+docs+"pulls/pulls",
+	e := s.of(rest.Table("pull_requests", "id", pullColumns), "Pull requests: "+docs+"pulls/pulls",
 		"pulls", "state=all&sort=updated&direction=desc")
 	e.Incremental = &rest.Incremental{Field: "updated_at", Order: rest.Descending, Start: s.start}
 	e.Conditional, e.Omit = true, omitAddresses

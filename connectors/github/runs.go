@@ -22,7 +22,7 @@ var (
 )
 
 func (s *source) runEndpoint() rest.Endpoint {
-	e := s.of(table("workflow_runs", runColumns, "id"), "Runs of GitHub Actions workflows: "+docs+"actions/workflow-runs", "actions/runs", "")
+	e := s.of(rest.Table("workflow_runs", "id", runColumns), "Runs of GitHub Actions workflows: "+docs+"actions/workflow-runs", "actions/runs", "")
 	e.Omit = append([]string{"repository"}, omitRun...)
 	e.Incremental = &rest.Incremental{Field: "created_at", Order: rest.Descending, Start: s.start}
 	e.Read = s.readRuns

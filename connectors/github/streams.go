@@ -66,24 +66,6 @@ var (
 		events_url received_events_url gravatar_id`)
 )
 
-// table makes a Table of a list of columns; its columns but the key are nullable.
-func table(name, columns string, key ...string) sluice.Table {
-	t := sluice.Table{Name: sluice.TableName{Name: name}, Key: key}
-	words := strings.Fields(columns)
-	for i := 0; i+1 < len(words); i += 2 {
-		typ, err := sluice.ParseType(words[i+1])
-		if err != nil {
-			panic("github: column " + words[i] + ": " + err.Error())
-		}
-		nullable := true
-		for _, k := range key {
-			nullable = nullable && k != words[i]
-		}
-		t.Columns = append(t.Columns, sluice.Column{Name: words[i], Type: typ, Nullable: nullable})
-	}
-	return t
-}
-
 func (s *source) endpoints() []rest.Endpoint {
 	repositories, users := s.repositoryEndpoint(), s.userEndpoint()
 	return []rest.Endpoint{repositories, s.issueEndpoint(), s.pullEndpoint(), s.commitEndpoint(), s.releaseEndpoint(),
@@ -96,7 +78,7 @@ const docs = "https://docs.github.com/en/rest/"
 
 func (s *source) repositoryEndpoint() rest.Endpoint {
 	e := rest.Endpoint{
-		Table: table("repositories", repositoryColumns, "id"), Doc: "Repositories: " + docs + "repos/repos",
+		Table: rest.Table("repositories", "id", repositoryColumns), Doc: "Repositories: " + docs + "repos/repos",
 		Paging: rest.LinkPages{}, Omit: omitRepository, Conditional: true,
 		Incremental: &rest.Incremental{Order: rest.Whole}, Slices: s.perList, SkipIf: withheld,
 	}
@@ -106,7 +88,7 @@ func (s *source) repositoryEndpoint() rest.Endpoint {
 
 func (s *source) userEndpoint() rest.Endpoint {
 	e := rest.Endpoint{
-		Table: table("users", userColumns, "id"), Doc: "Members of the organisations, and users who own repositories: " + docs + "orgs/members",
+		Table: rest.Table("users", "id", userColumns), Doc: "Members of the organisations, and users who own repositories: " + docs + "orgs/members",
 		Paging: rest.LinkPages{}, Omit: omitUser, Conditional: true,
 		Incremental: &rest.Incremental{Order: rest.Whole}, Slices: s.perOwner, Parallel: s.config.Concurrency,
 	}
@@ -144,20 +126,20 @@ func (s *source) sinceUpdated() *rest.Incremental {
 }
 
 func (s *source) issueEndpoint() rest.Endpoint {
-	e := s.of(table("issues", issueColumns, "id"), "Issues; pull requests are issues too, and have pull_request set: "+docs+"issues/issues",
+	e := s.of(rest.Table("issues", "id", issueColumns), "Issues; pull requests are issues too, and have pull_request set: "+docs+"issues/issues",
 		"issues", "state=all&sort=updated&direction=asc")
 	e.Incremental, e.Conditional, e.Omit = s.sinceUpdated(), true, omitAddresses
 	return e
 }
 
 func (s *source) commentEndpoint(name, list, columns string, omit ...string) rest.Endpoint {
-	e := s.of(table(name, columns, "id"), "Comments on "+strings.TrimSuffix(list, "/comments")+": "+docs+list, list, "sort=updated&direction=asc")
+	e := s.of(rest.Table(name, "id", columns), "Comments on "+strings.TrimSuffix(list, "/comments")+": "+docs+list, list, "sort=updated&direction=asc")
 	e.Incremental, e.Conditional, e.Omit = s.sinceUpdated(), true, omit
 	return e
 }
 
 func (s *source) releaseEndpoint() rest.Endpoint {
-	e := s.of(table("releases", releaseColumns, "id"), "Releases, with their assets: "+docs+"releases/releases", "releases", "")
+	e := s.of(rest.Table("releases", "id", releaseColumns), "Releases, with their assets: "+docs+"releases/releases", "releases", "")
 	e.Incremental, e.Conditional, e.Omit = &rest.Incremental{Order: rest.Whole}, true, omitRelease
 	return e
 }

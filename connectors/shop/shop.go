@@ -5,7 +5,6 @@ package shop
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/sluicehq/sluice"
@@ -73,31 +72,20 @@ type stream struct {
 
 // tables are the streams with the types that the API's description gives.
 var tables = []stream{
-	define("customers", "updated_at", "People who buy; who asked to be forgotten has deleted set.",
+	{rest.Table("customers", "id",
 		"id int64", "name string", "email string", "phone string", "address json", "loyalty_points int64", "marketing_opt_in bool",
 		"tags json", "deleted bool", "created_at timestamptz", "updated_at timestamptz"),
-	define("products", "updated_at", "What the shop sells; the stock changes all the time.",
+		"updated_at", "People who buy; who asked to be forgotten has deleted set."},
+	{rest.Table("products", "id",
 		"id int64", "sku string", "name string", "category string", "price decimal(12,2)", "currency string", "weight_kg decimal(12,2)",
 		"dimensions json", "stock int64", "rating decimal(12,2)", "discontinued bool", "created_at timestamptz", "updated_at timestamptz"),
-	define("orders", "updated_at", "Orders with their lines, from placed to closed.",
+		"updated_at", "What the shop sells; the stock changes all the time."},
+	{rest.Table("orders", "id",
 		"id int64", "number string", "customer_id int64", "status string", "currency string", "lines json", "shipping_address json",
 		"total decimal(12,2)", "note string", "paid_at timestamptz", "created_at timestamptz", "updated_at timestamptz"),
-	define("events", "occurred_at", "What visitors do; events never change.",
+		"updated_at", "Orders with their lines, from placed to closed."},
+	{rest.Table("events", "id",
 		"id int64", "type string", "customer_id int64", "session string", "occurred_at timestamptz", "url string", "referrer string",
 		"user_agent string", "ip string", "duration_ms int64", "value decimal(12,2)", "mobile bool", "properties json"),
-}
-
-// define makes a stream from columns such as "id int64"; the first is the key.
-func define(name, cursor, doc string, columns ...string) stream {
-	s := stream{table: sluice.Table{Name: sluice.TableName{Name: name}}, cursor: cursor, doc: doc}
-	for i, c := range columns {
-		column, kind, _ := strings.Cut(c, " ")
-		t, err := sluice.ParseType(kind)
-		if err != nil {
-			panic("shop: " + name + "." + column + ": " + err.Error())
-		}
-		s.table.Columns = append(s.table.Columns, sluice.Column{Name: column, Type: t, Nullable: i > 0})
-	}
-	s.table.Key = []string{s.table.Columns[0].Name}
-	return s
+		"occurred_at", "What visitors do; events never change."},
 }

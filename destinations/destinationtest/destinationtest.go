@@ -45,7 +45,7 @@ func Run(t *testing.T, open func(t *testing.T) sluice.Destination, o Options) {
 		{"History", testHistory}, {"Sweep", testSweep}, {"FirstReadThenUpdates", testFirstReadThenUpdates}, {"RereadFirst", testRereadFirst},
 		{"Children", testChildren}, {"Grandchildren", testGrandchildren}, {"ChildrenFirstRead", testChildrenFirstRead}, {"Layers", testLayers}, {"Pending", testPending},
 		{"Idempotent", testIdempotent}, {"Fencing", testFencing}, {"Owner", testOwner}, {"StagedLost", testStagedLost}, {"FailedSegment", testFailedSegment},
-		{"Positions", testPositions}, {"EmptyLoad", testEmptyLoad}, {"Rejected", testRejected}, {"NUL", testNUL},
+		{"Positions", testPositions}, {"EmptyLoad", testEmptyLoad}, {"Rejected", testRejected}, {"NUL", testNUL}, {"NoUTF8", testNoUTF8},
 		{"Replace", testReplace}, {"ReplaceLeftShadow", testReplaceLeftShadow}, {"ReplaceReaders", testReplaceReaders}, {"ReplaceView", testReplaceView},
 		{"Parts", testParts}, {"Names", testNames}, {"ManyColumns", testManyColumns}, {"LargeValues", testLargeValues}, {"Erase", testErase},
 	} {

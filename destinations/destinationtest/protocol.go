@@ -230,13 +230,28 @@ func testNUL(h *harness) {
 			h.Errorf("loaded %d, want 2", counts[0].Loaded)
 		}
 	}
-	if !h.o.RejectsNUL {
-		return
+	if h.o.RejectsNUL {
+		h.expectRejected("v")
 	}
+}
+
+// expectRejected checks that a value of a column is on record as rejected.
+func (h *harness) expectRejected(column string) {
 	rejected := &sluice.Table{Name: sluice.TableName{Schema: "_sluice", Name: "rejected"}, Columns: []sluice.Column{
 		{Name: "connection", Type: sluice.T(sluice.String)}, {Name: "column_name", Type: sluice.T(sluice.String)}}}
-	if n := slices.IndexFunc(h.rows(rejected), func(r []any) bool { return r[0] == h.connection && r[1] == "v" }); n < 0 {
+	if n := slices.IndexFunc(h.rows(rejected), func(r []any) bool { return r[0] == h.connection && r[1] == column }); n < 0 {
 		h.Error("the rejected value is not recorded")
+	}
+}
+
+// testNoUTF8: a text that is none, of a source that does not look, is rejected and
+// leaves the rows beside it alone.
+func testNoUTF8(h *harness) {
+	for _, inserts := range []bool{true, false} {
+		t := h.simple(fmt.Sprintf("t_%v", inserts))
+		h.load(segment{table: t, mode: sluice.Merge, inserts: inserts, rows: []row{up("1", "caf\xc3"), up("2", "c")}})
+		h.expect(t, []string{"id", "v"}, []any{"1", nil}, []any{"2", "c"})
+		h.expectRejected("v")
 	}
 }
 

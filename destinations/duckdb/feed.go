@@ -106,8 +106,11 @@ func (f *feed) record(b sluice.Batch) (arrow.RecordBatch, error) {
 		if column == nil {
 			column = array.MakeArrayOfNull(memory.DefaultAllocator, f.schema.Field(i).Type, n)
 			made = append(made, column)
-		} else if c.Type.Kind == sluice.JSON {
-			clean, own := f.withoutFaults(b, c, column)
+		} else if c.Type.Kind == sluice.JSON || c.Type.Kind == sluice.String {
+			clean, own, err := f.withoutFaults(b, c, column)
+			if err != nil {
+				return nil, err
+			}
 			if column = clean; own {
 				made = append(made, column)
 			}

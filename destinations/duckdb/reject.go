@@ -2,8 +2,10 @@ package duckdb
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -16,21 +18,26 @@ import (
 const maxKeyText = 200
 
 // withoutFaults returns column c of b, which DuckDB would refuse as a whole for
-// one value that its JSON cannot hold: null takes the place of these, and they
-// are recorded. The caller releases what is returned where made.
-func (f *feed) withoutFaults(b sluice.Batch, c sluice.Column, column arrow.Array) (clean arrow.Array, made bool) {
+// one text that it cannot hold: null takes the place of these, and they are
+// recorded. The caller releases what is returned where made. A key must not turn
+// null, as its row would never be found again.
+func (f *feed) withoutFaults(b sluice.Batch, c sluice.Column, column arrow.Array) (clean arrow.Array, made bool, err error) {
 	texts, ok := column.(*array.String)
-	if !ok || !bytes.Contains(texts.ValueBytes(), []byte(`\u`)) {
-		return column, false
+	if !ok || utf8.Valid(texts.ValueBytes()) && (c.Type.Kind != sluice.JSON || !bytes.Contains(texts.ValueBytes(), []byte(`\u`))) {
+		return column, false, nil
 	}
 	var faults []int
 	for row := range texts.Len() {
-		if !texts.IsNull(row) && hasHalfPair(texts.Value(row)) {
+		if !texts.IsNull(row) && textFault(c, texts.Value(row)) != "" {
 			faults = append(faults, row)
 		}
 	}
 	if len(faults) == 0 {
-		return column, false
+		return column, false, nil
+	}
+	if slices.Contains(f.seg.Table.Key, c.Name) {
+		return nil, false, sluice.Errorf(sluice.Data, "duckdb_key_text", "stage rows of "+f.seg.Target.Name.String(),
+			"correct the text where it comes from, or choose another primary_key", "key column %s: %s", c.Name, textFault(c, texts.Value(faults[0])))
 	}
 	build := array.NewStringBuilder(memory.DefaultAllocator)
 	defer build.Release()
@@ -46,12 +53,23 @@ func (f *feed) withoutFaults(b sluice.Batch, c sluice.Column, column arrow.Array
 			build.Append(texts.Value(row))
 		}
 	}
-	return build.NewArray(), true
+	return build.NewArray(), true, nil
+}
+
+// textFault says why DuckDB cannot hold a text in column c, or nothing.
+func textFault(c sluice.Column, text string) string {
+	switch {
+	case !utf8.ValidString(text):
+		return "the text is not UTF-8"
+	case c.Type.Kind == sluice.JSON && hasHalfPair(text):
+		return "DuckDB's JSON cannot hold half a surrogate pair"
+	}
+	return ""
 }
 
 func (f *feed) reject(b sluice.Batch, c sluice.Column, row int, value string) {
 	f.rejects = append(f.rejects, sluice.Rejected{Stream: f.seg.Target.Name, Part: b.Part, Key: f.keyText(b, row), Column: c.Name,
-		Value: strings.Clone(value[:min(len(value), sluice.MaxRejectedValue)]), Reason: "DuckDB's JSON cannot hold half a surrogate pair"})
+		Value: strings.ToValidUTF8(strings.Clone(value[:min(len(value), sluice.MaxRejectedValue)]), ""), Reason: textFault(c, value)})
 }
 
 func (f *feed) keyText(b sluice.Batch, row int) string {
@@ -62,7 +80,7 @@ func (f *feed) keyText(b sluice.Batch, row int) string {
 		}
 	}
 	key := strings.Join(parts, ",")
-	return strings.Clone(key[:min(len(key), maxKeyText)]) // of one part, it is the batch's own memory
+	return strings.ToValidUTF8(strings.Clone(key[:min(len(key), maxKeyText)]), "") // of one part, it is the batch's own memory
 }
 
 // hasHalfPair reports whether a JSON text has the escape of one half of a

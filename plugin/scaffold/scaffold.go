@@ -44,6 +44,7 @@ var validName = regexp.MustCompile(`^[a-z][a-z0-9]*([_-][a-z0-9]+)*$`)
 type module struct {
 	Name, Title, Binary, Prefix string
 	Version, Sluice             string
+	Requires                    []string // what Sluice itself needs, where it is a checkout
 }
 
 // Write makes a plugin named name in dir, which must be empty or not exist yet.
@@ -64,15 +65,10 @@ func Write(dir, name string, o Options) error {
 	m := module{Name: name, Title: title(name), Binary: "sluice-source-" + name, Prefix: strings.ReplaceAll(name, "-", "_"), Version: o.Version}
 	var sums []byte
 	if o.Sluice != "" {
-		checkout, err := filepath.Abs(o.Sluice)
-		if err == nil {
-			// The checkout knows the checksums of all that it needs itself.
-			sums, err = os.ReadFile(filepath.Join(checkout, "go.sum"))
-		}
-		if err != nil {
+		var err error
+		if sums, err = m.checkout(o.Sluice); err != nil {
 			return sluice.Errorf(sluice.Config, "scaffold_checkout", op, "give the folder of a checkout of Sluice", "%w", err)
 		}
-		m.Sluice, m.Version = modPath(checkout), local
 	}
 	if err := write(dir, m); err != nil {
 		return fmt.Errorf("%s: %w", op, err)
@@ -84,6 +80,28 @@ func Write(dir, name string, o Options) error {
 	}
 	return nil
 }
+
+// checkout makes the module use a checkout of Sluice. That knows the versions and the
+// checksums of all that it needs itself, so what builds it builds the plugin too,
+// without a network.
+func (m *module) checkout(dir string) (sums []byte, err error) {
+	path, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	mod, err := os.ReadFile(filepath.Join(path, "go.mod"))
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range required.FindAllSubmatch(mod, -1) {
+		m.Requires = append(m.Requires, string(r[1]))
+	}
+	m.Sluice, m.Version = modPath(path), local
+	return os.ReadFile(filepath.Join(path, "go.sum"))
+}
+
+// required matches a line of a go.mod's require blocks: a module and its version.
+var required = regexp.MustCompile(`(?m)^\t(\S+ v\S+)`)
 
 // modPath quotes a path for go.mod where it needs that.
 func modPath(path string) string {

@@ -28,7 +28,7 @@ const RetryMessage = "retrying request"
 // Options says how a Client talks to its API. Name and BaseURL are required;
 // what is zero gets the default named with it.
 type Options struct {
-	Name    string // of the connector; prefix of error codes
+	Name    string // of the connector; prefix of error codes, which have underscores for its dashes
 	BaseURL string // http or https; credentials and Header go to this origin only
 	Auth    Auth   // nil: none
 	Header  http.Header
@@ -80,6 +80,7 @@ func (c *Client) ServerTime() time.Time {
 // NewClient checks o and returns its Client; it does no I/O. Its error has class
 // Config.
 func NewClient(o Options) (*Client, error) {
+	o.Name = strings.ReplaceAll(o.Name, "-", "_")
 	base, err := url.Parse(o.BaseURL)
 	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
 		return nil, sluice.Errorf(sluice.Config, o.Name+"_base_url", "configuration",

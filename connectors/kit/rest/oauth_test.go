@@ -161,16 +161,18 @@ func TestRotatedRefreshTokenSurvives(t *testing.T) {
 		if _, e := get(t, c); e != nil {
 			t.Fatal(e)
 		}
+		i.access.Store("revoked") // so that what the file holds is of no use to the next
 	}
 	info, err := os.Stat(file)
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if b, _ := os.ReadFile(file); string(b) != "refresh-3\n" {
-		t.Errorf("the file holds %q", b)
+	kept, err := rest.FileStore(file).Load(t.Context())
+	if err != nil || kept.Refresh != "refresh-3" || kept.Access != "access-3" || time.Until(kept.Expires) > time.Hour {
+		t.Errorf("the file holds %+v, %v", kept, err)
 	}
 	left, _ := os.ReadDir(filepath.Dir(file))
-	if len(left) != 1 {
+	if len(left) != 2 { // with the lock
 		t.Errorf("files left over: %v", left)
 	}
 }

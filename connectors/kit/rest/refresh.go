@@ -1,8 +1,11 @@
 package rest
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"os"
@@ -14,28 +17,76 @@ import (
 	"github.com/sluicehq/sluice"
 )
 
-// TokenStore keeps a refresh token that its issuer replaces at each use. A
-// source has no store of its own and its cursors are no place for secrets, so a
+// TokenStore keeps the tokens of an issuer that replaces refresh tokens at each use.
+// A source has no store of its own and its cursors are no place for secrets, so a
 // connector offers `token_file` in its configuration and makes a FileStore of it.
+// Its methods may be called concurrently.
 type TokenStore interface {
-	// Load returns the newest token that was saved, "" where there is none.
-	Load(ctx context.Context) (string, error)
+	// Lock waits until nobody else, in this process or another, is between a Lock
+	// and its unlock: a refresh token can be spent once. What its holder leaves
+	// behind, however it ends, is no lock. It returns an error when ctx ends first.
+	Lock(ctx context.Context) (unlock func(), err error)
+	// Load returns what was saved last, or nothing. A token given without an access
+	// token, by a person, is fine.
+	Load(ctx context.Context) (Kept, error)
 	// Ready returns an error where Save would. It changes nothing.
 	Ready(ctx context.Context) error
-	// Save returns only when the token is durable.
-	Save(ctx context.Context, token string) error
+	// Save returns only when the tokens are durable.
+	Save(ctx context.Context, k Kept) error
 }
 
-// FileStore keeps a token in a file that only its owner can read.
+// Kept is what a TokenStore holds: the newest refresh token, and the access token
+// that came with it where that says when it expires, so that other processes need
+// not ask for one.
+type Kept struct {
+	Refresh string    `json:"refresh_token"`
+	Access  string    `json:"access_token,omitempty"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+// FileStore keeps tokens in a file that only its owner can read. Beside it is an
+// empty one, with .lock after its name, that whoever refreshes holds locked. On
+// file systems and systems without such locks two processes may refresh at once;
+// the one that comes late then finds the other's token, mostly.
 type FileStore string
 
-// Load reads the file.
-func (f FileStore) Load(context.Context) (string, error) {
+// lockPoll is how often a lock that another has is tried.
+const lockPoll = 50 * time.Millisecond
+
+// Lock locks the file beside. The system frees it when the process ends.
+func (f FileStore) Lock(ctx context.Context) (unlock func(), err error) {
+	file, err := os.OpenFile(string(f)+".lock", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	for {
+		locked, err := tryLock(file)
+		if locked || errors.Is(err, errors.ErrUnsupported) {
+			return func() { _ = file.Close() }, nil // which unlocks it
+		}
+		if err == nil {
+			err = wallClock{}.Sleep(ctx, lockPoll)
+		}
+		if err != nil {
+			return nil, errors.Join(err, file.Close())
+		}
+	}
+}
+
+// Load reads the file: what Save writes, or a refresh token as it is.
+func (f FileStore) Load(context.Context) (Kept, error) {
 	b, err := os.ReadFile(string(f))
 	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
+		return Kept{}, nil
 	}
-	return strings.TrimSpace(string(b)), err
+	if b = bytes.TrimSpace(b); err != nil || !bytes.HasPrefix(b, []byte("{")) {
+		return Kept{Refresh: string(b)}, err
+	}
+	var k Kept
+	if json.Unmarshal(b, &k) != nil || k.Refresh == "" {
+		return Kept{}, fmt.Errorf("%s holds no refresh token", string(f))
+	}
+	return k, nil
 }
 
 // Ready writes another file, larger than any token, beside it, and removes it.
@@ -47,9 +98,13 @@ func (f FileStore) Ready(context.Context) error {
 	return os.Remove(tmp)
 }
 
-// Save replaces the file in one step: a kill leaves the old token or the new.
-func (f FileStore) Save(_ context.Context, token string) error {
-	tmp, err := f.write(token + "\n")
+// Save replaces the file in one step: a kill leaves the old tokens or the new.
+func (f FileStore) Save(_ context.Context, k Kept) error {
+	text, err := json.Marshal(k)
+	if err != nil {
+		return err
+	}
+	tmp, err := f.write(string(text) + "\n")
 	if err != nil {
 		return err
 	}
@@ -81,24 +136,44 @@ func (f FileStore) write(text string) (string, error) {
 type refresher struct {
 	OAuth2
 
+	given string // the access token that fetch returned last; only fetch uses it
+
 	mu      sync.Mutex
-	stored  string    // what Store held when it was last read
-	latest  string    // the last token that the issuer gave
+	stored  string    // the refresh token that Store held when it was last read
+	latest  Kept      // what the issuer gave last
 	unsaved bool      // Store does not hold latest
 	tried   time.Time // when it was last tried to save it
 }
 
-// fetch gets an access token; it is not called twice at once.
+// fetch gets an access token; it is not called twice at once. That it is called
+// again says that the token it gave before is of no more use.
 func (o *refresher) fetch(ctx context.Context, c *Client, known func(...string)) (Token, error) {
 	known(o.ClientSecret)
-	refresh, err := o.token(ctx, c)
+	unlock, err := o.lock(ctx, c)
 	if err != nil {
 		return Token{}, err
 	}
+	defer unlock()
+	kept, err := o.token(ctx, c)
+	if err != nil {
+		return Token{}, err
+	}
+	known(kept.Refresh, kept.Access)
+	t := Token{Access: kept.Access, Expires: kept.Expires}
+	if t.Access == "" || t.Access == o.given || !t.Expires.After(c.o.Clock.Now()) {
+		if t, err = o.renew(ctx, c, kept.Refresh, known); err != nil {
+			return Token{}, err
+		}
+	}
+	o.given = t.Access
+	return t, nil
+}
+
+// renew spends a refresh token, where there is one.
+func (o *refresher) renew(ctx context.Context, c *Client, refresh string, known func(...string)) (Token, error) {
 	if err := o.ready(ctx, c, refresh); err != nil {
 		return Token{}, err
 	}
-	known(refresh)
 	answer, err := o.ask(ctx, c, grant(refresh))
 	if err != nil && answer.Error == "invalid_grant" {
 		other, otherErr := o.other(ctx, c, refresh)
@@ -115,14 +190,44 @@ func (o *refresher) fetch(ctx context.Context, c *Client, known func(...string))
 		return Token{}, err
 	}
 	known(answer.Access, answer.Refresh)
-	if err := o.rotate(ctx, c, refresh, answer.Refresh); err != nil {
-		return Token{}, err
-	}
 	t := Token{Access: answer.Access}
 	if n, err := answer.Expires.Int64(); err == nil && n > 0 {
 		t.Expires = c.o.Clock.Now().Add(time.Duration(n) * time.Second)
 	}
-	return t, nil
+	return t, o.rotate(ctx, c, refresh, answer.Refresh, t)
+}
+
+// lock keeps others that have the same Store from spending the token that this
+// process is about to spend. The wait is bounded: who holds the lock asks the token
+// endpoint twice at most, each time for as long as Stall.
+func (o *refresher) lock(ctx context.Context, c *Client) (unlock func(), err error) {
+	if o.Store == nil {
+		return func() {}, nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, 3*c.o.Stall)
+	defer cancel()
+	unlock, err = o.Store.Lock(bounded)
+	switch {
+	case err == nil:
+		return unlock, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case bounded.Err() != nil:
+		return nil, c.tokenFault(sluice.Transient, "token_store", "nothing needs to be done; where it stays so, end the process that holds token_file's lock",
+			errors.New("another process has been renewing the token for too long"))
+	case o.inMemory():
+		return func() {}, nil // the token that nobody else knows must not be given up
+	}
+	return nil, c.tokenFault(sluice.Config, "token_store", hintStore, err)
+}
+
+const hintStore = "check that the folder of token_file can be written to, and has space left"
+
+// inMemory reports that the newest token could not be saved.
+func (o *refresher) inMemory() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.unsaved
 }
 
 // grant returns the form that asks for a token.
@@ -133,11 +238,11 @@ func grant(refresh string) url.Values {
 	return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}}
 }
 
-// token returns the refresh token to use: what Store holds now, as another process
-// may have replaced it, but for one that could not be saved.
-func (o *refresher) token(ctx context.Context, c *Client) (string, error) {
+// token returns the tokens to use: what Store holds now, as another process may have
+// replaced them, but for those that could not be saved.
+func (o *refresher) token(ctx context.Context, c *Client) (Kept, error) {
 	if o.Store == nil {
-		return o.RefreshToken, nil
+		return Kept{Refresh: o.RefreshToken}, nil
 	}
 	o.settle(ctx, c)
 	o.mu.Lock()
@@ -147,10 +252,11 @@ func (o *refresher) token(ctx context.Context, c *Client) (string, error) {
 	}
 	stored, err := o.Store.Load(ctx)
 	if err != nil {
-		return "", c.tokenFault(sluice.Config, "token_store", "check that token_file can be read", err)
+		return Kept{}, c.tokenFault(sluice.Config, "token_store", "check that token_file can be read", err)
 	}
-	o.stored = stored
-	return or(stored, o.RefreshToken), nil
+	o.stored = stored.Refresh
+	stored.Refresh = or(stored.Refresh, o.RefreshToken)
+	return stored, nil
 }
 
 // ready returns an error where the token that follows refresh could not be saved:
@@ -162,7 +268,7 @@ func (o *refresher) ready(ctx context.Context, c *Client, refresh string) error 
 		return nil
 	}
 	if err := o.Store.Ready(ctx); err != nil {
-		return c.tokenFault(sluice.Config, "token_store", "check that the folder of token_file can be written to", err)
+		return c.tokenFault(sluice.Config, "token_store", hintStore, err)
 	}
 	return nil
 }
@@ -178,11 +284,11 @@ func (o *refresher) other(ctx context.Context, c *Client, refused string) (strin
 		if err := c.o.Clock.Sleep(ctx, wait); err != nil {
 			return "", err
 		}
-		if t, err := o.token(ctx, c); err != nil || t != refused {
-			return t, err
+		if t, err := o.token(ctx, c); err != nil || t.Refresh != refused {
+			return t.Refresh, err
 		}
 	}
-	for _, t := range []string{o.latest, o.RefreshToken} {
+	for _, t := range []string{o.latest.Refresh, o.RefreshToken} {
 		if t != "" && t != refused {
 			return t, nil
 		}
@@ -192,7 +298,7 @@ func (o *refresher) other(ctx context.Context, c *Client, refused string) (strin
 
 // rotate makes the new refresh token durable before the access token is used:
 // after a kill in between the old one would be worthless.
-func (o *refresher) rotate(ctx context.Context, c *Client, old, next string) error {
+func (o *refresher) rotate(ctx context.Context, c *Client, old, next string, t Token) error {
 	if next == "" || next == old {
 		return nil
 	}
@@ -202,7 +308,10 @@ func (o *refresher) rotate(ctx context.Context, c *Client, old, next string) err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.latest, o.unsaved = next, true
+	o.latest, o.unsaved = Kept{Refresh: next}, true
+	if !t.Expires.IsZero() {
+		o.latest.Access, o.latest.Expires = t.Access, t.Expires
+	}
 	o.save(ctx, c)
 	return nil
 }
@@ -215,17 +324,18 @@ func (o *refresher) save(ctx context.Context, c *Client) {
 			"connector", c.o.Name, "cause", c.redactError(err))
 		return
 	}
-	o.stored, o.unsaved = o.latest, false
+	o.stored, o.unsaved = o.latest.Refresh, false
 }
 
-// settle tries again to save a token, unless another process has saved one.
+// settle tries again to save a token, unless another process has saved one. It
+// takes no lock: who holds that may be waiting for this very token.
 func (o *refresher) settle(ctx context.Context, c *Client) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if !o.unsaved {
 		return
 	}
-	if stored, err := o.Store.Load(ctx); err == nil && stored != o.stored {
+	if stored, err := o.Store.Load(ctx); err == nil && stored.Refresh != o.stored {
 		o.unsaved = false
 		return
 	}

@@ -18,28 +18,30 @@ import (
 // vault is a TokenStore in memory.
 type vault struct {
 	mu     sync.Mutex
-	token  string
+	kept   rest.Kept
 	loads  int
 	saving error // of Save
 	before func(v *vault)
 }
 
-func (v *vault) Load(context.Context) (string, error) {
+func (v *vault) Lock(context.Context) (func(), error) { return func() {}, nil }
+
+func (v *vault) Load(context.Context) (rest.Kept, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.loads++; v.before != nil {
 		v.before(v)
 	}
-	return v.token, nil
+	return v.kept, nil
 }
 
 func (v *vault) Ready(context.Context) error { return nil }
 
-func (v *vault) Save(_ context.Context, token string) error {
+func (v *vault) Save(_ context.Context, k rest.Kept) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.saving == nil {
-		v.token = token
+		v.kept = k
 	}
 	return v.saving
 }
@@ -53,7 +55,7 @@ func (v *vault) fails(err error) {
 func (v *vault) holds() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.token
+	return v.kept.Refresh
 }
 
 func rotating() *issuer {
@@ -125,18 +127,21 @@ func TestATokenThatAnotherProcessReplaced(t *testing.T) {
 				t.Fatalf("%d: %v", n, e)
 			}
 		}
+		if int(i.issued.Load()) != n+1 {
+			t.Errorf("%d tokens after %d rounds: the second does not use the first one's", i.issued.Load(), n+1)
+		}
 		_ = clock.Sleep(t.Context(), time.Hour)
 	}
 	left, err := os.ReadDir(filepath.Dir(string(file)))
-	if err != nil || len(left) != 1 {
+	if err != nil || len(left) != 2 { // with the lock
 		t.Errorf("files left over: %v, %v", left, err)
 	}
 	for late := 2; late <= 4; late++ { // the other's token is saved at this look at the store
-		i, v := rotating(), &vault{token: "refresh-0"}
+		i, v := rotating(), &vault{kept: rest.Kept{Refresh: "refresh-0"}}
 		i.refresh.Store("refresh-other")
 		v.before = func(v *vault) {
 			if v.loads == late {
-				v.token = "refresh-other"
+				v.kept.Refresh = "refresh-other"
 			}
 		}
 		c, clock := i.client(t, keptIn(v))
@@ -156,7 +161,7 @@ func TestALateSaveDoesNotReplaceANewerToken(t *testing.T) {
 		t.Fatal(e)
 	}
 	v.fails(nil)
-	_ = v.Save(t.Context(), "refresh-newer")
+	_ = v.Save(t.Context(), rest.Kept{Refresh: "refresh-newer"})
 	c.Close()
 	if v.holds() != "refresh-newer" {
 		t.Errorf("the store holds %q", v.holds())
@@ -167,7 +172,7 @@ func TestALateSaveDoesNotReplaceANewerToken(t *testing.T) {
 // is worthless is still in the file.
 func TestANewTokenInTheConfiguration(t *testing.T) {
 	t.Parallel()
-	i, v := rotating(), &vault{token: "refresh-dead"}
+	i, v := rotating(), &vault{kept: rest.Kept{Refresh: "refresh-dead"}}
 	c, clock := i.client(t, keptIn(v))
 	for n := range 2 {
 		if _, e := get(t, c); e != nil || v.holds() != fmt.Sprint("refresh-", n+1) {
