@@ -9,10 +9,12 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/extensions"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/apache/arrow-go/v18/parquet/schema"
 
 	"github.com/sluicehq/sluice"
 )
@@ -107,12 +109,12 @@ func (p *ParquetReader) recovered(op string, err *error) {
 
 // plan decides what becomes of each column.
 func (p *ParquetReader) plan() error {
-	schema, err := p.arrow.Schema()
+	columns, err := p.arrow.Schema()
 	if err != nil {
 		return p.damaged("read the schema of", err)
 	}
-	names := make([]string, len(schema.Fields()))
-	for i, f := range schema.Fields() {
+	names := make([]string, columns.NumFields())
+	for i, f := range columns.Fields() {
 		names[i] = f.Name
 	}
 	names = columnNames(names, len(names))
@@ -120,27 +122,48 @@ func (p *ParquetReader) plan() error {
 		return err
 	}
 	manifest := p.arrow.Manifest
+	for i := range manifest.Fields {
+		annotate(p.file, &manifest.Fields[i])
+	}
 	p.table = &sluice.Table{Name: p.shape.Name, Key: p.shape.Key}
 	if p.shape.Metadata {
 		p.table.Columns = append(p.table.Columns, sluice.Column{Name: FileColumn, Type: sluice.T(sluice.String)}, sluice.Column{Name: LineColumn, Type: sluice.T(sluice.Int64)})
 	}
-	for i, f := range schema.Fields() {
-		if !p.shape.wants(names[i]) {
-			continue
+	for i := range manifest.Fields {
+		f := &manifest.Fields[i]
+		if !p.shape.wants(names[i]) || f.Field.Type.ID() == arrow.NULL {
+			continue // what has nothing but nulls has no type yet, and widens no other file's
 		}
-		c := newParquetColumn(names[i], f.Type)
+		c := newParquetColumn(names[i], f.Field.Type)
 		p.columns = append(p.columns, c)
-		if f := &manifest.Fields[i]; f.IsLeaf() {
+		if f.IsLeaf() {
 			c.apart = newInt96Leaf(p.file, f.ColIndex)
 		}
 		if c.apart == nil {
-			p.leaves = appendLeaves(p.leaves, &manifest.Fields[i])
+			p.leaves = appendLeaves(p.leaves, f)
 		} else {
 			c.typ = sluice.T(sluice.Timestamp)
 		}
 		p.table.Columns = append(p.table.Columns, sluice.Column{Name: c.name, Type: c.typ, Nullable: !slices.Contains(p.table.Key, c.name)})
 	}
 	return nil
+}
+
+// annotate gives texts and JSON, which Arrow's reader takes for bytes, the types
+// that the file says they have.
+func annotate(r *file.Reader, f *pqarrow.SchemaField) {
+	for i := range f.Children {
+		annotate(r, &f.Children[i])
+	}
+	if !f.IsLeaf() || f.Field.Type.ID() != arrow.BINARY {
+		return
+	}
+	switch r.MetaData().Schema.Column(f.ColIndex).LogicalType().(type) {
+	case schema.EnumLogicalType:
+		f.Field.Type = arrow.BinaryTypes.String
+	case schema.JSONLogicalType:
+		f.Field.Type = &extensions.JSONType{ExtensionBase: arrow.ExtensionBase{Storage: arrow.BinaryTypes.Binary}}
+	}
 }
 
 func appendLeaves(leaves []int, f *pqarrow.SchemaField) []int {
