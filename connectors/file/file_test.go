@@ -520,3 +520,14 @@ func FuzzCursor(f *testing.F) {
 		}
 	})
 }
+
+func TestFilesOfSeveralFormatsWidenTheirColumns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.csv"), "n,word\n5,x\n")
+	write(t, filepath.Join(dir, "b.jsonl"), `{"n":7.5,"word":{"deep":1}}`+"\n")
+	m, _ := readFresh(t, fmt.Sprintf(`{"path":%q}`, dir+"/*"))
+	if len(m.rejected) > 0 || m.column("n") != "5 7.5" || m.column("word") != `x {"deep":1}` {
+		t.Errorf("%v, rejected %v", m.rows, m.rejected)
+	}
+}
