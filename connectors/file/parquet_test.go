@@ -191,6 +191,34 @@ func TestParquetNullsHaveNoText(t *testing.T) {
 	}
 }
 
+func TestParquetOfLargePages(t *testing.T) {
+	t.Parallel()
+	schema := arrow.NewSchema([]arrow.Field{{Name: "text", Type: arrow.BinaryTypes.String}}, nil)
+	var to bytes.Buffer
+	w, err := pqarrow.NewFileWriter(schema, &to, parquet.NewWriterProperties(parquet.WithDictionaryDefault(false), parquet.WithDataPageSize(1<<30)), pqarrow.DefaultWriterProps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := array.NewRecordBuilder(arrowmemory.DefaultAllocator, schema)
+	defer b.Release()
+	text := strings.Repeat("0123456789abcdef", 64<<10)
+	for range 70 {
+		b.Field(0).(*array.StringBuilder).Append(text)
+	}
+	batch := b.NewRecordBatch()
+	defer batch.Release()
+	if err := w.Write(batch); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m, _ := readFresh(t, fmt.Sprintf(`{"path":%q}`, write(t, filepath.Join(t.TempDir(), "x.parquet"), to.String())))
+	if len(m.rows) != 70 || m.rows[69]["text"] != text {
+		t.Errorf("%d rows, want 70", len(m.rows))
+	}
+}
+
 func TestParquetResumesInARowGroup(t *testing.T) {
 	t.Parallel()
 	schema := arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64}, {Name: "text", Type: arrow.BinaryTypes.String}}, nil)

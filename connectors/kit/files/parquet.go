@@ -37,6 +37,10 @@ type ParquetReader struct {
 	batches pqarrow.RecordReader // of its leaves, where there are any
 }
 
+// maxPage is the largest page that is read: pages that cannot be streamed are
+// held in memory, and the header of a damaged one may tell of any size.
+const maxPage = 256 << 20
+
 // OpenParquet reads the footer of a file. One that is not local, or that is
 // compressed as a whole, is first copied to a temporary file.
 func OpenParquet(ctx context.Context, o *Opened, shape *Shape, to sluice.Sink) (p *ParquetReader, err error) {
@@ -58,6 +62,9 @@ func OpenParquet(ctx context.Context, o *Opened, shape *Shape, to sluice.Sink) (
 	props := parquet.NewReaderProperties(memory.DefaultAllocator)
 	props.BufferedStreamEnabled = true
 	props.BufferSize = 64 << 10
+	props.MaxCompressedPageSize = maxPage // DuckDB's pages are of 100 MB
+	props.MaxUncompressedPageSize = maxPage
+	props.PageStreamingEnabled = true
 	if p.file, err = file.NewParquetReader(from, file.WithReadProps(props)); err != nil {
 		return p, p.damaged("read the footer of", err)
 	}
@@ -96,7 +103,7 @@ func spool(ctx context.Context, o *Opened) (*os.File, error) {
 }
 
 func (p *ParquetReader) damaged(op string, err error) error {
-	return sluice.Errorf(sluice.Data, "file_parquet", op+" "+p.name, "see whether the file is whole and a Parquet file; write it again", "%w", err)
+	return sluice.Errorf(sluice.Data, "file_parquet", op+" "+p.name, "see whether the file is whole and a Parquet file; write it again, with pages of at most 256 MiB", "%w", err)
 }
 
 // recovered turns a panic of the decoder, which damaged files cause, into an
