@@ -132,7 +132,10 @@ func writeTexts(t *testing.T, path string, columns ...[]string) {
 	root := pqschema.MustGroup(pqschema.NewGroupNode("schema", parquet.Repetitions.Required, pqschema.FieldList{leaves[0], leaves[1], in}, -1))
 	var to bytes.Buffer
 	w := pqfile.NewParquetWriter(&to, root)
-	group := w.AppendRowGroup()
+	group, err := w.AppendRowGroupChecked()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, values := range columns {
 		c, err := group.NextColumn()
 		if err != nil {
