@@ -145,6 +145,8 @@ func streamName(p string) string {
 		if p == "" || p == "/" {
 			p = u.Hostname()
 		}
+	} else if files.IsURL(p) {
+		p, _, _ = strings.Cut(p, "?") // it is not valid, but may hold secrets all the same
 	}
 	p = strings.ReplaceAll(p, "\\", "/")
 	for p != "" {

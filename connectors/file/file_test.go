@@ -437,7 +437,8 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 func TestStreamNames(t *testing.T) {
 	t.Parallel()
 	for path, want := range map[string]string{"data/orders-*.csv.gz": "orders", "a.tar.json": "a.tar", "https://example.com/x/y.csv?z=1": "y",
-		"data/2024/*.csv": "2024", "*.csv": "files", "https://example.com/": "example.com", "x/**/*.parquet": "x", "log[0-9].jsonl": "log"} {
+		"data/2024/*.csv": "2024", "*.csv": "files", "https://example.com/": "example.com", "x/**/*.parquet": "x", "log[0-9].jsonl": "log",
+		"HTTPS://user:hush@example.com/y.csv?z=1": "y", "http://user:h^%zzush@example.com/y.csv?signature=hush": "y"} {
 		if got := streamName(path); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
@@ -519,4 +520,31 @@ func FuzzCursor(f *testing.F) {
 			t.Fatalf("%s: %v", raw, err)
 		}
 	})
+}
+
+func TestFilesOfSeveralFormatsWidenTheirColumns(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "a.csv"), "n,word\n5,x\n")
+	write(t, filepath.Join(dir, "b.jsonl"), `{"n":7.5,"word":{"deep":1}}`+"\n")
+	m, _ := readFresh(t, fmt.Sprintf(`{"path":%q}`, dir+"/*"))
+	if len(m.rejected) > 0 || m.column("n") != "5 7.5" || m.column("word") != `x {"deep":1}` {
+		t.Errorf("%v, rejected %v", m.rows, m.rejected)
+	}
+}
+
+func TestWhatNoFormatIsMadeOf(t *testing.T) {
+	t.Parallel()
+	for start, want := range map[string]string{"PK\x03\x04": "zip", "BZh91AY&SY": "bzip2", "\xfd7zXZ\x00": "xz", "<!DOCTYPE html>\n<title>Log in</title>": "web page", "\n<HTML lang=en>": "web page"} {
+		s := open(t, fmt.Sprintf(`{"path":%q}`, write(t, filepath.Join(t.TempDir(), "x.csv"), start+",b\n1,2\n")))
+		e := sluice.AsError(s.Check(t.Context()))
+		if e == nil || e.Code != "file_content" || !strings.Contains(e.Error(), want) || !strings.Contains(e.Error(), "x.csv") {
+			t.Errorf("%q: %v", start, e)
+		}
+	}
+	// a skippable frame, as parallel writers put it in front
+	m, _ := readFresh(t, fmt.Sprintf(`{"path":%q}`, write(t, filepath.Join(t.TempDir(), "x.csv.zst"), "\x50\x2a\x4d\x18\x04\x00\x00\x00size"+compress(t, "zst", "a,b\n1,2\n"))))
+	if m.column("a") != "1" {
+		t.Error(m.rows)
+	}
 }

@@ -159,3 +159,62 @@ func TestThePolicyHoldsForLocalFiles(t *testing.T) {
 		}
 	}
 }
+
+// A server that cuts the connection in the middle of a file, and then sends a
+// part of something else, must not make one file of the two.
+func TestThePartsOfAFileAreOfThatFile(t *testing.T) {
+	t.Parallel()
+	text := manyRows("csv", 60_000)
+	etag := `"one"`
+	half := strconv.Itoa(len(text) / 2)
+	for name, rest := range map[string]func(w http.ResponseWriter){
+		"of a file that changed": func(w http.ResponseWriter) {
+			w.Header().Set("ETag", `"two"`)
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes %s-%d/%d", half, len(text)-1, len(text)))
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write([]byte(text[len(text)/2:]))
+		},
+		"from the start": func(w http.ResponseWriter) {
+			w.Header().Set("ETag", etag)
+			w.Header().Set("Content-Range", fmt.Sprintf("bytes 0-%d/%d", len(text)-1, len(text)))
+			w.WriteHeader(http.StatusPartialContent)
+			_, _ = w.Write([]byte(text))
+		},
+		"none": func(w http.ResponseWriter) { w.WriteHeader(http.StatusRequestedRangeNotSatisfiable) },
+	} {
+		server, _ := fileServer(t, text, func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+			if r.Header.Get("Range") != "" {
+				rest(w)
+				return true
+			}
+			w.Header().Set("ETag", etag)
+			w.Header().Set("Accept-Ranges", "bytes")
+			w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+			_, _ = w.Write([]byte(text[:len(text)/2]))
+			panic(http.ErrAbortHandler)
+		})
+		s := open(t, fmt.Sprintf(`{"path":%q}`, server.URL+"/x.csv"))
+		err := read(s, only1(t, s), sluice.FullRefresh, nil, &memory{})
+		if err == nil || sluice.ClassOf(err) != sluice.Transient || !strings.Contains(err.Error(), "changed") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAnswersThatAreNotTheFile(t *testing.T) {
+	t.Parallel()
+	for code, header := range map[string][2]string{"file_network": {"Location", "http://host%zz/?signature=hush"}, "file_http_encoding": {"Content-Encoding", "br"}} {
+		server, requests := fileServer(t, "id\n1\n", func(_ int64, w http.ResponseWriter, r *http.Request) bool {
+			w.Header().Set(header[0], header[1])
+			if header[0] == "Location" {
+				w.WriteHeader(http.StatusFound)
+			}
+			return header[0] == "Location"
+		})
+		s := open(t, fmt.Sprintf(`{"path":%q}`, server.URL+"/x.csv"))
+		e := sluice.AsError(s.Check(t.Context()))
+		if e == nil || e.Code != code || e.Class != sluice.Config || strings.Contains(e.Error(), "hush") || requests.Load() != 1 {
+			t.Errorf("%s: %v, after %d requests", header, e, requests.Load())
+		}
+	}
+}

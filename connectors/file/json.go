@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,10 @@ func newRecordReader(e entry, shape *files.Shape, to sluice.Sink) *recordReader 
 	j := &recordReader{Sink: to}
 	o := rows.Options{Op: shape.Op()}
 	o.Table, o.Wants = *shape.Table(), shape.Wants
+	o.Table.Columns = slices.DeleteFunc(slices.Clone(o.Table.Columns), func(c sluice.Column) bool {
+		_, own := e.types[c.Name]
+		return !own && c.Name != files.FileColumn && c.Name != files.LineColumn // found in files of another format
+	})
 	for name, t := range e.types {
 		if (o.Wants == nil || o.Wants(name)) && o.Table.Column(name) == nil {
 			o.Table.Columns = append(o.Table.Columns, sluice.Column{Name: name, Type: t, Nullable: true})

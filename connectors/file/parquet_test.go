@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,7 +12,9 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	arrowmemory "github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
+	pqfile "github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	pqschema "github.com/apache/arrow-go/v18/parquet/schema"
 
 	"github.com/sluicehq/sluice"
 )
@@ -68,7 +71,7 @@ func TestParquetTypes(t *testing.T) {
 	row := `{"b":true,"i8":-128,"u8":255,"u16":65535,"u32":4294967295,"u64":18446744073709551615,"i16":-32768,"i32":1,"i64":-9223372036854775808,` +
 		`"f32":1.5,"f64":0.1,"s":"Zoë","bin":"AAE=","fix":"AAE=","d":"2024-02-29","t32":"10:00:00.5","t64":"23:59:59.999999",` +
 		`"ms":"2024-01-01 00:00:00.001","us":"2024-01-01 00:00:00.000001Z","ns":"2024-01-01 00:00:00.000001","fine":"2024-01-01 00:00:00.000000001Z",` +
-		`"dec":"-1.10","wide":"123456789012345678901234567890123456789012345678.12","list":[1,null,3],"struct":{"x":1.5,"y":"a\"b"},` +
+		`"dec":"-1.10","wide":"123456789012345678901234567890123456789012345678.10","list":[1,null,3],"struct":{"x":1.5,"y":"a\"b"},` +
 		`"map":[{"key":"k","value":7}],"dict":"one"}`
 	path := writeParquet(t, filepath.Join(t.TempDir(), "x.parquet"), schema, []string{row, "{}", row}, 2)
 	m, stream := readFresh(t, fmt.Sprintf(`{"path":%q}`, path))
@@ -83,11 +86,139 @@ func TestParquetTypes(t *testing.T) {
 	}
 	for name, want := range map[string]string{"i8": "-128", "u8": "255", "u64": "18446744073709551615", "i64": "-9223372036854775808", "f64": "0.1", "s": "Zoë",
 		"fix": "AAE=", "d": "2024-02-29", "t32": "10:00:00.500000", "ms": "2024-01-01T00:00:00.001", "us": "2024-01-01T00:00:00.000001Z",
-		"ns": "2024-01-01T00:00:00.000001", "fine": "2024-01-01 00:00:00.000000001+00", "dec": "-1.1", "wide": "123456789012345678901234567890123456789012345678.12",
+		"ns": "2024-01-01T00:00:00.000001", "fine": "2024-01-01 00:00:00.000000001+00", "dec": "-1.1", "wide": "123456789012345678901234567890123456789012345678.10",
 		"list": "[1,null,3]", "struct": `{"x":1.5,"y":"a\"b"}`, "map": `{"k":7}`, "dict": "one"} {
 		if m.rows[0][name] != want || m.rows[2][name] != want || m.rows[1][name] != "∅" {
 			t.Errorf("%s: %q %q %q, want %q", name, m.rows[0][name], m.rows[1][name], m.rows[2][name], want)
 		}
+	}
+}
+
+func TestParquetFileOfLostPages(t *testing.T) {
+	t.Parallel()
+	schema := arrow.NewSchema([]arrow.Field{{Name: "id", Type: arrow.PrimitiveTypes.Int64}}, nil)
+	path := writeParquet(t, filepath.Join(t.TempDir(), "x.parquet"), schema, []string{`{"id":1}`, `{"id":2}`, `{"id":3}`}, 2)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	silent := 0
+	for at := range 60 { // the header of the first page is among them
+		for bit := range 8 {
+			bad := bytes.Clone(raw)
+			bad[4+at] ^= 1 << bit
+			s := open(t, fmt.Sprintf(`{"path":%q}`, write(t, path, string(bad))))
+			var m memory
+			err := read(s, sluice.Stream{Table: sluice.Table{Name: sluice.TableName{Name: "x"}}}, sluice.FullRefresh, nil, &m)
+			if err == nil && len(m.rows) != 3 {
+				silent++
+			}
+		}
+	}
+	if silent > 0 {
+		t.Errorf("%d damaged files were read in part, without a word", silent)
+	}
+}
+
+// writeTexts writes columns of texts of a kind, and the last of them in a struct.
+func writeTexts(t *testing.T, path string, columns ...[]string) {
+	t.Helper()
+	kinds := []pqschema.LogicalType{pqschema.JSONLogicalType{}, pqschema.EnumLogicalType{}, pqschema.StringLogicalType{}, pqschema.JSONLogicalType{}}
+	var leaves pqschema.FieldList
+	for i, k := range kinds {
+		leaves = append(leaves, pqschema.MustPrimitive(pqschema.NewPrimitiveNodeLogical(fmt.Sprintf("c%d", i), parquet.Repetitions.Required, k, parquet.Types.ByteArray, -1, -1)))
+	}
+	in := pqschema.MustGroup(pqschema.NewGroupNode("in", parquet.Repetitions.Required, leaves[2:], -1))
+	root := pqschema.MustGroup(pqschema.NewGroupNode("schema", parquet.Repetitions.Required, pqschema.FieldList{leaves[0], leaves[1], in}, -1))
+	var to bytes.Buffer
+	w := pqfile.NewParquetWriter(&to, root)
+	group, err := w.AppendRowGroupChecked()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, values := range columns {
+		c, err := group.NextColumn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var raw []parquet.ByteArray
+		for _, v := range values {
+			raw = append(raw, parquet.ByteArray(v))
+		}
+		if _, err := c.(*pqfile.ByteArrayColumnChunkWriter).WriteBatch(raw, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, to.String())
+}
+
+func TestParquetTextsThatArrowTakesForBytes(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "x.parquet")
+	writeTexts(t, path, []string{`{"a":1.10}`, "no json", `{"b":"\xff"}`}, []string{"red", "r\xffd", "blue"}, []string{"x", "y", "\xff"}, []string{`[1]`, "no json", "1"})
+	m, stream := readFresh(t, fmt.Sprintf(`{"path":%q}`, path))
+	if got := columns(&stream.Table); got != "c0 json, c1 string, in json" {
+		t.Error(got)
+	}
+	for name, want := range map[string]string{"c0": `{"a":1.10} ∅ ∅`, "c1": "red ∅ blue", "in": `{"c2":"x","c3":[1]} {"c2":"y","c3":"no json"} ∅`} {
+		if got := m.column(name); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
+	}
+	var rejected []string
+	for _, r := range m.rejected {
+		rejected = append(rejected, r.Key[len(path):]+" "+r.Column+": "+r.Reason)
+	}
+	if got, want := strings.Join(rejected, "; "), ":2 c0: it is not valid JSON; :3 c0: it is not valid JSON; :2 c1: it is not valid UTF-8; :3 in: a text in it is not valid UTF-8"; got != want {
+		t.Errorf("rejected %s, want %s", got, want)
+	}
+}
+
+func TestParquetNullsHaveNoText(t *testing.T) {
+	t.Parallel()
+	schema := arrow.NewSchema([]arrow.Field{{Name: "none", Type: arrow.Null, Nullable: true}, {Name: "nones", Type: arrow.ListOf(arrow.Null), Nullable: true}}, nil)
+	path := writeParquet(t, filepath.Join(t.TempDir(), "x.parquet"), schema, []string{`{"nones":[null,null]}`, `{}`}, 2)
+	m, stream := readFresh(t, fmt.Sprintf(`{"path":%q}`, path))
+	if got := columns(&stream.Table); got != "nones json" || m.column("nones") != "[null,null] ∅" || len(m.rows[0]) != 1 {
+		t.Errorf("%s: %v", got, m.rows)
+	}
+	only := arrow.NewSchema([]arrow.Field{{Name: "none", Type: arrow.Null, Nullable: true}}, nil)
+	if m, _ := readFresh(t, fmt.Sprintf(`{"path":%q}`, writeParquet(t, path, only, []string{"{}", "{}", "{}"}, 2))); len(m.rows) != 3 {
+		t.Errorf("%d rows of nothing but nulls, want 3", len(m.rows))
+	}
+}
+
+func TestParquetOfLargePages(t *testing.T) {
+	t.Parallel()
+	schema := arrow.NewSchema([]arrow.Field{{Name: "text", Type: arrow.BinaryTypes.String}}, nil)
+	var to bytes.Buffer
+	w, err := pqarrow.NewFileWriter(schema, &to, parquet.NewWriterProperties(parquet.WithDictionaryDefault(false), parquet.WithDataPageSize(1<<30)), pqarrow.DefaultWriterProps())
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := array.NewRecordBuilder(arrowmemory.DefaultAllocator, schema)
+	defer b.Release()
+	text := strings.Repeat("0123456789abcdef", 64<<10)
+	for range 70 {
+		b.Field(0).(*array.StringBuilder).Append(text)
+	}
+	batch := b.NewRecordBatch()
+	defer batch.Release()
+	if err := w.Write(batch); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m, _ := readFresh(t, fmt.Sprintf(`{"path":%q}`, write(t, filepath.Join(t.TempDir(), "x.parquet"), to.String())))
+	if len(m.rows) != 70 || m.rows[69]["text"] != text {
+		t.Errorf("%d rows, want 70", len(m.rows))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -45,7 +46,10 @@ func NewClient(p egress.Policy) *Client {
 	}
 }
 
-var errRedirect = errors.New("the server redirects from https to http, or too often")
+var (
+	errRedirect = errors.New("the server redirects from https to http, or too often")
+	errLocation = errors.New("the server redirects to an address that is not valid")
+)
 
 func checkRedirect(r *http.Request, via []*http.Request) error {
 	if len(via) >= 10 || via[0].URL.Scheme == "https" && r.URL.Scheme != "https" {
@@ -66,6 +70,7 @@ func (c *Client) get(ctx context.Context, f File, authorization string, from int
 			return backoff.Permanent(sluice.Errorf(sluice.Config, "file_url", "fetch "+f.Name, "give a whole address, such as https://example.com/data.csv", "the address is not valid"))
 		}
 		request.Header.Set("User-Agent", "sluice")
+		request.Header.Set("Accept-Encoding", "identity") // none at all means any
 		if authorization != "" {
 			request.Header.Set("Authorization", authorization)
 		}
@@ -78,10 +83,17 @@ func (c *Client) get(ctx context.Context, f File, authorization string, from int
 			return networkError(ctx, f, err)
 		}
 		if r.StatusCode == http.StatusOK || r.StatusCode == http.StatusPartialContent && from > 0 {
+			if e := encodingError(f, r); e != nil {
+				_ = r.Body.Close()
+				return backoff.Permanent(e)
+			}
 			response = r
 			return nil
 		}
 		_ = r.Body.Close()
+		if from > 0 && r.StatusCode == http.StatusRequestedRangeNotSatisfiable {
+			return backoff.Permanent(changedBehind(f, from))
+		}
 		return retryLater(ctx, statusError(f, r))
 	}
 	err := backoff.Retry(attempt, backoff.WithContext(c.retries(), ctx))
@@ -104,6 +116,25 @@ func retryLater(ctx context.Context, e *sluice.Error) error {
 	return e
 }
 
+// changedBehind is the error of a file that is not any more the one whose first
+// bytes were read.
+func changedBehind(f File, at int64) *sluice.Error {
+	return sluice.Errorf(sluice.Transient, "file_network", fmt.Sprintf("fetch %s, after %d bytes", f.Name, at),
+		"the next attempt reads it from the start, or says that it changed", "the file changed while it was read, or the server cannot send the rest of it")
+}
+
+// isRest reports whether a response holds the rest of a file, from a byte on.
+// Servers that know nothing of If-Range, and caches, send parts of other files.
+func isRest(r *http.Response, from int64, etag string) bool {
+	if r.StatusCode != http.StatusPartialContent {
+		return false
+	}
+	if now := r.Header.Get("ETag"); now != "" && now != etag {
+		return false
+	}
+	return strings.HasPrefix(r.Header.Get("Content-Range"), fmt.Sprintf("bytes %d-", from))
+}
+
 // networkError is an error without a response. The cause of http.Client holds
 // the address, and with it maybe a secret: only what is below it is kept.
 func networkError(ctx context.Context, f File, err error) error {
@@ -117,8 +148,11 @@ func networkError(ctx context.Context, f File, err error) error {
 	if e.Err == nil {
 		e.Err = errors.New("the request failed")
 	}
+	if strings.HasPrefix(e.Err.Error(), "failed to parse Location header") {
+		e.Err = errLocation // the cause spells the address out, with what is signed in it
+	}
 	dns, isDNS := errors.AsType[*net.DNSError](err)
-	if errors.Is(err, errRedirect) || isDNS && dns.IsNotFound {
+	if errors.Is(e, errRedirect) || errors.Is(e, errLocation) || isDNS && dns.IsNotFound {
 		e.Class = sluice.Config
 		return backoff.Permanent(e)
 	}
@@ -142,6 +176,17 @@ func statusError(f File, r *http.Response) *sluice.Error {
 		e.RetryAfter = retryAfter(r)
 	}
 	return e
+}
+
+// encodingError refuses what a server compressed in a way that nobody asked for
+// and Open does not find out by itself.
+func encodingError(f File, r *http.Response) *sluice.Error {
+	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
+	case "br", "deflate", "compress":
+		return sluice.Errorf(sluice.Config, "file_http_encoding", "fetch "+f.Name, "have the server send the file as it is, or with gzip or zstd",
+			"the server sends the file with the encoding %q", encoding)
+	}
+	return nil
 }
 
 func retryAfter(r *http.Response) time.Duration {
@@ -240,9 +285,8 @@ func (b *body) again(cause error) error {
 		return err
 	}
 	b.response = r
-	if r.StatusCode != http.StatusPartialContent {
-		failed.Err = errors.New("the file changed while it was read")
-		return failed
+	if !isRest(r, b.at, b.etag) {
+		return changedBehind(b.file, b.at)
 	}
 	return nil
 }

@@ -15,18 +15,19 @@ import (
 	"github.com/sluicehq/sluice/connectors/kit/egress"
 )
 
-// int96File writes a column of INT96 and one of integers.
-func int96File(t *testing.T, values []parquet.Int96, levels []int16) string {
+// int96File writes a column of INT96, and one of integers where beside.
+func int96File(t *testing.T, values []parquet.Int96, levels []int16, beside bool) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "x.parquet")
 	f, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	root := schema.MustGroup(schema.NewGroupNode("schema", parquet.Repetitions.Required, schema.FieldList{
-		schema.NewInt96Node("at", parquet.Repetitions.Optional, -1),
-		schema.NewInt64Node("id", parquet.Repetitions.Required, -1),
-	}, -1))
+	fields := schema.FieldList{schema.NewInt96Node("at", parquet.Repetitions.Optional, -1)}
+	if beside {
+		fields = append(fields, schema.NewInt64Node("id", parquet.Repetitions.Required, -1))
+	}
+	root := schema.MustGroup(schema.NewGroupNode("schema", parquet.Repetitions.Required, fields, -1))
 	w := file.NewParquetWriter(f, root)
 	group, err := w.AppendRowGroupChecked()
 	if err != nil {
@@ -42,14 +43,16 @@ func int96File(t *testing.T, values []parquet.Int96, levels []int16) string {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if c, err = group.NextColumn(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.(*file.Int64ColumnChunkWriter).WriteBatch(make([]int64, len(levels)), nil, nil); err != nil {
-		t.Fatal(err)
-	}
-	if err := c.Close(); err != nil {
-		t.Fatal(err)
+	if beside {
+		if c, err = group.NextColumn(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.(*file.Int64ColumnChunkWriter).WriteBatch(make([]int64, len(levels)), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
@@ -67,11 +70,13 @@ func TestTimestampsOf96BitsGoBeyondNanoseconds(t *testing.T) {
 		values []parquet.Int96
 		want   []string
 		typ    string
+		beside bool
 	}{
-		{[]parquet.Int96{int96(0, 5373484), int96(1000, 2440588)}, []string{"9999-12-31T00:00:00", "∅", "1970-01-01T00:00:00.000001"}, "timestamp"},
-		{[]parquet.Int96{int96(0, 1721426), int96(1, 2440588)}, []string{"0001-01-01 00:00:00", "∅", "1970-01-01 00:00:00.000000001"}, "string"},
+		{[]parquet.Int96{int96(0, 5373484), int96(1000, 2440588)}, []string{"9999-12-31T00:00:00", "∅", "1970-01-01T00:00:00.000001"}, "timestamp", true},
+		{[]parquet.Int96{int96(0, 1721426), int96(1, 2440588)}, []string{"0001-01-01 00:00:00", "∅", "1970-01-01 00:00:00.000000001"}, "string", true},
+		{[]parquet.Int96{int96(0, 5373484), int96(0, 2440588)}, []string{"9999-12-31T00:00:00", "∅", "1970-01-01T00:00:00"}, "timestamp", false},
 	} {
-		path := int96File(t, c.values, []int16{1, 0, 1})
+		path := int96File(t, c.values, []int16{1, 0, 1}, c.beside)
 		client := NewClient(egress.Policy{})
 		listed, err := client.List(context.Background(), path)
 		if err != nil {

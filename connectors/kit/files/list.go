@@ -28,7 +28,8 @@ type File struct {
 
 // IsURL reports whether a path is one that is fetched by HTTP.
 func IsURL(path string) bool {
-	return strings.HasPrefix(path, "http://") || strings.HasPrefix(path, "https://")
+	scheme, _, ok := strings.Cut(path, "://")
+	return ok && (strings.EqualFold(scheme, "http") || strings.EqualFold(scheme, "https"))
 }
 
 // List returns the files that a path names, in the order of their names. A path

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"math"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
@@ -11,43 +12,71 @@ import (
 	"github.com/sluicehq/sluice/internal/jsonarrow"
 )
 
-// appendJSON appends value i as JSON: structs and maps with text keys are
-// objects, numbers keep all their digits, bytes are base64, NaN and infinities,
-// dates and times are strings.
-func appendJSON(to []byte, in arrow.Array, i int) []byte {
+// nested is JSON that is made of Arrow values: structs and maps with text keys
+// are objects, numbers keep all their digits, bytes are base64, NaN and
+// infinities, dates and times are strings.
+type nested struct {
+	json   []byte
+	broken bool // a text in it is not valid UTF-8
+}
+
+// value appends value i.
+func (n *nested) value(in arrow.Array, i int) {
 	if in.IsNull(i) {
-		return append(to, "null"...)
+		n.json = append(n.json, "null"...)
+		return
 	}
 	switch a := in.(type) {
+	case *array.Null: // which has no values, but does not call them null either
+		n.json = append(n.json, "null"...)
 	case *array.Boolean:
-		return strconv.AppendBool(to, a.Value(i))
+		n.json = strconv.AppendBool(n.json, a.Value(i))
 	case *array.Float32:
-		return appendFloat(to, float64(a.Value(i)), 32)
+		n.json = appendFloat(n.json, float64(a.Value(i)), 32)
 	case *array.Float64:
-		return appendFloat(to, a.Value(i), 64)
+		n.json = appendFloat(n.json, a.Value(i), 64)
 	case *array.Float16:
-		return appendFloat(to, float64(a.Value(i).Float32()), 32)
+		n.json = appendFloat(n.json, float64(a.Value(i).Float32()), 32)
 	case *array.Map:
-		return appendMap(to, a, i)
+		n.mapping(a, i)
 	case array.ListLike:
-		return appendList(to, a, i)
+		n.list(a, i)
 	case *array.Struct:
-		return appendStruct(to, a, i)
+		n.object(a, i)
 	case *array.Dictionary:
-		return appendJSON(to, a.Dictionary(), a.GetValueIndex(i))
+		n.value(a.Dictionary(), a.GetValueIndex(i))
 	case array.ExtensionArray:
-		if a.ExtensionType().ExtensionName() == "arrow.uuid" {
-			return jsonarrow.AppendString(to, a.ValueStr(i))
-		}
-		return appendJSON(to, a.Storage(), i)
+		n.extension(a, i)
 	case *array.Binary, *array.LargeBinary, *array.FixedSizeBinary, *array.BinaryView:
-		return append(base64.StdEncoding.AppendEncode(append(to, '"'), bytesOf(in, i)), '"')
+		n.json = append(base64.StdEncoding.AppendEncode(append(n.json, '"'), bytesOf(in, i)), '"')
+	default:
+		if id := in.DataType().ID(); arrow.IsInteger(id) || arrow.IsDecimal(id) {
+			n.json = append(n.json, canonical(in, i)...)
+		} else {
+			n.text(canonical(in, i))
+		}
 	}
-	id := in.DataType().ID()
-	if arrow.IsInteger(id) || arrow.IsDecimal(id) {
-		return append(to, in.ValueStr(i)...)
+}
+
+func (n *nested) text(s string) {
+	n.broken = n.broken || !utf8.ValidString(s)
+	n.json = jsonarrow.AppendString(n.json, s)
+}
+
+// extension appends JSON as it is, where it is valid.
+func (n *nested) extension(a array.ExtensionArray, i int) {
+	switch t := a.ExtensionType(); {
+	case t.ExtensionName() == "arrow.uuid":
+		n.text(a.ValueStr(i))
+	case isJSON(t):
+		if s := canonical(a, i); validJSON(s) {
+			n.json = append(n.json, s...)
+		} else {
+			n.text(s)
+		}
+	default:
+		n.value(a.Storage(), i)
 	}
-	return jsonarrow.AppendString(to, canonical(in, i))
 }
 
 func appendFloat(to []byte, f float64, bits int) []byte {
@@ -61,41 +90,40 @@ func appendFloat(to []byte, f float64, bits int) []byte {
 	return strconv.AppendFloat(to, f, 'g', -1, bits)
 }
 
-func appendList(to []byte, a array.ListLike, i int) []byte {
+func (n *nested) list(a array.ListLike, i int) {
 	from, end := a.ValueOffsets(i)
-	to = append(to, '[')
+	n.json = append(n.json, '[')
 	for k := from; k < end; k++ {
 		if k > from {
-			to = append(to, ',')
+			n.json = append(n.json, ',')
 		}
-		to = appendJSON(to, a.ListValues(), int(k))
+		n.value(a.ListValues(), int(k))
 	}
-	return append(to, ']')
+	n.json = append(n.json, ']')
 }
 
-func appendStruct(to []byte, a *array.Struct, i int) []byte {
-	fields := a.DataType().(*arrow.StructType).Fields()
-	to = append(to, '{')
-	for k, f := range fields {
-		if k > 0 {
-			to = append(to, ',')
-		}
-		to = append(jsonarrow.AppendString(to, f.Name), ':')
-		to = appendJSON(to, a.Field(k), i)
+func (n *nested) object(a *array.Struct, i int) {
+	n.json = append(n.json, '{')
+	for k, f := range a.DataType().(*arrow.StructType).Fields() {
+		n.member(k == 0, f.Name, a.Field(k), i)
 	}
-	return append(to, '}')
+	n.json = append(n.json, '}')
 }
 
-func appendMap(to []byte, a *array.Map, i int) []byte {
+func (n *nested) mapping(a *array.Map, i int) {
 	from, end := a.ValueOffsets(i)
-	keys, values := a.Keys(), a.Items()
-	to = append(to, '{')
+	n.json = append(n.json, '{')
 	for k := int(from); k < int(end); k++ {
-		if k > int(from) {
-			to = append(to, ',')
-		}
-		to = append(jsonarrow.AppendString(to, canonical(keys, k)), ':')
-		to = appendJSON(to, values, k)
+		n.member(k == int(from), canonical(a.Keys(), k), a.Items(), k)
 	}
-	return append(to, '}')
+	n.json = append(n.json, '}')
+}
+
+func (n *nested) member(first bool, name string, in arrow.Array, i int) {
+	if !first {
+		n.json = append(n.json, ',')
+	}
+	n.text(name)
+	n.json = append(n.json, ':')
+	n.value(in, i)
 }

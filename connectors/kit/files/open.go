@@ -98,6 +98,9 @@ func (o *Opened) begin(compression string) error {
 	if o.whole = err == io.EOF || err == io.ErrUnexpectedEOF; !o.whole && err != nil {
 		return o.failed(err)
 	}
+	if what := foreign(o.head); what != "" {
+		return sluice.Errorf(sluice.Config, "file_content", "read "+o.Name, "unpack archives, and name the address or path of the data itself", "it is %s, not data", what)
+	}
 	if o.Compression == None && !o.remote {
 		o.r = o.raw // its place is known: it can be moved
 	}
@@ -110,8 +113,25 @@ func compressionOf(start []byte) string {
 		return Gzip
 	case bytes.HasPrefix(start, []byte{0x28, 0xb5, 0x2f, 0xfd}):
 		return Zstd
+	case len(start) == 4 && start[0]&0xf0 == 0x50 && bytes.Equal(start[1:], []byte{0x2a, 0x4d, 0x18}):
+		return Zstd // a frame to be skipped, which parallel writers begin with
 	}
 	return None
+}
+
+// foreign tells what a file is that is none of the formats, but that would pass
+// for CSV, as anything does; such as the page that asks people to log in.
+func foreign(head []byte) string {
+	for start, what := range map[string]string{"PK\x03\x04": "a zip archive", "BZh91AY&SY": "compressed by bzip2", "\xfd7zXZ\x00": "compressed by xz", "7z\xbc\xaf\x27\x1c": "a 7z archive"} {
+		if bytes.HasPrefix(head, []byte(start)) {
+			return what
+		}
+	}
+	page := bytes.ToLower(bytes.TrimSpace(head[:min(len(head), 512)]))
+	if bytes.HasPrefix(page, []byte("<!doctype html")) || bytes.HasPrefix(page, []byte("<html")) {
+		return "a web page"
+	}
+	return ""
 }
 
 // failed gives an error of reading its class.

@@ -9,10 +9,12 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
+	"github.com/apache/arrow-go/v18/arrow/extensions"
 	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
 	"github.com/apache/arrow-go/v18/parquet/file"
 	"github.com/apache/arrow-go/v18/parquet/pqarrow"
+	"github.com/apache/arrow-go/v18/parquet/schema"
 
 	"github.com/sluicehq/sluice"
 )
@@ -31,8 +33,13 @@ type ParquetReader struct {
 
 	group   int // row group that is read
 	row     int64
-	batches pqarrow.RecordReader
+	opened  bool                 // the group is
+	batches pqarrow.RecordReader // of its leaves, where there are any
 }
+
+// maxPage is the largest page that is read: pages that cannot be streamed are
+// held in memory, and the header of a damaged one may tell of any size.
+const maxPage = 256 << 20
 
 // OpenParquet reads the footer of a file. One that is not local, or that is
 // compressed as a whole, is first copied to a temporary file.
@@ -55,6 +62,9 @@ func OpenParquet(ctx context.Context, o *Opened, shape *Shape, to sluice.Sink) (
 	props := parquet.NewReaderProperties(memory.DefaultAllocator)
 	props.BufferedStreamEnabled = true
 	props.BufferSize = 64 << 10
+	props.MaxCompressedPageSize = maxPage // DuckDB's pages are of 100 MB
+	props.MaxUncompressedPageSize = maxPage
+	props.PageStreamingEnabled = true
 	if p.file, err = file.NewParquetReader(from, file.WithReadProps(props)); err != nil {
 		return p, p.damaged("read the footer of", err)
 	}
@@ -93,7 +103,7 @@ func spool(ctx context.Context, o *Opened) (*os.File, error) {
 }
 
 func (p *ParquetReader) damaged(op string, err error) error {
-	return sluice.Errorf(sluice.Data, "file_parquet", op+" "+p.name, "see whether the file is whole and a Parquet file; write it again", "%w", err)
+	return sluice.Errorf(sluice.Data, "file_parquet", op+" "+p.name, "see whether the file is whole and a Parquet file; write it again, with pages of at most 256 MiB", "%w", err)
 }
 
 // recovered turns a panic of the decoder, which damaged files cause, into an
@@ -106,12 +116,12 @@ func (p *ParquetReader) recovered(op string, err *error) {
 
 // plan decides what becomes of each column.
 func (p *ParquetReader) plan() error {
-	schema, err := p.arrow.Schema()
+	columns, err := p.arrow.Schema()
 	if err != nil {
 		return p.damaged("read the schema of", err)
 	}
-	names := make([]string, len(schema.Fields()))
-	for i, f := range schema.Fields() {
+	names := make([]string, columns.NumFields())
+	for i, f := range columns.Fields() {
 		names[i] = f.Name
 	}
 	names = columnNames(names, len(names))
@@ -119,35 +129,48 @@ func (p *ParquetReader) plan() error {
 		return err
 	}
 	manifest := p.arrow.Manifest
+	for i := range manifest.Fields {
+		annotate(p.file, &manifest.Fields[i])
+	}
 	p.table = &sluice.Table{Name: p.shape.Name, Key: p.shape.Key}
 	if p.shape.Metadata {
 		p.table.Columns = append(p.table.Columns, sluice.Column{Name: FileColumn, Type: sluice.T(sluice.String)}, sluice.Column{Name: LineColumn, Type: sluice.T(sluice.Int64)})
 	}
-	for i, f := range schema.Fields() {
-		if !p.shape.wants(names[i]) {
-			continue
+	for i := range manifest.Fields {
+		f := &manifest.Fields[i]
+		if !p.shape.wants(names[i]) || f.Field.Type.ID() == arrow.NULL {
+			continue // what has nothing but nulls has no type yet, and widens no other file's
 		}
-		c := newParquetColumn(names[i], f.Type)
+		c := newParquetColumn(names[i], f.Field.Type)
 		p.columns = append(p.columns, c)
-		if f := &manifest.Fields[i]; f.IsLeaf() {
+		if f.IsLeaf() {
 			c.apart = newInt96Leaf(p.file, f.ColIndex)
 		}
 		if c.apart == nil {
-			p.leaves = appendLeaves(p.leaves, &manifest.Fields[i])
+			p.leaves = appendLeaves(p.leaves, f)
 		} else {
 			c.typ = sluice.T(sluice.Timestamp)
 		}
 		p.table.Columns = append(p.table.Columns, sluice.Column{Name: c.name, Type: c.typ, Nullable: !slices.Contains(p.table.Key, c.name)})
 	}
-	if len(p.leaves) == 0 { // one column at least tells the number of rows
-		for _, c := range p.columns {
-			if c.apart != nil {
-				p.leaves, c.apart = append(p.leaves, c.apart.leaf), nil
-				break
-			}
-		}
-	}
 	return nil
+}
+
+// annotate gives texts and JSON, which Arrow's reader takes for bytes, the types
+// that the file says they have.
+func annotate(r *file.Reader, f *pqarrow.SchemaField) {
+	for i := range f.Children {
+		annotate(r, &f.Children[i])
+	}
+	if !f.IsLeaf() || f.Field.Type.ID() != arrow.BINARY {
+		return
+	}
+	switch r.MetaData().Schema.Column(f.ColIndex).LogicalType().(type) {
+	case schema.EnumLogicalType:
+		f.Field.Type = arrow.BinaryTypes.String
+	case schema.JSONLogicalType:
+		f.Field.Type = &extensions.JSONType{ExtensionBase: arrow.ExtensionBase{Storage: arrow.BinaryTypes.Binary}}
+	}
 }
 
 func appendLeaves(leaves []int, f *pqarrow.SchemaField) []int {
@@ -184,26 +207,45 @@ func (p *ParquetReader) Resume(ctx context.Context, at Place) (err error) {
 // cut, since batches are cut the same way each time.
 func (p *ParquetReader) pass(rows int64) error {
 	for p.row < rows {
-		b, err := p.batches.Read()
-		if err == io.EOF {
-			return nil
-		}
-		if err != nil {
-			return p.damaged("read", err)
+		_, n, err := p.read()
+		if err != nil || n == 0 {
+			return err
 		}
 		for _, c := range p.columns {
 			if c.apart == nil {
 				continue
 			}
-			skipped, err := c.apart.read(int(b.NumRows()), c, func(int, string, string) error { return nil })
+			skipped, err := c.apart.read(int(n), c, func(int, string, string) error { return nil })
 			if err != nil {
 				return p.damaged("read", err)
 			}
 			skipped.Release()
 		}
-		p.row += b.NumRows()
+		p.row += n
 	}
 	return nil
+}
+
+// read returns the next rows of the group and their number, which is 0 at its
+// end. The rows are nil where no column is among the leaves. Arrow's reader takes
+// some damaged pages for the end of a column: the footer knows better.
+func (p *ParquetReader) read() (rows arrow.RecordBatch, n int64, err error) {
+	all := p.file.MetaData().RowGroup(p.group).NumRows()
+	if p.batches == nil {
+		return nil, min(all-p.row, p.arrow.Props.BatchSize), nil
+	}
+	op := fmt.Sprintf("read row group %d of", p.group)
+	rows, err = p.batches.Read()
+	if err != nil && err != io.EOF {
+		return nil, 0, p.damaged(op, err)
+	}
+	if err == nil {
+		n = rows.NumRows()
+	}
+	if n == 0 && p.row != all || p.row+n > all {
+		return nil, 0, p.damaged(op, fmt.Errorf("the footer tells of %d rows, the group holds %d", all, p.row+n))
+	}
+	return rows, n, nil
 }
 
 // Place is where reading goes on after the rows returned so far.
@@ -221,11 +263,14 @@ func (p *ParquetReader) openGroup(ctx context.Context) error {
 	}
 	perRow := max(size/max(meta.NumRows(), 1), 1)
 	p.arrow.Props.BatchSize = min(max(sluice.BatchBytes/perRow, 1), 16<<10)
-	r, err := p.arrow.GetRecordReader(ctx, p.leaves, []int{p.group})
-	if err != nil {
-		return p.damaged("read", err)
+	p.row, p.opened = 0, true
+	if len(p.leaves) > 0 {
+		r, err := p.arrow.GetRecordReader(ctx, p.leaves, []int{p.group})
+		if err != nil {
+			return p.damaged("read", err)
+		}
+		p.batches = r
 	}
-	p.batches, p.row = r, 0
 	for _, c := range p.columns {
 		if c.apart != nil {
 			if err := c.apart.open(p.file.RowGroup(p.group)); err != nil {
@@ -243,33 +288,29 @@ func (p *ParquetReader) Next(ctx context.Context) (b sluice.Batch, err error) {
 		if err := ctx.Err(); err != nil {
 			return b, err
 		}
-		if p.batches == nil {
-			if len(p.leaves) == 0 {
-				return b, io.EOF
-			}
+		if !p.opened {
 			if err := p.openGroup(ctx); err != nil {
 				return b, err
 			}
 		}
-		rows, err := p.batches.Read()
-		if err != nil && err != io.EOF {
-			return b, p.damaged(fmt.Sprintf("read row group %d of", p.group), err)
+		rows, n, err := p.read()
+		if err != nil {
+			return b, err
 		}
-		if err == io.EOF || rows.NumRows() == 0 {
-			p.batches.Release()
-			p.batches = nil
+		if n == 0 {
+			p.closeGroup()
 			p.group, p.row = p.group+1, 0
 			continue
 		}
-		b, err = p.batch(ctx, rows)
-		p.row += rows.NumRows()
+		b, err = p.batch(ctx, rows, int(n))
+		p.row += n
 		return b, err
 	}
 	return b, io.EOF
 }
 
-// batch converts the columns of a record.
-func (p *ParquetReader) batch(ctx context.Context, in arrow.RecordBatch) (sluice.Batch, error) {
+// batch converts the columns of n rows.
+func (p *ParquetReader) batch(ctx context.Context, in arrow.RecordBatch, n int) (sluice.Batch, error) {
 	var arrays []arrow.Array
 	defer func() {
 		for _, a := range arrays {
@@ -277,7 +318,7 @@ func (p *ParquetReader) batch(ctx context.Context, in arrow.RecordBatch) (sluice
 		}
 	}()
 	if p.shape.Metadata {
-		arrays = append(arrays, p.places(in.NumRows())...)
+		arrays = append(arrays, p.places(int64(n))...)
 	}
 	first := len(arrays)
 	next := 0
@@ -289,7 +330,7 @@ func (p *ParquetReader) batch(ctx context.Context, in arrow.RecordBatch) (sluice
 		var a arrow.Array
 		var err error
 		if c.apart != nil {
-			if a, err = c.apart.read(int(in.NumRows()), c, no); err != nil {
+			if a, err = c.apart.read(n, c, no); err != nil {
 				err = p.damaged("read", err)
 			}
 		} else {
@@ -304,7 +345,7 @@ func (p *ParquetReader) batch(ctx context.Context, in arrow.RecordBatch) (sluice
 			p.widen(first+i, c.typ)
 		}
 	}
-	return sluice.Batch{Table: p.table, Rows: array.NewRecordBatch(p.table.Arrow(), arrays, in.NumRows()), Op: p.shape.Op()}, nil
+	return sluice.Batch{Table: p.table, Rows: array.NewRecordBatch(p.table.Arrow(), arrays, int64(n)), Op: p.shape.Op()}, nil
 }
 
 // widen replaces the table by one with a wider column.
@@ -336,12 +377,16 @@ func (p *ParquetReader) places(rows int64) []arrow.Array {
 	return []arrow.Array{name.NewArray(), line.NewArray()}
 }
 
-// Close gives the temporary file up. The Opened stays open.
-func (p *ParquetReader) Close() {
-	if p.batches != nil {
+func (p *ParquetReader) closeGroup() {
+	if p.opened = false; p.batches != nil {
 		p.batches.Release()
 		p.batches = nil
 	}
+}
+
+// Close gives the temporary file up. The Opened stays open.
+func (p *ParquetReader) Close() {
+	p.closeGroup()
 	if p.spool != nil {
 		_ = p.spool.Close()
 		p.spool = nil

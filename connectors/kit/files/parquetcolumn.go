@@ -1,6 +1,7 @@
 package files
 
 import (
+	"encoding/json"
 	"math"
 	"math/bits"
 	"strconv"
@@ -52,7 +53,7 @@ func logicalType(t arrow.DataType) sluice.Type {
 	case *arrow.DictionaryType:
 		return logicalType(t.ValueType)
 	case arrow.ExtensionType:
-		if t.ExtensionName() == "arrow.json" {
+		if isJSON(t) {
 			return sluice.T(sluice.JSON)
 		}
 		if t.ExtensionName() == "arrow.uuid" {
@@ -87,6 +88,10 @@ func logicalType(t arrow.DataType) sluice.Type {
 	return sluice.T(sluice.String)
 }
 
+func isJSON(t arrow.ExtensionType) bool { return t.ExtensionName() == "arrow.json" }
+
+func validJSON(s string) bool { return utf8.ValidString(s) && json.Valid([]byte(s)) }
+
 // convert returns in as an array of the column's type, which it may widen to
 // text where values are finer than microseconds.
 func (c *parquetColumn) convert(in arrow.Array, no reject) (arrow.Array, error) {
@@ -116,11 +121,21 @@ func (c *parquetColumn) convert(in arrow.Array, no reject) (arrow.Array, error) 
 			continue
 		}
 		b.AppendNull()
-		if err := no(i, in.ValueStr(i), reason); err != nil {
+		if err := no(i, shown(in, i), reason); err != nil {
 			return nil, err
 		}
 	}
 	return b.NewArray(), nil
+}
+
+// shown is value i as people see it who ask why it was rejected.
+func shown(in arrow.Array, i int) string {
+	if _, ok := in.DataType().(arrow.NestedType); ok {
+		var n nested
+		n.value(in, i)
+		return string(n.json)
+	}
+	return canonical(in, i)
 }
 
 // validStrings reports whether all texts are UTF-8. Text that is valid as a
@@ -221,16 +236,20 @@ func (c *parquetColumn) appendOther(to array.Builder, in arrow.Array, i int) str
 }
 
 func (c *parquetColumn) appendText(b *array.StringBuilder, in arrow.Array, i int) string {
-	if c.typ.Kind == sluice.JSON {
-		if e, ok := in.(array.ExtensionArray); ok {
-			in = e.Storage()
-			b.Append(in.ValueStr(i))
-			return ""
+	e, ok := in.(array.ExtensionArray)
+	whole := ok && isJSON(e.ExtensionType())
+	if c.typ.Kind == sluice.JSON && !whole {
+		n := nested{}
+		if n.value(in, i); n.broken {
+			return "a text in it is not valid UTF-8"
 		}
-		b.Append(string(appendJSON(nil, in, i)))
+		b.Append(string(n.json))
 		return ""
 	}
 	t := canonical(in, i)
+	if whole && !validJSON(t) {
+		return "it is not valid JSON"
+	}
 	if !utf8.ValidString(t) {
 		return "it is not valid UTF-8"
 	}
@@ -281,6 +300,8 @@ func wholeNumber(in arrow.Array, i int) int64 {
 		return a.Value(i)
 	case *array.Dictionary:
 		return wholeNumber(a.Dictionary(), a.GetValueIndex(i))
+	case array.ExtensionArray:
+		return wholeNumber(a.Storage(), i)
 	}
 	panic("files: no integer in " + in.DataType().String())
 }
@@ -374,6 +395,13 @@ func canonical(in arrow.Array, i int) string {
 		return a.Value(i)
 	case *array.Dictionary:
 		return canonical(a.Dictionary(), a.GetValueIndex(i))
+	case array.ExtensionArray:
+		if isJSON(a.ExtensionType()) { // its own text parses it, and panics where it cannot
+			if b, ok := a.Storage().(*array.Binary); ok {
+				return string(b.Value(i))
+			}
+			return canonical(a.Storage(), i)
+		}
 	case *array.Timestamp:
 		t := a.DataType().(*arrow.TimestampType)
 		s := time.Unix(secondsOf(int64(a.Value(i)), t.Unit)).UTC().Format("2006-01-02 15:04:05.999999999")
@@ -387,6 +415,10 @@ func canonical(in arrow.Array, i int) string {
 		return time.Unix(secondsOf(int64(a.Value(i)), a.DataType().(*arrow.Time32Type).Unit)).UTC().Format("15:04:05.999")
 	case *array.Date32:
 		return time.Unix(int64(a.Value(i))*86_400, 0).UTC().Format("2006-01-02")
+	case *array.Decimal128:
+		return a.Value(i).ToString(a.DataType().(*arrow.Decimal128Type).Scale)
+	case *array.Decimal256:
+		return a.Value(i).ToString(a.DataType().(*arrow.Decimal256Type).Scale)
 	case *array.Float32:
 		return strconv.FormatFloat(float64(a.Value(i)), 'g', -1, 32)
 	case *array.Float64:
