@@ -186,7 +186,7 @@ func (st *streamRun) selection() sluice.Selection {
 func (st *streamRun) normalizer() (*normalize.Normalizer, error) {
 	traits := st.sync.Destination.Traits()
 	return normalize.New(normalize.Options{
-		Selection: st.spec.Selection, Table: st.spec.Table, Mode: st.plan.Mode, Mask: st.spec.Mask,
+		Selection: st.spec.Selection, Table: st.spec.Table, Mode: st.plan.Mode, Mask: st.spec.Mask, Refused: st.spec.refused(),
 		NestedTables: st.spec.NestedTables, SourceNames: st.spec.SourceNames,
 		MaxIdentifier: traits.MaxIdentifier, MaxColumns: traits.MaxColumns, IgnoreCase: traits.IgnoresCase,
 	})

@@ -46,8 +46,31 @@ type Stream struct {
 	NestedTables bool // objects are flattened, arrays become child tables
 	SourceNames  bool // column names are kept verbatim
 	Drift        Drift
-	Resync       bool // start a new full read, whatever the state
-	Mask         Mask // columns that are left out or hashed
+	Refused      []Refusal // changes that must not come in
+	Resync       bool      // start a new full read, whatever the state
+	Mask         Mask      // columns that are left out or hashed
+}
+
+// A Refusal is a change of a stream's tables that someone rejected. Columns that it
+// adds are left out of the rows, and the stream goes on; any other change holds the
+// stream up.
+type Refusal struct {
+	Changes []sluice.Change // of the stream's own table
+	Nested  bool            // it is of tables of nested arrays, whichever
+	By      string          // who rejected it, as people know them
+	At      time.Time
+}
+
+// refused returns the columns that refusals leave out of the rows.
+func (s *Stream) refused() (columns []string) {
+	for _, r := range s.Refused {
+		for _, c := range r.Changes {
+			if c.Add != nil {
+				columns = append(columns, c.Add.Name)
+			}
+		}
+	}
+	return columns
 }
 
 // Mask takes columns out of a stream's rows and hashes others, before anything

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -102,9 +103,38 @@ func (t *target) permit(want *sluice.Table) error {
 	if len(changes) == 0 {
 		return nil
 	}
+	if r := t.refusal(changes); r != nil {
+		return &sluice.Error{Class: sluice.Blocked, Code: CodeRejected, Op: "change table " + t.id.Name.String(),
+			Err:  fmt.Errorf("the source now needs: %v; %s rejected that on %s", changes, cmp.Or(r.By, "someone"), r.At.UTC().Format("2006-01-02 15:04 UTC")),
+			Hint: "exclude the column from the stream and it goes on without it; or approve the change after all (the connection's schema in the web interface, POST /api/v1/drift/{drift}/approve), or undo it at the source"}
+	}
 	held := &HeldChange{Before: normalize.WithoutSystem(t.live), After: normalize.WithoutSystem(sluice.Apply(t.live, changes)), Changes: changes, Nested: t.parent != nil}
 	return &sluice.Error{Class: sluice.Blocked, Code: "schema_change_blocked", Op: "change table " + t.id.Name.String(), Err: held,
-		Hint: "approve the change where it waits for a decision (the connection's schema in the web interface, POST /api/v1/drift/{drift}/approve), allow all such changes by setting drift to allow_columns or allow_all, or leave the column out"}
+		Hint: "approve the change where it waits for a decision (the connection's schema in the web interface, POST /api/v1/drift/{drift}/approve), allow all such changes by setting drift to allow_columns or allow_all, or reject it, which leaves a new column out"}
+}
+
+// CodeRejected is the code of the error where a change that someone rejected cannot
+// be left out of the rows, so that its stream cannot go on.
+const CodeRejected = "schema_change_rejected"
+
+// refusal returns the last one among those by which every change was rejected, nil
+// where one of the changes was not.
+func (t *target) refusal(changes []sluice.Change) (last *Refusal) {
+	for _, c := range changes {
+		i := slices.IndexFunc(t.stream.spec.Refused, func(r Refusal) bool {
+			if t.parent != nil {
+				return r.Nested
+			}
+			return slices.ContainsFunc(r.Changes, func(o sluice.Change) bool { return o.String() == c.String() })
+		})
+		if i < 0 {
+			return nil
+		}
+		if r := &t.stream.spec.Refused[i]; last == nil || r.At.After(last.At) {
+			last = r
+		}
+	}
+	return last
 }
 
 // A HeldChange is the cause of an error of class Blocked: what a table would

@@ -367,23 +367,30 @@ func (r *running) sluice(ctx context.Context, run *Run) (Ending, error) {
 }
 
 // approve lets in the schema changes that someone approved since the stream's
-// table changed last.
+// table changed last, and keeps out those that someone rejected.
 func (r *running) approve(ctx context.Context, streams []pipeline.Stream) error {
 	if r.connection.Drift != string(pipeline.BlockAll) {
 		return nil
 	}
 	s, id := r.worker.Store, r.connection.ID
 	approved, _, err := s.ListDrift(ctx, store.DriftFilter{ConnectionID: id, State: store.DriftApproved}, store.Page{Limit: store.MaxLimit})
-	if err != nil || len(approved) == 0 {
+	if err != nil {
+		return err
+	}
+	rejected, _, err := s.ListDrift(ctx, store.DriftFilter{ConnectionID: id, State: store.DriftRejected}, store.Page{Limit: store.MaxLimit})
+	if err != nil || len(approved)+len(rejected) == 0 {
 		return err
 	}
 	known, err := s.CurrentSchemas(ctx, id)
 	if err != nil {
 		return err
 	}
-	since := map[sluice.TableName]time.Time{}
-	for _, v := range known {
-		since[v.Stream] = v.At
+	since, shapes := map[sluice.TableName]time.Time{}, map[sluice.TableName]*sluice.Table{}
+	for i, v := range known {
+		since[v.Stream], shapes[v.Stream] = v.At, &known[i].Table
+	}
+	if err := r.refuse(ctx, streams, rejected, approved, shapes); err != nil {
+		return err
 	}
 	for _, d := range approved {
 		for i := range streams {
@@ -458,7 +465,7 @@ func (r *running) ending(ctx context.Context, engine *pipeline.Sync, err error) 
 func pendingDrifts(errs []*sluice.Error) []store.DriftEvent {
 	var all []store.DriftEvent
 	for _, err := range errs {
-		if err.Class == sluice.Blocked && !slices.ContainsFunc(all, func(d store.DriftEvent) bool { return d.Stream == err.Stream && d.Kind == err.Code }) {
+		if err.Class == sluice.Blocked && err.Code != pipeline.CodeRejected && !slices.ContainsFunc(all, func(d store.DriftEvent) bool { return d.Stream == err.Stream && d.Kind == err.Code }) {
 			d := store.DriftEvent{Stream: err.Stream, Kind: err.Code, State: store.DriftPending}
 			if held, ok := errors.AsType[*pipeline.HeldChange](err); ok && !held.Nested {
 				d.Before, d.After = held.Before, held.After

@@ -290,7 +290,10 @@ func drift(t *testing.T, p *platform, c *client, connection, sync string) {
 	if v, _ := c.call("reject-drift", args{"drift": other}, nil); v["state"] != "rejected" {
 		t.Errorf("%v", v)
 	}
-	c.refused("approve-drift", args{"drift": other}, nil, "changed")
+	if v, _ := c.call("approve-drift", args{"drift": other}, nil); v["state"] != "approved" { // after all
+		t.Errorf("%v", v)
+	}
+	c.refused("reject-drift", args{"drift": other}, nil, "changed")
 }
 
 // watching reads streams to where they end, or to where what is wanted has come.

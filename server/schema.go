@@ -30,9 +30,9 @@ func schemaRoutes(s *server, api huma.API) {
 	register(s, api, route{id: "get-drift", method: http.MethodGet, path: "/api/v1/drift/{drift}", tag: tag, summary: "Get a drift",
 		doc: "Answers one change with the shapes before and after it."}, s.getDrift)
 	register(s, api, route{id: "approve-drift", method: http.MethodPost, path: "/api/v1/drift/{drift}/approve", tag: tag, summary: "Approve a drift",
-		doc: "Lets what a pending drift brings come in with the next sync."}, s.approveDrift)
+		doc: "Lets what a drift brings come in with the next sync: one that waits for a decision, or that was rejected before."}, s.approveDrift)
 	register(s, api, route{id: "reject-drift", method: http.MethodPost, path: "/api/v1/drift/{drift}/reject", tag: tag, summary: "Reject a drift",
-		doc: "Keeps what a pending drift brings out."}, s.rejectDrift)
+		doc: "Keeps what a pending drift brings out: new columns are left out and the stream goes on without them; what cannot be left out, as another type, goes on holding the stream up. It can be approved later."}, s.rejectDrift)
 }
 
 func (s *server) getSchema(ctx context.Context, in *struct{ ConnectionID }) (*Plain[Schemas], error) {

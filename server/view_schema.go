@@ -75,7 +75,7 @@ type Drift struct {
 	Column       string     `json:"column,omitempty" example:"discount" doc:"The column that it is about; missing for the stream as a whole."`
 	Before       *Shape     `json:"before,omitempty" doc:"How the stream was; missing: there was none."`
 	After        *Shape     `json:"after,omitempty" doc:"How it is; missing: it is gone."`
-	State        string     `json:"state" enum:"applied,pending,approved,rejected" example:"pending" doc:"applied: came in by the connection's policy; pending: waits for a decision; approved: comes in with the next sync."`
+	State        string     `json:"state" enum:"applied,pending,approved,rejected" example:"pending" doc:"applied: came in by the connection's policy; pending: waits for a decision; approved: comes in with the next sync; rejected: stays out, and the stream goes on without it where it is a new column."`
 	At           time.Time  `json:"at" example:"2026-11-21T14:07:15Z" doc:"When it was seen."`
 	DecidedBy    string     `json:"decided_by,omitempty" example:"usr_01hx5k2m8q4z7w9c3v6b" doc:"Who decided."`
 	DecidedAt    time.Time  `json:"decided_at,omitzero" example:"2026-11-21T15:00:00Z" doc:"When."`

@@ -86,7 +86,7 @@ const (
 	DriftApplied  DriftState = "applied"  // came in by policy
 	DriftPending  DriftState = "pending"  // blocked: waits for a decision
 	DriftApproved DriftState = "approved" // comes in with the next sync
-	DriftRejected DriftState = "rejected"
+	DriftRejected DriftState = "rejected" // stays out, until someone approves it after all
 )
 
 // A DriftEvent is a change of what a source sends.
@@ -165,16 +165,17 @@ func (s *Store) ListDrift(ctx context.Context, f DriftFilter, p Page) (items []D
 	return driftList.page(ctx, s.reader(), w, p)
 }
 
-// DecideDrift approves or rejects a pending drift. One that is decided already
-// the other way gives ErrConflict; the same way, nothing.
+// DecideDrift approves or rejects a pending drift; one that was rejected can be
+// approved after all. One that is decided already the other way gives ErrConflict
+// else; the same way, nothing.
 func (s *Store) DecideDrift(ctx context.Context, id string, approve bool, by string) (*DriftEvent, error) {
-	state := DriftRejected
+	state, from := DriftRejected, "state = 'pending'"
 	if approve {
-		state = DriftApproved
+		state, from = DriftApproved, "state IN ('pending', 'rejected')"
 	}
 	var d *DriftEvent
 	err := s.change(ctx, durable, func(x *txn) error {
-		n, err := x.exec(ctx, "UPDATE drift_events SET state = ?, decided_by = ?, decided_at = ? WHERE id = ? AND state = 'pending'", string(state), by, micros(s.Now()), id)
+		n, err := x.exec(ctx, "UPDATE drift_events SET state = ?, decided_by = ?, decided_at = ? WHERE id = ? AND "+from, string(state), by, micros(s.Now()), id)
 		if err != nil {
 			return err
 		}

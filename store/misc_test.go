@@ -83,9 +83,19 @@ func TestDrift(t *testing.T) {
 		x.is(err, store.ErrConflict)
 		_, err = x.DecideDrift(x.ctx, "drf_none", false, "usr_2")
 		x.is(err, store.ErrNotFound)
+		later := *want
+		later.ID, later.Column = "", "later"
+		x.must(x.RecordDrift(x.ctx, &later))
+		_, err = x.DecideDrift(x.ctx, later.ID, false, "usr_1")
+		x.must(err)
+		got, err = x.DecideDrift(x.ctx, later.ID, true, "usr_2") // after all
+		x.must(err)
+		if got.State != store.DriftApproved || got.DecidedBy != "usr_2" {
+			t.Errorf("%+v", got)
+		}
 		all, _, err := x.ListDrift(x.ctx, store.DriftFilter{Among: []string{c.ID}}, store.Page{})
 		x.must(err)
-		if len(all) != 2 {
+		if len(all) != 3 {
 			t.Errorf("%+v", all)
 		}
 	})

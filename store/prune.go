@@ -17,7 +17,7 @@ type Retention struct {
 	StatesPerStream    int           // at most
 	Events             time.Duration
 	Audit              time.Duration
-	Drift              time.Duration // drift events that wait for no decision
+	Drift              time.Duration // drift events that wait for no decision, and that nobody rejected
 	SchemasPerStream   int           // at most
 	Operations         time.Duration // since their end; plans, one-time links and idempotency records since their expiry
 	Tokens             time.Duration // since they expired or were revoked
@@ -126,7 +126,7 @@ func (p *pruning) byTime(ctx context.Context) error {
 		table, key, condition string
 		arg                   any
 	}{
-		{"drift_events", "id", "id < ? AND state <> 'pending'", NewID(DriftID, p.now.Add(-p.retention.Drift))},
+		{"drift_events", "id", "id < ? AND state NOT IN ('pending', 'rejected')", NewID(DriftID, p.now.Add(-p.retention.Drift))},
 		{"operations", "id", "ended_at > 0 AND ended_at < ?", ended},
 		{"plans", "id", "expires_at < ?", ended},
 		{"one_times", "hash", "expires_at < ?", ended},

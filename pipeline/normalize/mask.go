@@ -32,14 +32,18 @@ type Mask struct {
 	// go on to work.
 	Hash []string
 	Salt []byte // of the connection; without it the values of short columns could be guessed
+
+	refuses func(column string) bool // further columns, as Exclude; may be nil
 }
 
 // Empty reports whether m changes nothing.
-func (m *Mask) Empty() bool { return len(m.Exclude) == 0 && len(m.Only) == 0 && len(m.Hash) == 0 }
+func (m *Mask) Empty() bool {
+	return len(m.Exclude) == 0 && len(m.Only) == 0 && len(m.Hash) == 0 && m.refuses == nil
+}
 
 // drops reports whether a column never reaches the destination.
 func (m *Mask) drops(column string) bool {
-	return slices.Contains(m.Exclude, column) || len(m.Only) > 0 && !slices.Contains(m.Only, column)
+	return slices.Contains(m.Exclude, column) || len(m.Only) > 0 && !slices.Contains(m.Only, column) || m.refuses != nil && m.refuses(column)
 }
 
 // Covers reports whether the values of a column must not be shown.

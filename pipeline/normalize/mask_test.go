@@ -123,3 +123,23 @@ func TestRejectedRecordsAreMasked(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// What was refused is left out under either name, but for what a read needs; a table
+// that is not there has no shape to show.
+func TestRefusedColumnsAreLeftOut(t *testing.T) {
+	t.Parallel()
+	source := table("id", "id", "int64", "unitPrice", "int64", "Gone", "int64", "kept", "int64")
+	o := masked(source, sluice.Merge, normalize.Mask{})
+	o.Refused = []string{"unit_price", "Gone", "id"}
+	n := normalizer(t, o)
+	if got, want := columnsOf(n.Shape()), "id int64!, kept int64, _sluice_synced_at timestamptz!"; got != want {
+		t.Errorf("shape\n got %s\nwant %s", got, want)
+	}
+	out, _ := apply(t, n, batch(t, source, `[{"id":1,"unitPrice":2,"Gone":3,"kept":4}]`))
+	if got := show(out[0]); got != "id=1 kept=4 \n" {
+		t.Error(got)
+	}
+	if normalize.WithoutSystem(nil) != nil {
+		t.Error("a shape of nothing")
+	}
+}

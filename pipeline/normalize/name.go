@@ -17,8 +17,11 @@ import (
 // reserved begins the names of system columns and tables.
 const reserved = "_sluice_"
 
-// WithoutSystem returns t without the columns that Sluice adds.
+// WithoutSystem returns t without the columns that Sluice adds; nil stays nil.
 func WithoutSystem(t *sluice.Table) *sluice.Table {
+	if t == nil {
+		return nil
+	}
 	shape := *t
 	shape.Columns = slices.DeleteFunc(slices.Clone(t.Columns), func(c sluice.Column) bool { return strings.HasPrefix(c.Name, reserved) })
 	return &shape

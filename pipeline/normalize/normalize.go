@@ -7,6 +7,7 @@ package normalize
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -22,6 +23,7 @@ type Options struct {
 	Table         sluice.TableName // where the stream lands, a name that TableFor made
 	Mode          sluice.WriteMode
 	Mask          Mask             // what is left out or hashed, first of all
+	Refused       []string         // columns that are left out, too, by the source's name or the table's; not those that a read needs
 	NestedTables  bool             // objects are flattened, arrays are tables of their own
 	SourceNames   bool             // columns keep the source's names
 	MaxIdentifier int              // in bytes; 0: no limit
@@ -52,6 +54,7 @@ func New(o Options) (*Normalizer, error) {
 		o.Mem = memory.DefaultAllocator
 	}
 	var mask *masker
+	o.refuse()
 	if !o.Mask.Empty() {
 		mask = newMasker(o.Mask)
 		o.Selection.Stream.Table = *mask.Table(&o.Selection.Stream.Table)
@@ -84,6 +87,18 @@ func New(o Options) (*Normalizer, error) {
 	}
 	n.shape = p.table
 	return n, nil
+}
+
+// refuse adds what is refused to the mask.
+func (o *Options) refuse() {
+	if len(o.Refused) == 0 {
+		return
+	}
+	refused, needed := o.Refused, o.Selection.Needed()
+	names, limit := o.SourceNames, o.MaxIdentifier
+	o.Mask.refuses = func(column string) bool {
+		return !slices.Contains(needed, column) && (slices.Contains(refused, column) || slices.Contains(refused, rename(column, names, limit)))
+	}
 }
 
 // Shape returns the stream's table as it is known before any row, or nil where

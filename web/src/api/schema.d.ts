@@ -1139,7 +1139,7 @@ export interface paths {
         put?: never;
         /**
          * Approve a drift
-         * @description Lets what a pending drift brings come in with the next sync.
+         * @description Lets what a drift brings come in with the next sync: one that waits for a decision, or that was rejected before.
          */
         post: operations["approve-drift"];
         delete?: never;
@@ -1159,7 +1159,7 @@ export interface paths {
         put?: never;
         /**
          * Reject a drift
-         * @description Keeps what a pending drift brings out.
+         * @description Keeps what a pending drift brings out: new columns are left out and the stream goes on without them; what cannot be left out, as another type, goes on holding the stream up. It can be approved later.
          */
         post: operations["reject-drift"];
         delete?: never;
@@ -3993,7 +3993,7 @@ export interface components {
              */
             kind: string;
             /**
-             * @description applied: came in by the connection's policy; pending: waits for a decision; approved: comes in with the next sync.
+             * @description applied: came in by the connection's policy; pending: waits for a decision; approved: comes in with the next sync; rejected: stays out, and the stream goes on without it where it is a new column.
              * @example pending
              * @enum {string}
              */

@@ -107,11 +107,13 @@ function Decide({ drift }: { drift: Drift }) {
   return (
     <>
       <CopyAs call={{ method: 'POST', path: `/api/v1/drift/${drift.id}/approve` }} />
-      <Button variant="default" leftSection={<IconClose size={14} />} loading={go.isPending && !go.variables} onClick={() => go.mutate(false)}>
-        Reject
-      </Button>
+      {drift.state === 'pending' && (
+        <Button variant="default" leftSection={<IconClose size={14} />} loading={go.isPending && !go.variables} onClick={() => go.mutate(false)}>
+          Reject
+        </Button>
+      )}
       <Button leftSection={<IconCheck size={14} />} loading={go.isPending && go.variables} onClick={() => go.mutate(true)}>
-        Approve
+        {drift.state === 'pending' ? 'Approve' : 'Approve after all'}
       </Button>
       {go.error && <ErrorState error={go.error} what="Nothing was decided" />}
     </>
@@ -231,6 +233,7 @@ function History() {
   const c = useConnection();
   const [url, set] = useUrl();
   const state = listOf(url.drift)[0] as DriftState | undefined;
+  const mayEdit = useMay('edit', c.id);
   const query = useInfiniteQuery(driftQuery(c.id, state ? { state } : {}));
   const items = query.data?.pages.flatMap((p) => p.items) ?? [];
   return (
@@ -255,6 +258,7 @@ function History() {
                       </span>
                     </button>
                     {open && <DriftDetails drift={d} />}
+                    {open && mayEdit && d.state === 'rejected' && <Decide drift={d} />}
                   </li>
                 );
               })}
