@@ -487,3 +487,47 @@ func merged(to, changes map[string]any) map[string]any {
 	}
 	return to
 }
+
+// TestMissing: what documents refer to is theirs or the server's, by name or id, and
+// not what prune deletes.
+func TestMissing(t *testing.T) {
+	t.Parallel()
+	docs, err := config.ParseDocuments("d.yaml", []byte(`kind: source
+name: Shop
+connector: shop
+---
+kind: connection
+name: a
+source: shop
+destination: House
+---
+kind: connection
+name: b
+source: src_1
+destination: hose
+depends_on: [A, c]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	have := []config.Object{{Document: config.Document{Kind: config.KindDestination, Endpoint: &config.EndpointSpec{Name: "house"}}}}
+	isID := func(kind, ref string) bool { return kind == config.KindSource && ref == "src_1" }
+	for prune, want := range map[bool][]string{
+		false: {`d.yaml:13: connection b: there is no destination "hose", neither in the documents nor on the server; did you mean house?`, `d.yaml:14: connection b: there is no connection "c"`},
+		true:  {`d.yaml:8: connection a: there is no destination "House"`, `d.yaml:13: connection b: there is no destination "hose"`, `d.yaml:14: connection b: there is no connection "c"`},
+	} {
+		err := config.Missing(have, docs, prune, isID)
+		if err == nil || strings.Count(err.Error(), "\n") != len(want)-1 {
+			t.Errorf("prune %v: %v", prune, err)
+			continue
+		}
+		for _, w := range want {
+			if !strings.Contains(err.Error(), w) {
+				t.Errorf("prune %v: %v\nlacks %s", prune, err, w)
+			}
+		}
+	}
+	if err := config.Missing(nil, docs[:1], true, isID); err != nil {
+		t.Error(err)
+	}
+}

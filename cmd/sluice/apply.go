@@ -95,6 +95,17 @@ func (a *app) compareDocuments(ctx context.Context, f asCode) (*comparison, []co
 	if err != nil {
 		return nil, nil, err
 	}
+	isID := func(kind, ref string) bool {
+		for at, id := range have.ids {
+			if at[0] == kind && id == ref {
+				return true
+			}
+		}
+		return false
+	}
+	if err := config.Missing(have.objects, docs, f.prune, isID); err != nil {
+		return nil, nil, err
+	}
 	return &comparison{c, have}, config.Diff(have.objects, docs, have.secrets, f.prune), nil
 }
 
