@@ -3,10 +3,8 @@ package control
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/store"
@@ -308,7 +306,7 @@ func (c *Control) foreseeDelete(ctx context.Context, v *vista, p *prospect) erro
 		}
 	}
 	slices.SortFunc(p.names, compareNames)
-	if err := c.notShared(ctx, v, own); err != nil {
+	if err := c.notShared(ctx, v.con, own, c.mates); err != nil {
 		return err
 	}
 	for table := range own {
@@ -324,83 +322,5 @@ func (c *Control) foreseeDelete(ctx context.Context, v *vista, p *prospect) erro
 	}
 	p.effects.TablesDropped = int64(len(p.tables))
 	p.effects.Summary = fmt.Sprintf("%s dropped from %s, and the connection is deleted with its state and history", are(len(p.tables), "table"), v.destination.Name)
-	return nil
-}
-
-// notShared refuses to drop a table that another connection loads.
-func (c *Control) notShared(ctx context.Context, v *vista, own map[sluice.TableName]sluice.TableName) error {
-	return c.eachConnection(ctx, store.ConnectionFilter{DestinationID: v.con.DestinationID}, func(r *store.ConnectionRow) error {
-		if r.ID == v.con.ID || !strings.EqualFold(r.Schema, v.con.Schema) {
-			return nil
-		}
-		stats, err := c.store.Stats(ctx, r.ID)
-		if err != nil {
-			return err
-		}
-		for _, s := range stats {
-			if _, shared := own[s.Table]; shared {
-				return fail(CodeInUse, "plan", "delete the connection without its data", "table %s is loaded by connection %q too", s.Table, r.Name)
-			}
-		}
-		return nil
-	})
-}
-
-// Apart refuses tables that another connection loads into the same destination and
-// con never has: the rows of both would meet there, and what one leaves out or hashes
-// the other would bring. A stream that the other no longer syncs has left its table
-// to whoever comes. ignoresCase is the destination's trait.
-func (c *Control) Apart(ctx context.Context, con *store.Connection, tables []sluice.TableName, ignoresCase bool) error {
-	fold := func(t sluice.TableName) sluice.TableName {
-		if ignoresCase {
-			t = sluice.TableName{Schema: strings.ToLower(t.Schema), Name: strings.ToLower(t.Name)}
-		}
-		return t
-	}
-	wanted := map[sluice.TableName]bool{}
-	for _, t := range tables {
-		wanted[fold(t)] = true
-	}
-	own, err := c.store.Stats(ctx, con.ID)
-	if err != nil {
-		return err
-	}
-	for _, s := range own {
-		delete(wanted, fold(s.Table))
-	}
-	if len(wanted) == 0 {
-		return nil
-	}
-	return c.eachConnection(ctx, store.ConnectionFilter{DestinationID: con.DestinationID}, func(r *store.ConnectionRow) error {
-		if r.ID == con.ID || !strings.EqualFold(r.Schema, con.Schema) {
-			return nil
-		}
-		return c.apartFrom(ctx, r, wanted, fold)
-	})
-}
-
-func (c *Control) apartFrom(ctx context.Context, r *store.ConnectionRow, wanted map[sluice.TableName]bool, fold func(sluice.TableName) sluice.TableName) error {
-	stats, err := c.store.Stats(ctx, r.ID)
-	if err != nil {
-		return err
-	}
-	stats = slices.DeleteFunc(stats, func(s store.StreamStats) bool { return !wanted[fold(s.Table)] })
-	if len(stats) == 0 {
-		return nil
-	}
-	other, err := c.store.Connection(ctx, r.ID)
-	if errors.Is(err, store.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	for _, s := range stats {
-		if selected(other, s.Stream) {
-			return sluice.Errorf(sluice.Config, "name_collision", "choose tables",
-				"give the stream another table, or this connection another schema; or deselect the stream in one of the two",
-				"table %s is loaded by connection %q, from its stream %s", s.Table, r.Name, s.Stream)
-		}
-	}
 	return nil
 }

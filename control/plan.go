@@ -397,6 +397,13 @@ func (c *Control) erase(ctx context.Context, o opened[sluice.Destination], p *pr
 	if !ok {
 		return cannotErase(o.kind.Title)
 	}
+	own := map[sluice.TableName]sluice.TableName{}
+	for _, t := range p.tables {
+		own[t] = sluice.TableName{}
+	}
+	if err := c.notShared(ctx, p.con, own, c.strangers(dest)); err != nil {
+		return err
+	}
 	return eraser.Erase(ctx, p.con.ID, p.tables)
 }
 

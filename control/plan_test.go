@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -288,6 +289,69 @@ func TestDestinationsThatCannotErase(t *testing.T) {
 	}
 }
 
+// ledger is a destination whose ledger knows some connections.
+type ledger struct {
+	sluice.Destination
+	ignoresCase bool
+	of          []string
+}
+
+func (l ledger) Traits() sluice.Traits { return sluice.Traits{IgnoresCase: l.ignoresCase} }
+
+func (l ledger) Query(_ context.Context, query string, _ func([]string) error, row func([]*string) error) (err error) {
+	answers := l.of
+	if strings.Contains(query, "information_schema") && len(l.of) > 0 {
+		answers = []string{"connections"}
+	}
+	for _, a := range answers {
+		err = errors.Join(err, row([]*string{&a}))
+	}
+	return err
+}
+
+func (l ledger) Erase(context.Context, string, []sluice.TableName) error {
+	return errors.New("tables were dropped")
+}
+
+func (ledger) Close() error { return nil }
+
+// TestTwoDestinationsOfOneSystem: that two destinations lead to the same system shows
+// in its ledger, whatever they call it.
+func TestTwoDestinationsOfOneSystem(t *testing.T) {
+	t.Parallel()
+	warehouse := &ledger{}
+	var f *fixture
+	f = newFixture(t, func(o *control.Options) {
+		o.Catalogue = func(ctx context.Context) (control.Catalogue, error) {
+			c, err := f.world.catalogue(ctx)
+			c.Destinations[0].Open = func(context.Context, json.RawMessage) (sluice.Destination, error) { return warehouse, nil }
+			return c, err
+		}
+	})
+	con := f.connection(func(c *control.ConnectionSpec) { c.Schema = "raw" })
+	f.discover(con.SourceID, stream("orders", "id"))
+	f.load(con, 1, orders)
+	must[*store.Destination](t)(f.CreateDestination(f.ctx, who, control.EndpointSpec{Name: "same", Connector: "heap", Config: raw(`{"url":"https://other.example"}`)}))
+	spec := must[control.ConnectionSpec](t)(f.ConnectionSpec(f.ctx, con))
+	spec.Name, spec.Destination = "other", "same"
+	other := must[*store.Connection](t)(f.CreateConnection(f.ctx, who, spec))
+	tables := []sluice.TableName{{Schema: "raw", Name: "orders"}}
+	if err := f.Apart(f.ctx, other, tables, warehouse); err != nil {
+		t.Errorf("another system: %v", err)
+	}
+	warehouse.of = []string{"con_of_another_platform", other.ID, con.ID}
+	err := f.Apart(f.ctx, other, tables, warehouse)
+	if e := sluice.AsError(err); e == nil || e.Code != "name_collision" || !strings.Contains(err.Error(), `"`+con.Name+`"`) {
+		t.Errorf("the same system: %v", err)
+	}
+	f.load(other, 1, orders) // before there was a check
+	plan := must[*store.Plan](t)(f.PlanDelete(f.ctx, who, con.ID))
+	out := must[*control.Executed](t)(f.ExecutePlan(f.ctx, who, plan.ID))
+	if o := f.wait(out.Operation, nil); o.State != store.OperationFailed || o.Error.Code != control.CodeInUse || !strings.Contains(o.Error.Message, `by connection "other" too`) {
+		t.Errorf("%+v", o.Error)
+	}
+}
+
 // TestTablesOfTwoConnections: what one connection loads, another one does not begin
 // to, unless the first has left it, or went.
 func TestTablesOfTwoConnections(t *testing.T) {
@@ -299,7 +363,7 @@ func TestTablesOfTwoConnections(t *testing.T) {
 		spec.Name, spec.Schema = "other", "RAW"
 		other := must[*store.Connection](t)(f.CreateConnection(f.ctx, who, spec))
 		apart := func(c *store.Connection, table string, ignoresCase bool) error {
-			return f.Apart(f.ctx, c, []sluice.TableName{{Schema: "raw", Name: "new"}, {Schema: "raw", Name: table}}, ignoresCase)
+			return f.Apart(f.ctx, c, []sluice.TableName{{Schema: "raw", Name: "new"}, {Schema: "raw", Name: table}}, ledger{ignoresCase: ignoresCase})
 		}
 		for table, ignoresCase := range map[string]bool{"orders": false, "ORDERS": true} {
 			err := apart(other, table, ignoresCase)

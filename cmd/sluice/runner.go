@@ -119,7 +119,7 @@ func (p *prepared) choose(ctx context.Context) ([]pipeline.Stream, error) {
 	for i := range streams {
 		tables[i] = streams[i].Table
 	}
-	if err := p.control.Apart(ctx, p.connection, tables, p.destination.Traits().IgnoresCase); err != nil {
+	if err := p.control.Apart(ctx, p.connection, tables, p.destination); err != nil {
 		return nil, err
 	}
 	return streams, p.mask(ctx, streams)
