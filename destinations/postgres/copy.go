@@ -50,6 +50,7 @@ type encoder struct {
 	err     error // of Next; not io.EOF
 	seq     int64 // rows seen
 	written int64
+	copied  int64 // rows that the server says the table took
 	deletes int64
 	rejects []sluice.Rejected
 	left    int64 // rows left out

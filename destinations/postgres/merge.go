@@ -19,6 +19,7 @@ type merger struct {
 	keeps  []*promise                // that this load keeps
 	closed []sluice.Target           // heaps that this load closes
 	there  map[sluice.TableName]bool // tables that a shadow takes the place of
+	lossy  map[sluice.TableName]bool // tables with a trigger or rule that may discard rows
 	gone   sluice.TableName          // a shadow that is not there: its promise has ended with a process, or it has with a server's crash
 }
 
@@ -106,7 +107,7 @@ func lostSession(err error) bool {
 
 // mergeIn runs the load in the transaction and ends it.
 func (d *destination) mergeIn(ctx context.Context, tx sqlTx, l sluice.Load, direct *directTx, keeps []*promise) ([]sluice.Counts, error) {
-	m := &merger{d: d, load: l, direct: direct, keeps: keeps, there: map[sluice.TableName]bool{}}
+	m := &merger{d: d, load: l, direct: direct, keeps: keeps, there: map[sluice.TableName]bool{}, lossy: map[sluice.TableName]bool{}}
 	counts, done, err := sqlload.Merge(ctx, tx, d.dialect, l, m.hooks())
 	if err != nil || done {
 		dead := tx.conn.PgConn().IsClosed()
@@ -157,25 +158,39 @@ func (m *merger) committed() {
 }
 
 func (m *merger) hooks() sqlload.Hooks {
-	return sqlload.Hooks{Name: m.name, Further: m.questions(), Exists: m.exists, Begin: m.begin, Prepare: m.prepare, Finish: m.finish, Swap: m.swap}
+	return sqlload.Hooks{Name: m.name, Further: m.questions(), Exists: m.exists, Begin: m.begin, Prepare: m.prepare, Finish: m.finish, Swap: m.swap,
+		Discards: func(table sluice.TableName) bool { return m.lossy[table] }}
 }
 
-// questions find out which tables are there for a shadow to take their place, and
-// whether the shadows are.
+const thereSQL = "SELECT to_regclass($1) IS NOT NULL"
+
+// lossySQL asks whether a table may discard rows by a row trigger before INSERT or
+// UPDATE, or by a rule that does something instead. One that hands rows to the tables
+// that inherit from it discards none.
+const lossySQL = `SELECT coalesce((SELECT relhastriggers AND EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal AND tgenabled <> 'D'
+	AND tgtype & 3 = 3 AND tgtype & 20 <> 0) OR relhasrules AND EXISTS (SELECT FROM pg_rewrite WHERE ev_class = c.oid AND ev_type IN ('2', '3') AND is_instead)
+FROM pg_class c WHERE oid = to_regclass($1) AND NOT relhassubclass), false)`
+
+// questions find out which tables are there for a shadow to take their place,
+// whether the shadows are, and which tables may discard rows.
 func (m *merger) questions() (all []sqlload.Question) {
-	ask := func(table sluice.TableName, answer func(there bool)) {
-		all = append(all, sqlload.Question{SQL: "SELECT to_regclass($1) IS NOT NULL", Args: []any{m.d.dialect.Table(table)},
+	put := func(sql string, table sluice.TableName, answer func(yes bool)) {
+		all = append(all, sqlload.Question{SQL: sql, Args: []any{m.d.dialect.Table(table)},
 			Row: func(scan func(...any) error) error {
-				var there bool
-				err := scan(&there)
-				answer(there)
+				var yes bool
+				err := scan(&yes)
+				answer(yes)
 				return err
 			}})
 	}
+	ask := func(table sluice.TableName, answer func(there bool)) { put(thereSQL, table, answer) }
 	for _, t := range m.load.Tables {
 		if t.Swap {
 			old := m.d.name(sluice.Target{Name: t.Target.Name})
 			ask(old, func(there bool) { m.there[old] = there })
+		}
+		if table := m.d.name(t.Target); t.Target.Refresh == "" && len(t.Parts) > 0 {
+			put(lossySQL, table, func(yes bool) { m.lossy[table] = yes })
 		}
 		if shadow := m.d.name(t.Target); t.Target.Refresh != "" && m.d.promiseOf(m.keeps, t.Target) == nil {
 			ask(shadow, func(there bool) {

@@ -280,7 +280,21 @@ func (d *destination) fillDirect(ctx context.Context, t *directTx, s sluice.Segm
 	}
 	statements := strings.Join(append(t.begin, copyStatement(d.dialect.Table(d.name(s.Target)), names)), ";")
 	t.begin = nil
-	return copyIn(ctx, t.conn.Conn(), e, statements)
+	if err := copyIn(ctx, t.conn.Conn(), e, statements); err != nil || e.copied >= e.written {
+		return err
+	}
+	return d.discarded(ctx, newTx(t.conn.Conn()), d.name(s.Target), e.written-e.copied, e.written)
+}
+
+// discarded returns the error that a table did not take n of its rows, but where it
+// hands them to the tables that inherit from it.
+func (d *destination) discarded(ctx context.Context, tx sqlTx, table sluice.TableName, n, of int64) error {
+	var handsOver bool
+	err := tx.one(ctx, "SELECT relhassubclass FROM pg_class WHERE oid = to_regclass($1)", []any{d.dialect.Table(table)}, &handsOver)
+	if err != nil || handsOver {
+		return err
+	}
+	return sqlload.Discarded(table, n, of)
 }
 
 // openDirect gives the transaction a connection, where it has none, and puts the

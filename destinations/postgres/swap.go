@@ -175,7 +175,20 @@ func (m *merger) refill(ctx context.Context, tx sqlTx, t *sqlload.Table, old slu
 	}
 	names := quoteAll(columnNames(shadow))
 	table, from := m.d.dialect.Table(old), m.d.dialect.Table(t.Name)
-	return tx.run(ctx, "DELETE FROM "+table+"; INSERT INTO "+table+" ("+names+") SELECT "+names+" FROM "+from+"; DROP TABLE "+from)
+	if err := tx.run(ctx, "DELETE FROM "+table); err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, "INSERT INTO "+table+" ("+names+") SELECT "+names+" FROM "+from); err != nil {
+		return err
+	}
+	var want, lost int64
+	if err := tx.one(ctx, "SELECT n, n - (SELECT count(*) FROM "+table+") FROM (SELECT count(*) AS n FROM "+from+") s", nil, &want, &lost); err != nil {
+		return err
+	}
+	if lost > 0 {
+		return sqlload.Discarded(old, lost, want)
+	}
+	return tx.run(ctx, "DROP TABLE "+from)
 }
 
 // runAlterAll gives table have the columns that rows of want need.

@@ -631,3 +631,86 @@ func TestChangeOfAnOpenLoadFails(t *testing.T) {
 		t.Fatal("it does not close")
 	}
 }
+
+// TestRowsThatATableDiscards: what a trigger or rule of the table leaves out without an
+// error is no success, by whichever way the rows came. A trigger that leaves nothing
+// out, and one that hands rows to the tables that inherit, are in nobody's way.
+func TestRowsThatATableDiscards(t *testing.T) {
+	t.Parallel()
+	const (
+		trigger = "CREATE FUNCTION raw.f() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN %s END$$; CREATE TRIGGER t BEFORE INSERT ON raw.people FOR EACH ROW EXECUTE FUNCTION raw.f()"
+		some    = "IF NEW.id = 6 THEN RETURN NULL; END IF; RETURN NEW;"
+		rule    = "CREATE RULE r AS ON INSERT TO raw.people DO INSTEAD NOTHING"
+	)
+	for name, c := range map[string]struct {
+		by      string
+		mode    sluice.WriteMode
+		inserts bool
+		refresh string
+		want    string // "": the load fails
+	}{
+		"append, direct":        {fmt.Sprintf(trigger, some), sluice.Append, true, "", ""},
+		"append, staged":        {fmt.Sprintf(trigger, some), sluice.Append, false, "", ""},
+		"append, by a rule":     {rule, sluice.Append, false, "", ""},
+		"merge":                 {fmt.Sprintf(trigger, some), sluice.Merge, false, "", ""},
+		"soft delete":           {fmt.Sprintf(trigger, some), sluice.SoftDelete, false, "", ""},
+		"history":               {fmt.Sprintf(trigger, some), sluice.History, false, "", ""},
+		"refill":                {fmt.Sprintf(trigger, some), sluice.Replace, true, "2", ""},
+		"merge, nothing left":   {fmt.Sprintf(trigger, "RETURN NEW;"), sluice.Merge, false, "", "1\n5\n6"},
+		"append, nothing left":  {fmt.Sprintf(trigger, "RETURN NEW;"), sluice.Append, true, "", "1\n5\n6"},
+		"append, handed over":   {"CREATE TABLE raw.heir () INHERITS (raw.people); " + fmt.Sprintf(trigger, "INSERT INTO raw.heir VALUES (NEW.*); RETURN NULL;"), sluice.Append, true, "", "1\n5\n6"},
+		"refill, nothing gone":  {fmt.Sprintf(trigger, "RETURN NEW;"), sluice.Replace, true, "2", "5\n6"},
+		"merge, an update kept": {strings.Replace(fmt.Sprintf(trigger, "RETURN NULL;"), "BEFORE INSERT", "BEFORE UPDATE", 1), sluice.Merge, false, "", "1\n5\n6"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+			switch c.mode {
+			case sluice.SoftDelete:
+				f.table.Columns = append(f.table.Columns, sluice.Column{Name: sluice.DeletedColumn, Type: sluice.T(sluice.Bool), Nullable: true})
+			case sluice.History:
+				f.table.Columns = append(f.table.Columns, sluice.Column{Name: sluice.StartColumn, Type: sluice.T(sluice.TimestampTZ)},
+					sluice.Column{Name: sluice.EndColumn, Type: sluice.T(sluice.TimestampTZ), Nullable: true}, sluice.Column{Name: sluice.ActiveColumn, Type: sluice.T(sluice.Bool)})
+			}
+			if err := f.tryLoad(c.mode, strings.Repeat("1", len(c.refresh)), false, 1); err != nil {
+				t.Fatal(err)
+			}
+			f.exec(c.by)
+			before := f.query("SELECT id FROM raw.people ORDER BY id")
+			err := f.tryLoad(c.mode, c.refresh, c.inserts, 1, 5, 6)
+			if c.want != "" {
+				if err != nil {
+					t.Fatal(err)
+				}
+				if c.mode != sluice.Merge {
+					c.want = "1\n" + c.want
+				}
+				f.expect("SELECT id FROM raw.people ORDER BY id", c.want)
+				return
+			}
+			if e := sluice.AsError(err); e == nil || e.Class != sluice.Config || e.Code != "rows_discarded" || e.Hint == "" || e.Retryable() {
+				t.Errorf("%v", err)
+			}
+			f.expect("SELECT id FROM raw.people ORDER BY id", before)
+		})
+	}
+}
+
+// tryLoad stages and merges rows with the ids.
+func (f *fixture) tryLoad(mode sluice.WriteMode, refresh string, inserts bool, ids ...int64) error {
+	f.Helper()
+	l := f.load(mode, refresh, inserts, true)
+	whole := f.table
+	if mode == sluice.History { // whose versions the planner makes
+		rows := *whole
+		rows.Columns = rows.Columns[:3]
+		f.table = &rows
+	}
+	staged, err := f.tryStage(context.Background(), l, l.Tables[0].Target, mode, inserts, ids)
+	f.table = whole
+	if err == nil {
+		l.Tables[0].Parts, l.Tables[0].Counts.Extracted = []sluice.Staged{staged}, int64(len(ids))
+		_, err = f.d.Merge(context.Background(), l)
+	}
+	return err
+}

@@ -208,7 +208,7 @@ func (t sqlTx) copyMessage(ctx context.Context, sql string, statements []deferre
 		}
 	}
 	if err = front.Flush(); err == nil {
-		done, err = answer(pg, func() {})
+		done, _, err = answer(pg, func() {})
 	}
 	whole := stop()
 	if refused := (*pgconn.PgError)(nil); !whole || err != nil && !errors.As(err, &refused) {

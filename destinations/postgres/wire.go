@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -47,7 +48,8 @@ func copyIn(ctx context.Context, conn *pgx.Conn, e *encoder, statements string) 
 	}
 	answered := make(chan error, 1)
 	go func() {
-		_, err := answer(pg, func() { end(errCopyEnded) })
+		_, copied, err := answer(pg, func() { end(errCopyEnded) })
+		e.copied = copied
 		end(errCopyEnded)
 		answered <- err
 	}()
@@ -73,26 +75,30 @@ func copyIn(ctx context.Context, conn *pgx.Conn, e *encoder, statements string) 
 }
 
 // answer waits for the server's end of a message. It returns how many statements
-// came to their end, and the first error, and calls failed as soon as there is one.
-func answer(pg *pgconn.PgConn, failed func()) (done int, first error) {
+// came to their end, how many rows of a COPY the table took, and the first error, and
+// calls failed as soon as there is one.
+func answer(pg *pgconn.PgConn, failed func()) (done int, copied int64, first error) {
 	for {
 		m, err := pg.ReceiveMessage(context.Background())
 		if err != nil {
 			if first != nil {
-				return done, first // the server said why before it closed the connection
+				return done, copied, first // the server said why before it closed the connection
 			}
-			return done, err
+			return done, copied, err
 		}
 		switch m := m.(type) {
 		case *pgproto3.CommandComplete:
 			done++
+			if tag := pgconn.NewCommandTag(string(m.CommandTag)); strings.HasPrefix(tag.String(), "COPY ") {
+				copied += tag.RowsAffected()
+			}
 		case *pgproto3.ErrorResponse:
 			if first == nil {
 				first = pgconn.ErrorResponseToPgError(m)
 			}
 			failed()
 		case *pgproto3.ReadyForQuery:
-			return done, first
+			return done, copied, first
 		}
 	}
 }

@@ -124,7 +124,8 @@ func run(ctx context.Context, tx Tx, op, query string, args ...any) error {
 // A Statement is one step of a plan.
 type Statement struct {
 	SQL     string
-	Deletes bool // the rows that it affects count as deleted
+	Deletes bool  // the rows that it affects count as deleted
+	Adds    int64 // how many rows it adds, where that is known; else 0
 }
 
 // Table returns the quoted, qualified name.

@@ -25,6 +25,9 @@ type Hooks struct {
 	Prepare func(ctx context.Context, tx Tx, p *Plan, i int) error
 	// Finish runs after the rows of table i were applied; it may be nil.
 	Finish func(ctx context.Context, tx Tx, p *Plan, i int) error
+	// Discards reports whether the table may discard rows by means of its own, such as
+	// a trigger: what the load brings it is then looked for. It may be nil.
+	Discards func(table sluice.TableName) bool
 	// Swap puts a complete shadow in its table's place, and forgets the shadow.
 	Swap func(ctx context.Context, tx Tx, t *Table) error
 }
@@ -109,8 +112,9 @@ func (p *Plan) apply(ctx context.Context, tx Tx, h Hooks, i int) (sluice.Counts,
 			return c, fmt.Errorf("%s: %w", op, err)
 		}
 	}
+	watched := h.Discards != nil && t.Staged() && h.Discards(t.Name)
 	for _, s := range p.Statements(i) {
-		if !s.Deletes {
+		if !s.Deletes && (!watched || s.Adds == 0) {
 			if err := run(ctx, tx, op, s.SQL); err != nil {
 				return c, err
 			}
@@ -120,7 +124,20 @@ func (p *Plan) apply(ctx context.Context, tx Tx, h Hooks, i int) (sluice.Counts,
 		if err != nil {
 			return c, fmt.Errorf("%s: %w", op, err)
 		}
-		c.Deleted += n
+		if s.Deletes {
+			c.Deleted += n
+		} else if n < s.Adds {
+			return c, Discarded(t.Name, s.Adds-n, s.Adds)
+		}
+	}
+	if query := p.missing(i); watched && query != "" {
+		var lost int64
+		if err := tx.Query(ctx, query, nil, func(scan func(...any) error) error { return scan(&lost) }); err != nil {
+			return c, fmt.Errorf("%s: look for its rows: %w", op, err)
+		}
+		if lost > 0 {
+			return c, Discarded(t.Name, lost, t.staged())
+		}
 	}
 	if h.Finish != nil {
 		if err := h.Finish(ctx, tx, p, i); err != nil {
@@ -132,4 +149,12 @@ func (p *Plan) apply(ctx context.Context, tx Tx, h Hooks, i int) (sluice.Counts,
 		c.Rejected += t.Refs[j].Excluded
 	}
 	return c, nil
+}
+
+// Discarded is the error that a table did not keep n of the rows that it was given,
+// and no error came.
+func Discarded(table sluice.TableName, n, of int64) error {
+	return sluice.Errorf(sluice.Config, "rows_discarded", "merge into "+table.String(),
+		"drop or disable the trigger or rule of the table that leaves rows out, or change it to act on a view of the table or after the row is in; or load into another table",
+		"table %s kept %d of %d rows and discarded the others without an error, as a trigger or rule of its own does", table, of-n, of)
 }

@@ -24,6 +24,16 @@ func (t *Table) Staged() bool {
 	return slices.ContainsFunc(t.Refs, func(r Ref) bool { return r.Table != "" })
 }
 
+// staged counts the rows in stage tables.
+func (t *Table) staged() (n int64) {
+	for i, r := range t.Refs {
+		if r.Table != "" {
+			n += t.Parts[i].Rows
+		}
+	}
+	return n
+}
+
 func (t *Table) direct() bool {
 	return slices.ContainsFunc(t.Refs, func(r Ref) bool { return r.Table == "" })
 }
@@ -75,7 +85,7 @@ func (p *Plan) Statements(i int) []Statement {
 	switch {
 	case !t.Staged() && (t.Heap || t.Table.Parent == nil):
 	case t.Heap:
-		add(p.insert(t, p.rows(t)+" WHERE TRUE"))
+		add(p.insertAll(t))
 	case t.Table.Parent != nil && t.Mode != sluice.Append:
 		add(p.children(i)...)
 	case t.Mode == sluice.Merge && len(t.Table.Key) > 0, t.Upserts() && t.Mode == sluice.Replace:
@@ -85,7 +95,7 @@ func (p *Plan) Statements(i int) []Statement {
 	case t.Mode == sluice.History && len(t.Table.Key) > 0:
 		add(p.history(t, p.rowsBefore(i))...)
 	case t.Staged():
-		add(p.insert(t, p.rows(t)+" WHERE TRUE"))
+		add(p.insertAll(t))
 	}
 	if !t.Sweep.IsZero() {
 		add(p.sweep(t)...)
@@ -186,6 +196,36 @@ func (p *Plan) isDelete(alias string) string {
 
 func (p *Plan) isUpsert(alias string) string {
 	return fmt.Sprintf("%s.%s <> %d", alias, p.Dialect.Quote(OpColumn), sluice.Delete)
+}
+
+// insertAll adds all staged rows.
+func (p *Plan) insertAll(t *Table) Statement {
+	s := p.insert(t, p.rows(t)+" WHERE TRUE")
+	s.Adds = t.staged()
+	return s
+}
+
+// missing returns a query that counts the rows of table i that the load brings and
+// that are not there after its statements, by key or id; "" where Statement.Adds tells.
+func (p *Plan) missing(i int) string {
+	t := &p.Tables[i]
+	d := p.Dialect
+	absent := func(columns []string, more string) string {
+		return " AND NOT EXISTS (SELECT 1 FROM " + d.Table(t.Name) + " t WHERE " + d.same("t", "r", columns) + more + ")"
+	}
+	switch {
+	case !t.Staged() || t.Heap || t.Mode == sluice.Append:
+		return ""
+	case t.Table.Parent != nil:
+		return "SELECT count(*) " + p.entering(i) + absent([]string{sluice.IDColumn}, "")
+	case t.Mode == sluice.History && len(t.Table.Key) > 0:
+		return "SELECT count(*) " + p.latest(t, "") + " WHERE " + p.isUpsert("r") + absent(t.Table.Key, " AND t."+d.Quote(sluice.ActiveColumn))
+	case t.Mode == sluice.SoftDelete && len(t.Table.Key) > 0 && t.deletes():
+		return "SELECT count(*) " + p.latest(t, p.isUpsert("r")) + " WHERE " + p.isUpsert("r") + absent(t.Table.Key, "")
+	case len(t.Table.Key) > 0:
+		return "SELECT count(*) " + p.latest(t, "") + " WHERE " + p.isUpsert("r") + absent(t.Table.Key, "")
+	}
+	return ""
 }
 
 // insert adds the rows that from, "FROM (…) r WHERE …", selects.
