@@ -51,6 +51,9 @@ SELECT coalesce((SELECT what FROM (
 	UNION ALL SELECT 'policy ' || polname FROM pg_policy WHERE polrelid = (SELECT oid FROM rel)
 	UNION ALL SELECT 'row security' FROM rel WHERE relrowsecurity
 	UNION ALL SELECT 'publication ' || pubname FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid WHERE r.prrelid = (SELECT oid FROM rel)
+	UNION ALL SELECT 'publication ' || pubname FROM rel, pg_publication_tables WHERE schemaname = relnamespace::regnamespace::name AND tablename = relname
+		AND (relreplident = 'f' OR EXISTS (SELECT FROM pg_index WHERE indrelid = rel.oid AND (relreplident = 'd' AND indisprimary OR relreplident = 'i' AND indisreplident)))
+	UNION ALL SELECT 'tablespace ' || spcname FROM rel JOIN pg_tablespace s ON s.oid = reltablespace WHERE NOT has_tablespace_privilege(s.oid, 'CREATE')
 	UNION ALL SELECT 'rule ' || rulename FROM pg_rewrite WHERE ev_class = (SELECT oid FROM rel)
 	UNION ALL SELECT 'inheritance' FROM pg_inherits WHERE (SELECT oid FROM rel) IN (inhrelid, inhparent)
 	UNION ALL SELECT 'partitions' FROM rel WHERE relkind <> 'r'
@@ -88,11 +91,31 @@ func (m *merger) takePlace(ctx context.Context, tx sqlTx, t *sqlload.Table, old 
 	if err != nil {
 		return err
 	}
+	if err := m.moveIn(ctx, tx, table, shadow); err != nil {
+		return err
+	}
 	if err := m.lockOut(ctx, tx, table); err != nil {
 		return err
 	}
 	statements := views.drop() + "DROP TABLE " + table + ";" + rename + ";" + definitions + revokeAll(table) + carried + views.create()
 	return tx.run(ctx, statements)
+}
+
+// moveIn moves the shadow into the table's tablespace, while readers need not wait
+// for it.
+func (m *merger) moveIn(ctx context.Context, tx sqlTx, table, shadow string) error {
+	var move string
+	err := tx.one(ctx, `SELECT coalesce((SELECT format('ALTER TABLE %s SET TABLESPACE %I', $2::text, coalesce(s.spcname, d.spcname))
+	FROM pg_class t JOIN pg_class n ON n.oid = to_regclass($2) AND n.reltablespace <> t.reltablespace
+	LEFT JOIN pg_tablespace s ON s.oid = t.reltablespace, pg_database b JOIN pg_tablespace d ON d.oid = b.dattablespace
+	WHERE t.oid = to_regclass($1) AND b.datname = current_database()), '')`, []any{table, shadow}, &move)
+	if err == nil && move != "" {
+		err = tx.run(ctx, move)
+	}
+	if err != nil {
+		return fmt.Errorf("move to the table's tablespace: %w", err)
+	}
+	return nil
 }
 
 // revokeAll removes what default privileges gave the shadow, before the grants

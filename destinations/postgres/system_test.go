@@ -269,6 +269,32 @@ func TestSwapCarriesWhatHangsOnTheTable(t *testing.T) {
 	f.expect("SELECT id FROM public.other ORDER BY id", "5\n6")
 }
 
+// TestSwapKeepsTheTablespace, and a table of a publication of all tables that has no
+// replica identity is swapped as ever.
+func TestSwapKeepsTheTablespace(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, pgtest.Shared(t).NewDatabase(t), "")
+	f.merge(f.load(sluice.Replace, "1", true, true, 1))
+	conn := f.session("SET allow_in_place_tablespaces = on")
+	if err := simple(context.Background(), conn, "CREATE TABLESPACE swap_test LOCATION ''"); err != nil {
+		t.Skipf("no tablespace to try with: %v", err)
+	}
+	t.Cleanup(func() { f.exec("DROP SCHEMA raw CASCADE"); f.exec("DROP TABLESPACE swap_test") })
+	f.exec("ALTER TABLE raw.people SET TABLESPACE swap_test; CREATE PUBLICATION p FOR ALL TABLES")
+	oid := f.query("SELECT 'raw.people'::regclass::oid")
+	const tablespace = "SELECT coalesce(spcname, '-') FROM pg_class LEFT JOIN pg_tablespace s ON s.oid = reltablespace WHERE pg_class.oid = 'raw.people'::regclass"
+	f.merge(f.load(sluice.Replace, "2", true, true, 5, 6))
+	f.expect("SELECT id FROM raw.people ORDER BY id", "5\n6")
+	f.expect(tablespace, "swap_test")
+	if f.query("SELECT 'raw.people'::regclass::oid") == oid {
+		t.Error("the table was not swapped")
+	}
+	f.exec("ALTER TABLE raw.people SET TABLESPACE pg_default; ALTER DATABASE " + quote(f.query("SELECT current_database()::text")) + " SET default_tablespace = swap_test")
+	f.restart()
+	f.merge(f.load(sluice.Replace, "3", true, true, 7))
+	f.expect(tablespace, "-")
+}
+
 // TestSwapUnderAnchors: where a rename would lose something, the table stays and
 // its rows change.
 func TestSwapUnderAnchors(t *testing.T) {
@@ -278,6 +304,7 @@ func TestSwapUnderAnchors(t *testing.T) {
 		"trigger":           "CREATE TRIGGER t BEFORE INSERT ON raw.people FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger(); ALTER TABLE raw.people DISABLE TRIGGER t",
 		"materialized view": "CREATE MATERIALIZED VIEW m AS SELECT * FROM raw.people",
 		"publication":       "CREATE PUBLICATION p FOR TABLE raw.people; ALTER TABLE raw.people REPLICA IDENTITY FULL",
+		"all tables":        "CREATE PUBLICATION p FOR ALL TABLES; ALTER TABLE raw.people REPLICA IDENTITY FULL",
 		"policy":            "CREATE POLICY p ON raw.people",
 		"default":           "ALTER TABLE raw.people ALTER COLUMN name SET DEFAULT 'nobody'",
 		"generated column":  "ALTER TABLE raw.people ADD later bigint GENERATED ALWAYS AS (id + 1) STORED; CREATE VIEW l AS SELECT later FROM raw.people",
