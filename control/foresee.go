@@ -147,7 +147,7 @@ func (v *vista) counts(name sluice.TableName) (read, bytes, inTable int64) {
 	last, complete := v.complete[name]
 	if complete {
 		rows, size, read, inTable = last.Committed, last.Bytes, last.Committed, last.Committed
-	} else if full && stats.Estimate > 0 {
+	} else if stats.Estimate > 0 {
 		read = stats.Estimate
 	}
 	if offered := v.known[name.String()]; offered != nil && offered.RowCount > 0 {
@@ -161,6 +161,13 @@ func (v *vista) counts(name sluice.TableName) (read, bytes, inTable int64) {
 		bytes = int64(float64(size) / float64(rows) * float64(read))
 	}
 	return read, bytes, inTable
+}
+
+// sums reports whether all that is known of a stream's rows is how many its syncs
+// read, and these may have read a row again.
+func (v *vista) sums(name sluice.TableName) bool {
+	offered := v.known[name.String()]
+	return v.write(name) == sluice.Merge && v.stats[name].Estimate == 0 && (offered == nil || offered.RowCount == 0) && v.stats[name].Rows > 0
 }
 
 func tableText(t sluice.TableName) string {
@@ -189,7 +196,13 @@ func (v *vista) resync(p *prospect, streams []string) error {
 		case sluice.History:
 			e.Effect = "every row is read again; rows that changed get a new version, rows that the source no longer has are closed"
 		default:
-			e.Effect = "every row is read again; when that is complete, the new rows take the table's place"
+			if v.write(name) == sluice.Merge { // one row each, however often it was read
+				e.RowsRewritten = min(e.RowsRewritten, e.RowsRead)
+			}
+			if v.sums(name) {
+				e.Effect = "the source does not say how many rows it has: at most so many, for rows that changed were counted again; "
+			}
+			e.Effect += "every row is read again; when that is complete, the new rows take the table's place"
 		}
 		p.effects.Streams = append(p.effects.Streams, e)
 	}

@@ -387,3 +387,40 @@ func TestTablesOfTwoConnections(t *testing.T) {
 		}
 	})
 }
+
+// TestARereadIsNotTheSumOfReads: rows that changed were read again, and the table has
+// one of each; the source's own count says how many, whether or not it was discovered.
+func TestARereadIsNotTheSumOfReads(t *testing.T) {
+	both(t, func(t *testing.T, f *fixture) {
+		con := f.connection(func(c *control.ConnectionSpec) {
+			c.Schema, c.Streams = "raw", []control.StreamSpec{{Namespace: "public", Name: "orders", Mode: "incremental", Cursor: "at", PrimaryKey: []string{"id"}}}
+		})
+		sync := func(offered int64) control.StreamEffect {
+			t.Helper()
+			a := f.run(con, must[*control.Start](t)(f.SyncNow(f.ctx, who, con.ID, false)).Sync)
+			counters := store.StreamCounters{Stream: orders, Table: sluice.TableName{Schema: "raw", Name: "orders"}, Rows: 400, Committed: 400, Phase: "done",
+				Bytes: 4000, Counts: sluice.Counts{Extracted: 400, Loaded: 400}, Offered: offered}
+			err := f.store.FinishAttempt(f.ctx, a, store.End{Outcome: store.Succeeded, SyncOutcome: store.Succeeded, State: store.Ended, Counters: []store.StreamCounters{counters}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := effects(t, must[*store.Plan](t)(f.PlanResync(f.ctx, who, con.ID, nil)))
+			if len(e.Streams) != 1 {
+				t.Fatalf("%+v", e)
+			}
+			return e.Streams[0]
+		}
+		if e := sync(0); e.RowsRead != 400 {
+			t.Errorf("%+v", e)
+		}
+		if e := sync(0); e.RowsRead != 800 || !strings.Contains(e.Effect, "at most") {
+			t.Errorf("a source without a count: %+v", e)
+		}
+		if e := sync(410); e.RowsRead != 410 || e.RowsRewritten != 410 || e.BytesRead != 4100 || strings.Contains(e.Effect, "at most") {
+			t.Errorf("a source with a count: %+v", e)
+		}
+		if e := sync(0); e.RowsRead != 410 {
+			t.Errorf("the count is kept: %+v", e)
+		}
+	})
+}

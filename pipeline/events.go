@@ -32,6 +32,7 @@ type Progress struct {
 	Bytes     int64            `json:"bytes"`           // read, as held in memory
 	Committed int64            `json:"committed"`       // rows of the stream visible in the destination
 	Total     int64            `json:"total,omitempty"` // rows that a full read will bring, by the source's estimate; 0: not known
+	Offered   int64            `json:"-"`               // rows that the source has, by its estimate when the read began; 0: not known
 	Counts    sluice.Counts    `json:"counts"`          // of committed loads, children included
 	Rejected  int64            `json:"rejected"`        // values and rows that could not be loaded; Counts has rows only
 	Changes   int64            `json:"changes"`         // schema changes made

@@ -111,7 +111,7 @@ func (st *streamRun) start(ctx context.Context, positions []sluice.Position) err
 	st.refresh, st.targets = st.plan.Refresh, nil
 	st.setPhase(Reading, nil, 0)
 	st.meter.update(func(p *Progress) {
-		p.Resumed = st.plan.Resumed
+		p.Resumed, p.Offered = st.plan.Resumed, sel.Stream.RowCount
 		if len(st.plan.State) == 0 {
 			p.Total = sel.Stream.RowCount
 		}

@@ -549,6 +549,28 @@ func TestSchemaChangesAreKept(t *testing.T) {
 	})
 }
 
+// TestTheSourcesCountIsKept at each sync, and not only at the first, when everything is
+// read.
+func TestTheSourcesCountIsKept(t *testing.T) {
+	storetest.Each(t, func(t *testing.T, url string) {
+		w := newWorld(t, url)
+		c := w.connect("shop", 3, nil)
+		worker := w.worker(nil)
+		for _, rows := range []int{3, 5, 4} {
+			src := memsource.Numbers("t", rows)
+			src.Streams[0].RowCount = int64(rows)
+			w.sources[c.ID] = func() sluice.Source { return src }
+			w.settle(worker)
+			w.clock.advance(time.Hour)
+			stats, err := w.store.Stats(t.Context(), c.ID)
+			w.check(err)
+			if len(stats) != 1 || stats[0].Estimate != int64(rows) {
+				t.Errorf("%d rows: %+v", rows, stats)
+			}
+		}
+	})
+}
+
 func TestColumnsThatAreGoneAreToldOnce(t *testing.T) {
 	storetest.Each(t, func(t *testing.T, url string) {
 		w := newWorld(t, url)

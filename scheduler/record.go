@@ -187,7 +187,7 @@ func (r *recorder) counters(progress []pipeline.Progress) []store.StreamCounters
 	all := make([]store.StreamCounters, len(progress))
 	for i, p := range progress {
 		all[i] = store.StreamCounters{Stream: p.Stream, Table: p.Table, Phase: string(p.Phase), Rows: p.Rows, Bytes: p.Bytes, Committed: p.Committed,
-			Total: p.Total, Counts: p.Counts, Changes: p.Changes, Loads: p.Loads, StartedAt: p.Started, EndedAt: p.Ended}
+			Total: p.Total, Offered: p.Offered, Counts: p.Counts, Changes: p.Changes, Loads: p.Loads, StartedAt: p.Started, EndedAt: p.Ended}
 		if p.Err != nil {
 			all[i].Error = r.failure(p.Err)
 		}

@@ -63,7 +63,7 @@ func (x *txn) count(ctx context.Context, a *Attempt, counters []StreamCounters, 
 
 // addStats adds an attempt's counters to those of the connection's streams; anew
 // begins them again with the sync.
-func (x *txn) addStats(ctx context.Context, a *Attempt, anew bool, now int64) error {
+func (x *txn) addStats(ctx context.Context, a *Attempt, anew bool, counters []StreamCounters, now int64) error {
 	_, err := x.exec(ctx, "INSERT INTO stream_stats (connection_id, namespace, name, table_schema, table_name, rows_total, bytes_total, estimate, last_sync, updated_at) "+
 		"SELECT ?, namespace, name, table_schema, table_name, loaded - deleted, bytes_read, total, ?, ? FROM attempt_streams WHERE sync_id = ? AND n = ? "+
 		"ON CONFLICT (connection_id, namespace, name) DO UPDATE SET "+ // a stream that failed early may not know its table
@@ -74,7 +74,20 @@ func (x *txn) addStats(ctx context.Context, a *Attempt, anew bool, now int64) er
 		"estimate = CASE WHEN excluded.estimate > 0 THEN excluded.estimate ELSE stream_stats.estimate END, "+
 		"last_sync = excluded.last_sync, updated_at = excluded.updated_at",
 		a.ConnectionID, a.SyncID, now, a.SyncID, a.N, anew, anew)
-	return err
+	if err != nil {
+		return err
+	}
+	var offered [][]any // of streams that have a row by now
+	for _, c := range counters {
+		if c.Offered > 0 {
+			offered = append(offered, []any{a.ConnectionID, c.Stream.Schema, c.Stream.Name, c.Table.Schema, c.Table.Name, 0, 0, c.Offered, a.SyncID, now})
+		}
+	}
+	if len(offered) == 0 {
+		return nil
+	}
+	return x.insert(ctx, "stream_stats", "connection_id, namespace, name, table_schema, table_name, rows_total, bytes_total, estimate, last_sync, updated_at",
+		"ON CONFLICT (connection_id, namespace, name) DO UPDATE SET estimate = excluded.estimate", offered)
 }
 
 // SyncStreams returns a sync's counters by stream, summed over its attempts, by

@@ -71,7 +71,7 @@ func (x *txn) finish(ctx context.Context, a *Attempt, t *Status, e End, now time
 	if err != nil {
 		return err
 	}
-	if err := x.addStats(ctx, a, y.Kind == HistoricalSync, micros(now)); err != nil {
+	if err := x.addStats(ctx, a, y.Kind == HistoricalSync, e.Counters, micros(now)); err != nil {
 		return err
 	}
 	if y.CancelRequested && !y.RestartRequested && e.State != Ended {

@@ -118,6 +118,7 @@ type StreamCounters struct {
 	Bytes     int64  // read
 	Committed int64  // rows visible in the destination
 	Total     int64  // expected by the source's estimate; 0: not known
+	Offered   int64  // rows that the source has, by its estimate when the run began; kept in StreamStats only; 0: not known
 	Counts    sluice.Counts
 	Changes   int64
 	Loads     int64
@@ -168,7 +169,7 @@ type StreamStats struct {
 	Table     sluice.TableName
 	Rows      int64 // loaded less deleted, since the last historical sync; rows that changed count again
 	Bytes     int64 // read, since then
-	Estimate  int64 // rows by the source's last estimate; 0: none
+	Estimate  int64 // rows that the source has, by its last estimate; 0: none
 	LastSync  string
 	UpdatedAt time.Time
 }
