@@ -14,7 +14,7 @@ import (
 // notShared refuses to drop a table that another connection loads, among those that
 // others goes over.
 func (c *Control) notShared(ctx context.Context, con *store.Connection, own map[sluice.TableName]sluice.TableName, others neighbours) error {
-	return others(ctx, con, func(r *store.ConnectionRow) error {
+	return others(ctx, con, namesOf(own), func(r *store.ConnectionRow) error {
 		stats, err := c.store.Stats(ctx, r.ID)
 		if err != nil {
 			return err
@@ -28,13 +28,22 @@ func (c *Control) notShared(ctx context.Context, con *store.Connection, own map[
 	})
 }
 
+// namesOf returns the tables' names without their schemas.
+func namesOf[T any](tables map[sluice.TableName]T) []string {
+	names := make([]string, 0, len(tables))
+	for t := range tables {
+		names = append(names, t.Name)
+	}
+	return names
+}
+
 // neighbours goes over connections that load into the same place as con, which it
-// leaves out.
-type neighbours func(ctx context.Context, con *store.Connection, do func(*store.ConnectionRow) error) error
+// leaves out, and have loaded a table of one of those names.
+type neighbours func(ctx context.Context, con *store.Connection, tables []string, do func(*store.ConnectionRow) error) error
 
 // mates are the neighbours that have the same destination, by the store.
-func (c *Control) mates(ctx context.Context, con *store.Connection, do func(*store.ConnectionRow) error) error {
-	return c.eachConnection(ctx, store.ConnectionFilter{DestinationID: con.DestinationID}, besides(con, do))
+func (c *Control) mates(ctx context.Context, con *store.Connection, tables []string, do func(*store.ConnectionRow) error) error {
+	return c.eachConnection(ctx, store.ConnectionFilter{DestinationID: con.DestinationID, Tables: tables}, besides(con, do))
 }
 
 // besides leaves con out, and those whose tables land in another schema.
@@ -52,42 +61,44 @@ func besides(con *store.Connection, do func(*store.ConnectionRow) error) func(*s
 // several, and what several names lead to changes. Connections that the store does not
 // have are none; a destination that answers no questions has none.
 func (c *Control) strangers(dest sluice.Destination) neighbours {
-	return func(ctx context.Context, con *store.Connection, do func(*store.ConnectionRow) error) error {
-		q, ok := dest.(sluice.Querier)
-		if !ok {
-			return nil
+	return func(ctx context.Context, con *store.Connection, tables []string, do func(*store.ConnectionRow) error) error {
+		ids, err := ledgered(ctx, dest)
+		if err != nil || len(ids) == 0 {
+			return err
 		}
-		var ids []string
-		for _, query := range []string{
-			"select table_name from information_schema.tables where table_schema = '_sluice' and table_name = 'connections'",
-			"select connection from _sluice.connections",
-		} {
-			ids = nil
-			err := q.Query(ctx, query, func([]string) error { return nil }, func(row []*string) error {
-				ids = append(ids, *row[0])
-				return nil
-			})
-			if err != nil {
-				return fmt.Errorf("ask the ledger for connections: %w", err)
-			}
-			if len(ids) == 0 {
+		return c.eachConnection(ctx, store.ConnectionFilter{Among: ids, Tables: tables}, besides(con, func(r *store.ConnectionRow) error {
+			if r.DestinationID == con.DestinationID {
 				return nil
 			}
-		}
-		for _, id := range ids {
-			r, err := c.store.ConnectionRow(ctx, id)
-			if errors.Is(err, store.ErrNotFound) {
-				continue
-			}
-			if err == nil && r.DestinationID != con.DestinationID {
-				err = besides(con, do)(r)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
+			return do(r)
+		}))
 	}
+}
+
+// ledgered returns the connections that the destination's ledger has, if it has one
+// and answers questions.
+func ledgered(ctx context.Context, dest sluice.Destination) (ids []string, err error) {
+	q, ok := dest.(sluice.Querier)
+	if !ok {
+		return nil, nil
+	}
+	for _, query := range []string{
+		"select table_name from information_schema.tables where table_schema = '_sluice' and table_name = 'connections'",
+		"select connection from _sluice.connections",
+	} {
+		ids = nil
+		err := q.Query(ctx, query, func([]string) error { return nil }, func(row []*string) error {
+			ids = append(ids, *row[0])
+			return nil
+		})
+		if err != nil {
+			return nil, fmt.Errorf("ask the ledger for connections: %w", err)
+		}
+		if len(ids) == 0 {
+			return nil, nil
+		}
+	}
+	return ids, nil
 }
 
 // Apart refuses tables that another connection loads into the same system and con
@@ -118,10 +129,10 @@ func (c *Control) Apart(ctx context.Context, con *store.Connection, tables []slu
 		return nil
 	}
 	apart := func(r *store.ConnectionRow) error { return c.apartFrom(ctx, r, wanted, fold) }
-	if err := c.mates(ctx, con, apart); err != nil {
+	if err := c.mates(ctx, con, namesOf(wanted), apart); err != nil {
 		return err
 	}
-	return c.strangers(dest)(ctx, con, apart)
+	return c.strangers(dest)(ctx, con, namesOf(wanted), apart)
 }
 
 func (c *Control) apartFrom(ctx context.Context, r *store.ConnectionRow, wanted map[sluice.TableName]bool, fold func(sluice.TableName) sluice.TableName) error {

@@ -166,6 +166,9 @@ type ConnectionFilter struct {
 	Search        string // part of the name, whatever the case
 	Labels        map[string]string
 	Among         []string // ids; nil: all; empty: none
+	// Tables are names of tables, without schemas, whatever the case of A to Z: those of
+	// which a connection has loaded one. nil: all; empty: none.
+	Tables []string
 }
 
 // A ConnectionRow is a connection as lists show it: without its streams, with

@@ -411,6 +411,17 @@ func scanConnectionRow(row scanner, r *ConnectionRow) error {
 	return nil
 }
 
+// lowerASCII is lower of the database, where it knows A to Z only: always in SQLite,
+// and with the collation "C" in PostgreSQL.
+func lowerASCII(s string) string {
+	return strings.Map(func(r rune) rune {
+		if 'A' <= r && r <= 'Z' {
+			r += 'a' - 'A'
+		}
+		return r
+	}, s)
+}
+
 // ListConnections lists by name; Sort: name, created, updated, last_success,
 // next_run, state.
 func (s *Store) ListConnections(ctx context.Context, f ConnectionFilter, p Page) (items []ConnectionRow, next string, err error) {
@@ -425,6 +436,13 @@ func (s *Store) ListConnections(ctx context.Context, f ConnectionFilter, p Page)
 	w.like("c.name_key", f.Search)
 	w.labels(s.dialect, "c.labels", f.Labels)
 	w.among(s.dialect, "c.id", f.Among)
+	if f.Tables != nil {
+		names := make([]string, len(f.Tables))
+		for i, name := range f.Tables {
+			names[i] = lowerASCII(name)
+		}
+		w.add("c.id IN (SELECT connection_id FROM stream_stats WHERE "+s.dialect.among("lower(table_name)")+")", listed(names))
+	}
 	switch f.Health {
 	case "":
 	case Healthy:
