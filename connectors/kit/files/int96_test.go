@@ -128,7 +128,10 @@ func TestNestedTimestampsOf96Bits(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := file.NewParquetWriter(f, root)
-	group := w.AppendRowGroup()
+	group, err := w.AppendRowGroupChecked()
+	if err != nil {
+		t.Fatal(err)
+	}
 	column := func(write func(c file.ColumnChunkWriter) (int64, error)) {
 		t.Helper()
 		c, err := group.NextColumn()
