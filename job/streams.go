@@ -133,7 +133,7 @@ func (j *Job) stream(w config.Stream, s sluice.Stream, traits sluice.Traits) (pi
 		return p, err
 	}
 	if p.Mode == "" {
-		p.Mode = defaultWrite(p.Selection)
+		p.Mode, p.DefaultMode = defaultWrite(p.Selection), true
 	}
 	return p, j.checkWrite(w, p, traits)
 }

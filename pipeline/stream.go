@@ -215,6 +215,9 @@ func (st *streamRun) target(ctx context.Context, shape *sluice.Table) (*target, 
 	if err != nil {
 		return nil, err
 	}
+	if err := st.checkKey(live, shape); err != nil {
+		return nil, err
+	}
 	t.live, t.have = live, live
 	if st.plan.Shadow() { // which starts with every column that the table has (invariant 4)
 		t.id.Refresh, t.have = st.plan.Refresh, nil
@@ -227,6 +230,19 @@ func (st *streamRun) target(ctx context.Context, shape *sluice.Table) (*target, 
 	t.drifts = t.live != nil || t.parent != nil && len(st.targets) > 0 && st.targets[0].drifts
 	st.targets = append(st.targets, t)
 	return t, nil
+}
+
+// checkKey refuses to append changes to a table whose rows were loaded by a key
+// that the stream has lost since, unless somebody asked for it: each changed row
+// would be there twice. Rows of a stream without a key have had an IDColumn from the
+// first.
+func (st *streamRun) checkKey(live, shape *sluice.Table) error {
+	if !st.spec.DefaultMode || st.plan.Mode != sluice.Append || len(st.plan.State) == 0 || live == nil || shape.Parent != nil || live.Column(sluice.IDColumn) != nil {
+		return nil
+	}
+	return sluice.Errorf(sluice.Config, "key_missing", "load "+shape.Name.String(),
+		"give the stream its key back, or name the columns that tell its rows apart with `primary_key`; with `write: append` every version of a row is kept",
+		"stream %s has lost its key, by which its table was loaded", st.spec.Selection.Stream.Name)
 }
 
 // tables returns the targets seen so far, parents before children.

@@ -43,6 +43,7 @@ type Stream struct {
 	Selection    sluice.Selection
 	Table        sluice.TableName // a destination name
 	Mode         sluice.WriteMode
+	DefaultMode  bool // nobody chose Mode: it goes by how the stream is read and whether it has a key
 	NestedTables bool // objects are flattened, arrays become child tables
 	SourceNames  bool // column names are kept verbatim
 	Drift        Drift

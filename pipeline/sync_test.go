@@ -201,6 +201,38 @@ func TestADroppedTableIsReadAnew(t *testing.T) {
 	}
 }
 
+// TestALostKeyAppendsOnlyWhenAsked: the rows of a table that was merged by a key are
+// not doubled because its source has dropped the key.
+func TestALostKeyAppendsOnlyWhenAsked(t *testing.T) {
+	t.Parallel()
+	dest := newMemory()
+	run := func(key bool, mode sluice.WriteMode, byDefault bool) error {
+		c := config(&scripted{read: func(ctx context.Context, _ int, _ sluice.ReadRequest, to sluice.Sink) error {
+			return sendRow(ctx, to, 1, "x")
+		}}, dest)
+		s := &c.Streams[0]
+		s.Mode, s.DefaultMode = mode, byDefault
+		if !key {
+			s.Selection.Stream.Key = nil
+		}
+		return pipeline.New(c).Run(context.Background())
+	}
+	if err := run(true, sluice.Merge, true); err != nil {
+		t.Fatal(err)
+	}
+	if e := sluice.AsError(run(false, sluice.Append, true)); e == nil || e.Code != "key_missing" || e.Class != sluice.Config || rowsOf(dest) != 1 {
+		t.Errorf("%v, %d rows", e, rowsOf(dest))
+	}
+	if err := run(true, sluice.Merge, true); err != nil || rowsOf(dest) != 1 {
+		t.Errorf("the key is back: %v, %d rows", err, rowsOf(dest))
+	}
+	for want := 2; want < 4; want++ { // asked for once, it has a row of its own for each
+		if err := run(false, sluice.Append, want > 2); err != nil || rowsOf(dest) != want {
+			t.Errorf("%v, %d rows, want %d", err, rowsOf(dest), want)
+		}
+	}
+}
+
 func TestResyncReplacesAndGoesOnIncrementally(t *testing.T) {
 	t.Parallel()
 	dest := newMemory()

@@ -216,6 +216,7 @@ func TestOpenErrors(t *testing.T) {
 		"no file":    {func(c *plugin.Command) { c.Path += ".missing" }, "fixture", `{}`, sluice.Config, "plugin_start", "no such file"},
 		"not plugin": {func(c *plugin.Command) { c.Path, c.Args = "/bin/echo", []string{"hello"} }, "x", `{}`, sluice.Config, "plugin_start", "hello"},
 		"exits":      {func(c *plugin.Command) { c.Path, c.Args = "/bin/false", nil }, "x", `{}`, sluice.Config, "plugin_start", ""},
+		"killed":     {func(c *plugin.Command) { c.Path, c.Args = "/bin/sh", []string{"-c", "kill -9 $$"} }, "x", `{}`, sluice.Transient, "plugin_killed", "was killed"},
 		"open hangs": {func(c *plugin.Command) { c.StartTimeout = 300 * time.Millisecond }, "fixture", `{"do":"open hangs"}`, sluice.Config, "plugin_start", "did not answer within"},
 		"says nought": {func(c *plugin.Command) {
 			c.Path, c.Args, c.StartTimeout = "/bin/sleep", []string{"60"}, 100*time.Millisecond

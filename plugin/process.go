@@ -201,11 +201,15 @@ func socketParent() string {
 }
 
 func (p *process) startFailed(ctx context.Context, err error) error {
+	op := "start " + p.name
+	death := p.killedAtStart(op, err)
 	p.stop()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	op := "start " + p.name
+	if death != nil {
+		return death
+	}
 	hint := "check that " + p.cmd.Path + " is a Sluice plugin for this system, and of this version"
 	if strings.Contains(err.Error(), "Unrecognized remote plugin message") {
 		hint += "; a plugin calls plugin.Serve at once and writes nothing to standard output before: it logs with log/slog, or to standard error"
@@ -219,6 +223,25 @@ func (p *process) startFailed(ctx context.Context, err error) error {
 	}
 	return sluice.Errorf(sluice.Config, "plugin_start", op, hint, "%w", err)
 }
+
+// killedAtStart returns the error of a process that somebody else, or the want of
+// memory, ended before it shook hands: nothing is wrong with the plugin. It must be
+// called before stop.
+func (p *process) killedAtStart(op string, cause error) error {
+	select {
+	case <-p.exited:
+	default:
+		return nil
+	}
+	_, oom := p.outOfMemory(p.output.tail())
+	if oom || p.reason.Load() == nil && killed(p.cmd.ProcessState.Sys()) {
+		return p.postMortem(op, cause)
+	}
+	return nil
+}
+
+// killPatience is how long the end of a process may follow that of its output.
+const killPatience = 300 * time.Millisecond
 
 // processRunner lets go-plugin start our process, and see as much of it as it needs.
 type processRunner struct {
@@ -292,8 +315,16 @@ func (r *processRunner) Wait(context.Context) error {
 	return nil
 }
 
-// Kill implements runner.Runner.
+// Kill implements runner.Runner. go-plugin sees the end of a process's output before
+// we see that of the process: one that is dying already was not ended by us.
 func (r *processRunner) Kill(context.Context) error {
+	if r.p.started.Load() {
+		select {
+		case <-r.p.exited:
+			return nil
+		case <-time.After(killPatience):
+		}
+	}
 	r.p.kill("the handshake failed")
 	return nil
 }

@@ -87,6 +87,22 @@ func TestABrokenConnectionGoesOn(t *testing.T) {
 	}
 }
 
+// Where no part can be asked for, the error says what the next attempt begins with.
+func TestABrokenConnectionToAServerWithoutParts(t *testing.T) {
+	t.Parallel()
+	text := manyRows("csv", 60_000)
+	server, _ := fileServer(t, text, func(_ int64, w http.ResponseWriter, _ *http.Request) bool {
+		w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+		_, _ = w.Write([]byte(text[:len(text)/2]))
+		panic(http.ErrAbortHandler)
+	})
+	s := open(t, fmt.Sprintf(`{"path":%q}`, server.URL+"/x.csv"))
+	e := sluice.AsError(read(s, only1(t, s), sluice.FullRefresh, nil, &memory{}))
+	if e.Code != "file_network" || e.Class != sluice.Transient || !strings.Contains(e.Hint, "from its beginning") {
+		t.Errorf("%v: %s", e, e.Hint)
+	}
+}
+
 func TestAnswersOfServersHaveClasses(t *testing.T) {
 	t.Parallel()
 	for status, want := range map[int]sluice.Class{400: sluice.Config, 401: sluice.Auth, 403: sluice.Auth, 404: sluice.Config} {

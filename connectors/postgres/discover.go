@@ -187,26 +187,29 @@ func (s *source) streams(tables []*found) []sluice.Stream {
 
 // cursors returns the columns that can be a cursor, those first that most likely
 // change with every change of a row: times that say so by their name, other
-// times, keys that count, other integers.
+// times, keys that count, other integers, and then keys and columns of the other
+// types that can, since texts and uuids mostly do not grow.
 func cursors(cols []column, key []string) []string {
-	ranks := make([][]string, 4)
+	ranks := make([][]string, 6)
 	for i := range cols {
 		c := &cols[i]
-		name := strings.ToLower(c.name)
-		switch c.wire {
+		if !c.canBeCursor() {
+			continue
+		}
+		rank := 5
+		switch name := strings.ToLower(c.name); c.wire {
 		case wireDate, wireTimestamp:
-			rank := 1
+			rank = 1
 			if strings.Contains(name, "updat") || strings.Contains(name, "modif") || strings.Contains(name, "chang") {
 				rank = 0
 			}
-			ranks[rank] = append(ranks[rank], c.name)
 		case wireInt2, wireInt4, wireInt8:
-			rank := 3
-			if slices.Contains(key, c.name) {
-				rank = 2
-			}
-			ranks[rank] = append(ranks[rank], c.name)
+			rank = 3
 		}
+		if rank > 1 && slices.Contains(key, c.name) {
+			rank--
+		}
+		ranks[rank] = append(ranks[rank], c.name)
 	}
 	return slices.Concat(ranks...)
 }

@@ -19,6 +19,7 @@ func TestDiscover(t *testing.T) {
 		create table narrow (a int not null, b int not null, c int unique, u uuid not null unique, unique (a, b));
 		create unique index on narrow (a) where b > 0;
 		create table keyless (j json); create table nothing ();
+		create table ulids (u uuid, amount numeric(10,2), free numeric, at interval, k text primary key);
 		create view v as select * from orders; create materialized view mv as select * from orders;
 		create table parted (id int, at date, primary key (id, at)) partition by range (at);
 		create table parted_1 partition of parted for values from (minvalue) to ('2024-01-01') partition by range (id);
@@ -39,9 +40,13 @@ func TestDiscover(t *testing.T) {
 	for _, stream := range streams {
 		names = append(names, stream.Name.String())
 	}
-	equal(t, slices.Sorted(slices.Values(names)), []string{`Odd "name.T;a.ble`, "audit.log", "public.keyless", "public.mv", "public.narrow", "public.orders", "public.parted", "public.v"})
+	equal(t, got["public.ulids"].Cursors, []string{"k", "u", "amount"})
+	if !slices.Contains(got["public.ulids"].Modes, sluice.Incremental) {
+		t.Errorf("modes %v", got["public.ulids"].Modes)
+	}
+	equal(t, slices.Sorted(slices.Values(names)), []string{`Odd "name.T;a.ble`, "audit.log", "public.keyless", "public.mv", "public.narrow", "public.orders", "public.parted", "public.ulids", "public.v"})
 	orders := got["public.orders"]
-	if !slices.Equal(orders.Key, []string{"id"}) || orders.Doc != "What was bought" || !slices.Equal(orders.Cursors, []string{"updated_at", "created_at", "note", "id", "a"}) ||
+	if !slices.Equal(orders.Key, []string{"id"}) || orders.Doc != "What was bought" || !slices.Equal(orders.Cursors, []string{"updated_at", "created_at", "note", "id", "a", "b"}) ||
 		!slices.Equal(orders.Modes, []sluice.ReadMode{sluice.FullRefresh, sluice.Incremental}) || orders.Column("b").Nullable || !orders.Column("a").Nullable {
 		t.Errorf("orders %+v", orders)
 	}
@@ -61,7 +66,7 @@ func TestDiscover(t *testing.T) {
 	chosen := newSource(t, map[string]any{"url": url, "schemas": []string{"!audit"}, "tables": []string{"public.*", "!*ed"}})
 	streams, err = chosen.Discover(context.Background())
 	must(t, err)
-	if len(streams) != 5 {
+	if len(streams) != 6 {
 		t.Errorf("%d streams are chosen", len(streams))
 	}
 }

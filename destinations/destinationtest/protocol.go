@@ -245,9 +245,22 @@ func (h *harness) expectRejected(column string) {
 }
 
 // testNoUTF8: a text that is none, of a source that does not look, is rejected and
-// leaves the rows beside it alone.
+// leaves the rows beside it alone; also where it is one together with its neighbour.
+// What may not be null takes its row along.
 func testNoUTF8(h *harness) {
 	for _, inserts := range []bool{true, false} {
+		k := h.simple(fmt.Sprintf("k_%v", inserts))
+		k.Columns[0].Type = sluice.T(sluice.String)
+		counts := h.load(segment{table: k, mode: sluice.Merge, inserts: inserts, rows: []row{up("a", "x"), up("caf\xc3", "y"), up("\xa9", "z"), up("b", "é")}})
+		if counts[0].Loaded != 2 || counts[0].Rejected != 2 {
+			h.Errorf("two rows and two without a key: %+v", counts[0])
+		}
+		h.expect(k, []string{"id", "v"}, []any{"a", "x"}, []any{"b", "é"})
+		h.expectRejected("id")
+		s := h.simple(fmt.Sprintf("s_%v", inserts))
+		h.load(segment{table: s, mode: sluice.Merge, inserts: inserts, rows: []row{up("1", "caf\xc3"), up("2", "\xa9"), up("3", "é")}})
+		h.expect(s, []string{"id", "v"}, []any{"1", nil}, []any{"2", nil}, []any{"3", "é"})
+		h.expectRejected("v")
 		t := h.simple(fmt.Sprintf("t_%v", inserts))
 		h.load(segment{table: t, mode: sluice.Merge, inserts: inserts, rows: []row{up("1", "caf\xc3"), up("2", "c")}})
 		h.expect(t, []string{"id", "v"}, []any{"1", nil}, []any{"2", "c"})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -33,6 +34,7 @@ type feed struct {
 	err           error
 	rows, deletes int64
 	rejects       []sluice.Rejected
+	excluded      int64 // rows that rejects left out
 }
 
 // newFeed starts to read s. The caller must call stop.
@@ -77,6 +79,10 @@ func (f *feed) run(ctx context.Context) {
 			f.err = err
 			return
 		}
+		if record.NumRows() == 0 {
+			record.Release()
+			continue
+		}
 		f.db.prepare(ctx, f.seg.Load, f.staged, record)
 		prepared()
 		select {
@@ -98,6 +104,7 @@ func (f *feed) record(b sluice.Batch) (arrow.RecordBatch, error) {
 	n := int(b.Rows.NumRows())
 	columns := make([]arrow.Array, 0, len(f.schema.Fields()))
 	var made []arrow.Array // what the record alone must keep
+	var out []int          // rows that are left out
 	for i, c := range f.seg.Table.Columns {
 		column, err := columnOf(b.Rows, i, c)
 		if err != nil {
@@ -107,24 +114,29 @@ func (f *feed) record(b sluice.Batch) (arrow.RecordBatch, error) {
 			column = array.MakeArrayOfNull(memory.DefaultAllocator, f.schema.Field(i).Type, n)
 			made = append(made, column)
 		} else if c.Type.Kind == sluice.JSON || c.Type.Kind == sluice.String {
-			clean, own, err := f.withoutFaults(b, c, column)
-			if err != nil {
-				return nil, err
-			}
+			clean, own, faults := f.withoutFaults(b, c, column)
 			if column = clean; own {
 				made = append(made, column)
+			} else {
+				out = append(out, faults...)
 			}
 		}
 		columns = append(columns, column)
 	}
+	slices.Sort(out)
+	out = slices.Compact(out)
 	if f.staged {
-		made = append(made, f.ops(b, n), sequence(f.rows, n))
+		made = append(made, f.ops(b, n, out), sequence(f.rows+f.excluded, n))
 		columns = append(columns, made[len(made)-2:]...)
 	}
-	f.rows += int64(n)
+	f.rows += int64(n - len(out))
+	f.excluded += int64(len(out))
 	r := array.NewRecordBatch(f.schema, columns, int64(n))
 	for _, a := range made {
 		a.Release()
+	}
+	if len(out) > 0 {
+		return leaveOut(r, out)
 	}
 	return r, nil
 }
@@ -147,13 +159,20 @@ func columnOf(r arrow.RecordBatch, i int, c sluice.Column) (arrow.Array, error) 
 	return column, nil
 }
 
-func (f *feed) ops(b sluice.Batch, n int) arrow.Array {
+// ops returns what becomes of the rows of b, and counts the deletes that are not
+// left out.
+func (f *feed) ops(b sluice.Batch, n int, out []int) arrow.Array {
 	values := make([]int16, n)
 	for i := range values {
 		op := b.OpAt(i)
 		values[i] = int16(op)
 		if op == sluice.Delete {
 			f.deletes++
+		}
+	}
+	for _, row := range out {
+		if b.OpAt(row) == sluice.Delete {
+			f.deletes--
 		}
 	}
 	return primitive(arrow.PrimitiveTypes.Int16, arrow.Int16Traits.CastToBytes(values), n)

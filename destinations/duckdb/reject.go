@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
 
 // maxKeyText is how much of a key a record of a rejected value names, in bytes.
@@ -20,24 +22,23 @@ const maxKeyText = 200
 // withoutFaults returns column c of b, which DuckDB would refuse as a whole for
 // one text that it cannot hold: null takes the place of these, and they are
 // recorded. The caller releases what is returned where made. A key must not turn
-// null, as its row would never be found again.
-func (f *feed) withoutFaults(b sluice.Batch, c sluice.Column, column arrow.Array) (clean arrow.Array, made bool, err error) {
+// null, as its row would never be found again, nor what may not be null: their
+// rows are to be left out.
+func (f *feed) withoutFaults(b sluice.Batch, c sluice.Column, column arrow.Array) (clean arrow.Array, made bool, out []int) {
 	texts, ok := column.(*array.String)
-	if !ok || utf8.Valid(texts.ValueBytes()) && (c.Type.Kind != sluice.JSON || !bytes.Contains(texts.ValueBytes(), []byte(`\u`))) {
+	if !ok || sqlload.ValidTexts(texts.ValueBytes(), texts.ValueOffsets()) && (c.Type.Kind != sluice.JSON || !bytes.Contains(texts.ValueBytes(), []byte(`\u`))) {
 		return column, false, nil
 	}
+	needed := !c.Nullable || slices.Contains(f.seg.Table.Key, c.Name)
 	var faults []int
 	for row := range texts.Len() {
 		if !texts.IsNull(row) && textFault(c, texts.Value(row)) != "" {
 			faults = append(faults, row)
+			f.reject(b, c, row, texts.Value(row), needed)
 		}
 	}
-	if len(faults) == 0 {
-		return column, false, nil
-	}
-	if slices.Contains(f.seg.Table.Key, c.Name) {
-		return nil, false, sluice.Errorf(sluice.Data, "duckdb_key_text", "stage rows of "+f.seg.Target.Name.String(),
-			"correct the text where it comes from, or choose another primary_key", "key column %s: %s", c.Name, textFault(c, texts.Value(faults[0])))
+	if needed || len(faults) == 0 {
+		return column, false, faults
 	}
 	build := array.NewStringBuilder(memory.DefaultAllocator)
 	defer build.Release()
@@ -45,7 +46,6 @@ func (f *feed) withoutFaults(b sluice.Batch, c sluice.Column, column arrow.Array
 		switch {
 		case len(faults) > 0 && faults[0] == row:
 			faults = faults[1:]
-			f.reject(b, c, row, texts.Value(row))
 			build.AppendNull()
 		case texts.IsNull(row):
 			build.AppendNull()
@@ -54,6 +54,31 @@ func (f *feed) withoutFaults(b sluice.Batch, c sluice.Column, column arrow.Array
 		}
 	}
 	return build.NewArray(), true, nil
+}
+
+// leaveOut returns the rows of r, which it releases, but for those in out, which
+// ascend.
+func leaveOut(r arrow.RecordBatch, out []int) (arrow.RecordBatch, error) {
+	defer r.Release()
+	columns := make([]arrow.Array, 0, r.NumCols())
+	for _, c := range r.Columns() {
+		var pieces []arrow.Array
+		from := 0
+		for _, row := range append(slices.Clone(out), c.Len()) {
+			pieces = append(pieces, array.NewSlice(c, int64(from), int64(row)))
+			from = row + 1
+		}
+		rest, err := array.Concatenate(pieces, memory.DefaultAllocator)
+		for _, p := range pieces {
+			p.Release()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("leave rows out: %w", err)
+		}
+		defer rest.Release()
+		columns = append(columns, rest)
+	}
+	return array.NewRecordBatch(r.Schema(), columns, r.NumRows()-int64(len(out))), nil
 }
 
 // textFault says why DuckDB cannot hold a text in column c, or nothing.
@@ -67,9 +92,9 @@ func textFault(c sluice.Column, text string) string {
 	return ""
 }
 
-func (f *feed) reject(b sluice.Batch, c sluice.Column, row int, value string) {
+func (f *feed) reject(b sluice.Batch, c sluice.Column, row int, value string, whole bool) {
 	f.rejects = append(f.rejects, sluice.Rejected{Stream: f.seg.Target.Name, Part: b.Part, Key: f.keyText(b, row), Column: c.Name,
-		Value: strings.ToValidUTF8(strings.Clone(value[:min(len(value), sluice.MaxRejectedValue)]), ""), Reason: textFault(c, value)})
+		Value: strings.ToValidUTF8(strings.Clone(value[:min(len(value), sluice.MaxRejectedValue)]), ""), Reason: textFault(c, value), Row: whole})
 }
 
 func (f *feed) keyText(b sluice.Batch, row int) string {

@@ -128,7 +128,7 @@ func (h *Handle) stageDirect(ctx context.Context, db *database, s sluice.Segment
 	}
 	sess.inserted[name] += f.rows
 	sess.sem.unlock()
-	ref := sqlload.Ref{Direct: sess.token, Rejects: f.rejects}
+	ref := sqlload.Ref{Direct: sess.token, Rejects: f.rejects, Excluded: f.excluded}
 	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: f.rows, Inserts: true, Rejected: int64(len(f.rejects))}, true, nil
 }
 
@@ -252,7 +252,7 @@ func (h *Handle) stageTable(ctx context.Context, db *database, s sluice.Segment)
 	if sess := db.session(s.Load); sess != nil {
 		sess.touch(seg.table, false)
 	}
-	ref := sqlload.Ref{Table: seg.name, Columns: s.Table.Columns, Deletes: f.deletes, Rejects: f.rejects}
+	ref := sqlload.Ref{Table: seg.name, Columns: s.Table.Columns, Deletes: f.deletes, Rejects: f.rejects, Excluded: f.excluded}
 	return sluice.Staged{Seq: s.Seq, Ref: ref.String(), Rows: f.rows, Inserts: s.Inserts, Rejected: int64(len(f.rejects))}, nil
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/decimal128"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
 
 // copyHeader begins a binary COPY; copyTrailer ends it.
@@ -277,7 +278,7 @@ func (c *column) clean(n int) bool {
 		}
 	case sluice.String, sluice.JSON:
 		all := c.data[c.starts[0]:c.starts[n]]
-		return !c.jsonb && bytes.IndexByte(all, 0) < 0 && utf8.Valid(all)
+		return !c.jsonb && bytes.IndexByte(all, 0) < 0 && sqlload.ValidTexts(all, c.starts[:n+1])
 	}
 	return true
 }

@@ -271,7 +271,10 @@ func (b *body) Read(p []byte) (int, error) {
 // again asks for the rest of the file.
 func (b *body) again(cause error) error {
 	failed := &sluice.Error{Class: sluice.Transient, Code: "file_network", Op: fmt.Sprintf("fetch %s, after %d bytes", b.file.Name, b.at), Err: cause,
-		Hint: "the connection broke; the next attempt goes on at the last checkpoint"}
+		Hint: "the connection broke, and the server cannot send the rest of the file: the next attempt fetches it from its beginning"}
+	if b.resumable {
+		failed.Hint = "the connection broke again and again: the next attempt fetches the file from its beginning"
+	}
 	if b.ctx.Err() != nil {
 		failed.Err = fmt.Errorf("nothing came for %v, or the read was ended: %w", stall, cause)
 		return failed

@@ -2,108 +2,95 @@ package files
 
 import (
 	"encoding/binary"
-	"errors"
+	"reflect"
 	"time"
 
 	"github.com/apache/arrow-go/v18/arrow"
 	"github.com/apache/arrow-go/v18/arrow/array"
-	"github.com/apache/arrow-go/v18/arrow/memory"
 	"github.com/apache/arrow-go/v18/parquet"
-	"github.com/apache/arrow-go/v18/parquet/file"
-
-	"github.com/sluicehq/sluice"
 )
 
-// int96Leaf reads a flat column of INT96 timestamps by itself: as nanoseconds,
-// which is all that Arrow's reader offers, they end in the year 2262, and the
-// year 9999 is a common way to say "for ever".
-type int96Leaf struct {
-	leaf     int
-	optional bool
-	r        *file.Int96ColumnChunkReader
-	values   []parquet.Int96
-	levels   []int16
+// int96Type is that of INT96 timestamps, flat and nested: as nanoseconds, which is
+// what Arrow's reader would turn them into, they end in the year 2262, and the year
+// 9999 is a common way to say "for ever". Values of the storage type are passed on
+// as they stand in the file, so the buffer behind it has twelve bytes for each. Only
+// int96Array may look into it.
+type int96Type struct{ arrow.ExtensionBase }
+
+func newInt96Type() *int96Type {
+	return &int96Type{arrow.ExtensionBase{Storage: arrow.PrimitiveTypes.Int64}}
 }
 
-// newInt96Leaf returns nil where the leaf is of another type, or nested.
-func newInt96Leaf(r *file.Reader, leaf int) *int96Leaf {
-	c := r.MetaData().Schema.Column(leaf)
-	if c.PhysicalType() != parquet.Types.Int96 || c.MaxRepetitionLevel() > 0 || c.MaxDefinitionLevel() > 1 {
-		return nil
-	}
-	return &int96Leaf{leaf: leaf, optional: c.MaxDefinitionLevel() == 1}
+// ArrayType implements arrow.ExtensionType.
+func (*int96Type) ArrayType() reflect.Type { return reflect.TypeFor[int96Array]() }
+
+// ExtensionName implements arrow.ExtensionType.
+func (*int96Type) ExtensionName() string { return "sluice.int96" }
+
+// ExtensionEquals implements arrow.ExtensionType.
+func (t *int96Type) ExtensionEquals(other arrow.ExtensionType) bool {
+	return t.ExtensionName() == other.ExtensionName()
 }
 
-func (l *int96Leaf) open(group *file.RowGroupReader) error {
-	c, err := group.Column(l.leaf)
-	if err != nil {
-		return err
-	}
-	var ok bool
-	if l.r, ok = c.(*file.Int96ColumnChunkReader); !ok {
-		return errors.New("the column is not INT96")
-	}
-	return nil
+// Serialize implements arrow.ExtensionType.
+func (*int96Type) Serialize() string { return "" }
+
+// Deserialize implements arrow.ExtensionType.
+func (*int96Type) Deserialize(arrow.DataType, string) (arrow.ExtensionType, error) {
+	return newInt96Type(), nil
 }
+
+// An int96Array is one of INT96 timestamps.
+type int96Array struct{ array.ExtensionArrayBase }
 
 const (
 	julianEpoch = 2_440_588 // the Julian day of 1970-01-01
 	nanosPerDay = 86_400_000_000_000
+	maxDays     = 106_751_990 // from 1970-01-01, as microseconds hold them
 )
 
-// read returns the next n rows: timestamps, or texts where one is finer than
-// microseconds, or the column is one of texts already.
-func (l *int96Leaf) read(n int, c *parquetColumn, no reject) (arrow.Array, error) {
-	if cap(l.values) < n {
-		l.values, l.levels = make([]parquet.Int96, n), make([]int16, n)
-	}
-	values, levels := l.values[:0], l.levels[:n]
-	for rows := 0; rows < n; {
-		got, read, err := l.r.ReadBatch(int64(n-rows), l.values[len(values):n], levels[rows:], nil)
-		if err != nil {
-			return nil, err
-		}
-		if got == 0 {
-			return nil, errors.New("a column of timestamps ends too early")
-		}
-		rows += int(got)
-		values = l.values[:len(values)+read]
-	}
-	if c.typ.Kind != sluice.String {
-		for _, v := range values {
-			if binary.LittleEndian.Uint64(v[:8])%1000 != 0 {
-				c.typ = sluice.T(sluice.String)
-			}
-		}
-	}
-	return l.build(values, levels, c, no)
+func (a *int96Array) raw(i int) (v parquet.Int96) {
+	data := a.Storage().Data()
+	copy(v[:], data.Buffers()[1].Bytes()[(data.Offset()+i)*parquet.Int96SizeBytes:])
+	return v
 }
 
-func (l *int96Leaf) build(values []parquet.Int96, levels []int16, c *parquetColumn, no reject) (arrow.Array, error) {
-	b := array.NewBuilder(memory.DefaultAllocator, c.typ.Arrow())
-	defer b.Release()
-	b.Reserve(len(levels))
-	for i := range levels {
-		if l.optional && levels[i] == 0 {
-			b.AppendNull()
-			continue
-		}
-		v := values[0]
-		values = values[1:]
-		nanos, day := binary.LittleEndian.Uint64(v[:8]), int64(binary.LittleEndian.Uint32(v[8:]))-julianEpoch
-		if nanos >= nanosPerDay || day > 106_751_990 {
-			b.AppendNull()
-			if err := no(i, v.String(), "it is no valid timestamp"); err != nil {
-				return nil, err
+// at is value i, as days from 1970-01-01 and nanoseconds of the day.
+func (a *int96Array) at(i int) (day int64, nanos uint64) {
+	v := a.raw(i)
+	return int64(binary.LittleEndian.Uint32(v[8:])) - julianEpoch, binary.LittleEndian.Uint64(v[:8])
+}
+
+// fault says why value i is none, or nothing.
+func (a *int96Array) fault(i int) string {
+	if day, nanos := a.at(i); nanos >= nanosPerDay || day > maxDays {
+		return "it is no valid timestamp"
+	}
+	return ""
+}
+
+// finer reports whether a value is finer than microseconds.
+func (a *int96Array) finer() bool {
+	for i := range a.Len() {
+		if !a.IsNull(i) {
+			if _, nanos := a.at(i); nanos%1000 != 0 {
+				return true
 			}
-			continue
-		}
-		switch b := b.(type) {
-		case *array.TimestampBuilder:
-			b.Append(arrow.Timestamp(day*microsPerDay + int64(nanos/1000)))
-		case *array.StringBuilder:
-			b.Append(time.Unix(day*86_400, int64(nanos)).UTC().Format("2006-01-02 15:04:05.999999999"))
 		}
 	}
-	return b.NewArray(), nil
+	return false
+}
+
+func (a *int96Array) micros(i int) int64 {
+	day, nanos := a.at(i)
+	return day*microsPerDay + int64(nanos/1000)
+}
+
+// ValueStr implements arrow.Array.
+func (a *int96Array) ValueStr(i int) string {
+	if a.fault(i) != "" {
+		return a.raw(i).String()
+	}
+	day, nanos := a.at(i)
+	return time.Unix(day*86_400, int64(nanos)).UTC().Format("2006-01-02 15:04:05.999999999")
 }

@@ -16,8 +16,8 @@ import (
 // are objects, numbers keep all their digits, bytes are base64, NaN and
 // infinities, dates and times are strings.
 type nested struct {
-	json   []byte
-	broken bool // a text in it is not valid UTF-8
+	json  []byte
+	fault string // why something in it is no value; none: empty
 }
 
 // value appends value i.
@@ -45,6 +45,13 @@ func (n *nested) value(in arrow.Array, i int) {
 		n.object(a, i)
 	case *array.Dictionary:
 		n.value(a.Dictionary(), a.GetValueIndex(i))
+	case *int96Array:
+		if a.fault(i) != "" {
+			n.fault = "a timestamp in it is not valid"
+		}
+		n.text(a.ValueStr(i))
+	case *intervalArray:
+		n.text(a.ValueStr(i))
 	case array.ExtensionArray:
 		n.extension(a, i)
 	case *array.Binary, *array.LargeBinary, *array.FixedSizeBinary, *array.BinaryView:
@@ -59,7 +66,9 @@ func (n *nested) value(in arrow.Array, i int) {
 }
 
 func (n *nested) text(s string) {
-	n.broken = n.broken || !utf8.ValidString(s)
+	if !utf8.ValidString(s) {
+		n.fault = "a text in it is not valid UTF-8"
+	}
 	n.json = jsonarrow.AppendString(n.json, s)
 }
 

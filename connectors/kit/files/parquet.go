@@ -28,7 +28,7 @@ type ParquetReader struct {
 	arrow   *pqarrow.FileReader
 	spool   *os.File
 	columns []*parquetColumn
-	leaves  []int // of the wanted columns, without those that are read apart
+	leaves  []int // of the wanted columns
 	table   *sluice.Table
 
 	group   int // row group that is read
@@ -143,33 +143,39 @@ func (p *ParquetReader) plan() error {
 		}
 		c := newParquetColumn(names[i], f.Field.Type)
 		p.columns = append(p.columns, c)
-		if f.IsLeaf() {
-			c.apart = newInt96Leaf(p.file, f.ColIndex)
-		}
-		if c.apart == nil {
-			p.leaves = appendLeaves(p.leaves, f)
-		} else {
-			c.typ = sluice.T(sluice.Timestamp)
-		}
+		p.leaves = appendLeaves(p.leaves, f)
 		p.table.Columns = append(p.table.Columns, sluice.Column{Name: c.name, Type: c.typ, Nullable: !slices.Contains(p.table.Key, c.name)})
 	}
 	return nil
 }
 
-// annotate gives texts and JSON, which Arrow's reader takes for bytes, the types
-// that the file says they have.
+// annotate gives texts, JSON and intervals, which Arrow's reader takes for bytes,
+// the types that the file says they have, and timestamps of 96 bits one that holds
+// them.
 func annotate(r *file.Reader, f *pqarrow.SchemaField) {
 	for i := range f.Children {
 		annotate(r, &f.Children[i])
 	}
-	if !f.IsLeaf() || f.Field.Type.ID() != arrow.BINARY {
+	if !f.IsLeaf() {
 		return
 	}
-	switch r.MetaData().Schema.Column(f.ColIndex).LogicalType().(type) {
+	column, from := r.MetaData().Schema.Column(f.ColIndex), f.Field.Type.ID()
+	if column.PhysicalType() == parquet.Types.Int96 {
+		f.Field.Type = newInt96Type()
+	}
+	switch column.LogicalType().(type) {
 	case schema.EnumLogicalType:
-		f.Field.Type = arrow.BinaryTypes.String
+		if from == arrow.BINARY {
+			f.Field.Type = arrow.BinaryTypes.String
+		}
 	case schema.JSONLogicalType:
-		f.Field.Type = &extensions.JSONType{ExtensionBase: arrow.ExtensionBase{Storage: arrow.BinaryTypes.Binary}}
+		if from == arrow.BINARY {
+			f.Field.Type = &extensions.JSONType{ExtensionBase: arrow.ExtensionBase{Storage: arrow.BinaryTypes.Binary}}
+		}
+	case schema.IntervalLogicalType:
+		if from == arrow.FIXED_SIZE_BINARY {
+			f.Field.Type = newIntervalType()
+		}
 	}
 }
 
@@ -210,16 +216,6 @@ func (p *ParquetReader) pass(rows int64) error {
 		_, n, err := p.read()
 		if err != nil || n == 0 {
 			return err
-		}
-		for _, c := range p.columns {
-			if c.apart == nil {
-				continue
-			}
-			skipped, err := c.apart.read(int(n), c, func(int, string, string) error { return nil })
-			if err != nil {
-				return p.damaged("read", err)
-			}
-			skipped.Release()
 		}
 		p.row += n
 	}
@@ -271,13 +267,6 @@ func (p *ParquetReader) openGroup(ctx context.Context) error {
 		}
 		p.batches = r
 	}
-	for _, c := range p.columns {
-		if c.apart != nil {
-			if err := c.apart.open(p.file.RowGroup(p.group)); err != nil {
-				return p.damaged("read", err)
-			}
-		}
-	}
 	return nil
 }
 
@@ -321,22 +310,12 @@ func (p *ParquetReader) batch(ctx context.Context, in arrow.RecordBatch, n int) 
 		arrays = append(arrays, p.places(int64(n))...)
 	}
 	first := len(arrays)
-	next := 0
 	for i, c := range p.columns {
 		no := func(row int, value, reason string) error {
 			return p.to.Reject(ctx, sluice.Rejected{Stream: p.shape.Name, Key: fmt.Sprintf("%s:%d", p.name, p.before()+p.row+int64(row)+1),
 				Column: c.name, Value: clip([]byte(value)), Reason: reason})
 		}
-		var a arrow.Array
-		var err error
-		if c.apart != nil {
-			if a, err = c.apart.read(n, c, no); err != nil {
-				err = p.damaged("read", err)
-			}
-		} else {
-			a, err = c.convert(in.Column(next), no)
-			next++
-		}
+		a, err := c.convert(in.Column(i), no)
 		if err != nil {
 			return sluice.Batch{}, err
 		}

@@ -24,8 +24,6 @@ type parquetColumn struct {
 	name string
 	typ  sluice.Type
 	from arrow.DataType
-	// apart reads the column where it is not read with the others.
-	apart *int96Leaf
 }
 
 func newParquetColumn(name string, from arrow.DataType) *parquetColumn {
@@ -50,6 +48,10 @@ func logicalType(t arrow.DataType) sluice.Type {
 			return sluice.T(sluice.String)
 		}
 		return sluice.DecimalType(p, s)
+	case *int96Type:
+		return sluice.T(sluice.Timestamp)
+	case *intervalType:
+		return sluice.T(sluice.String)
 	case *arrow.DictionaryType:
 		return logicalType(t.ValueType)
 	case arrow.ExtensionType:
@@ -152,6 +154,8 @@ func validStrings(s *array.String) bool {
 // finer reports whether a time or timestamp is finer than microseconds.
 func (c *parquetColumn) finer(in arrow.Array) bool {
 	switch a := in.(type) {
+	case *int96Array:
+		return a.finer()
 	case *array.Timestamp:
 		if a.DataType().(*arrow.TimestampType).Unit == arrow.Nanosecond {
 			for i, v := range a.TimestampValues() {
@@ -174,6 +178,9 @@ func (c *parquetColumn) finer(in arrow.Array) bool {
 
 // appendValue adds value i of in, which is not null, and says why it cannot.
 func (c *parquetColumn) appendValue(to array.Builder, in arrow.Array, i int) string {
+	if a, ok := in.(*int96Array); ok && a.fault(i) != "" {
+		return a.fault(i)
+	}
 	switch b := to.(type) {
 	case *array.StringBuilder:
 		return c.appendText(b, in, i)
@@ -240,8 +247,8 @@ func (c *parquetColumn) appendText(b *array.StringBuilder, in arrow.Array, i int
 	whole := ok && isJSON(e.ExtensionType())
 	if c.typ.Kind == sluice.JSON && !whole {
 		n := nested{}
-		if n.value(in, i); n.broken {
-			return "a text in it is not valid UTF-8"
+		if n.value(in, i); n.fault != "" {
+			return n.fault
 		}
 		b.Append(string(n.json))
 		return ""
@@ -309,6 +316,8 @@ func wholeNumber(in arrow.Array, i int) int64 {
 // micros is value i of a time or timestamp array in microseconds.
 func micros(in arrow.Array, i int) (int64, bool) {
 	switch a := in.(type) {
+	case *int96Array:
+		return a.micros(i), true
 	case *array.Timestamp:
 		return toMicros(int64(a.Value(i)), a.DataType().(*arrow.TimestampType).Unit)
 	case *array.Time32:
