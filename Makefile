@@ -11,8 +11,8 @@ MODULES   := web/node_modules/.installed
 # The race detector leaves out what C was translated to, and key derivation: it finds
 # nothing there, and makes them ten times slower.
 RACE      := -race '-gcflags=modernc.org/...=-race=false' '-gcflags=golang.org/x/crypto/...=-race=false'
-# Simulations in one goroutine run without it.
-NO_RACE   := ./health/fleet
+# Simulations in one goroutine, and what watches other processes, run without it.
+NO_RACE   := ./health/fleet ./internal/chaos ./internal/leak ./internal/roundtrip
 FUZZTIME  ?= 20s
 CHAOSTIME ?= 10m
 DEMO_DIR  ?= demo-data
@@ -52,9 +52,8 @@ deps: ## install what the tests need (by apt, when root), or say what is missing
 
 .PHONY: test
 test: deps build ## install what the tests need, and run them all: Go's with the race detector, the interface's in a browser
-	$(GO) vet ./...
 	$(GO) test $(NO_RACE)
-	$(GO) test $(RACE) -timeout 25m $$($(GO) list ./... | grep -v $(NO_RACE:.%=%$$))
+	$(GO) test $(RACE) -timeout 25m $$($(GO) list ./... | grep -v $(foreach p,$(NO_RACE:.%=%$$),-e $(p)))
 	cd web && npm run --silent test && npm run --silent e2e
 
 .PHONY: test-web

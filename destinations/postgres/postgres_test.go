@@ -80,15 +80,10 @@ func TestConformance(t *testing.T) {
 	destinationtest.Run(t, func(t *testing.T) sluice.Destination { return openAt(t, url, "") }, options(url))
 }
 
-func TestConformanceJSON(t *testing.T) {
-	t.Parallel()
-	url := pgtest.Shared(t).NewDatabase(t)
-	destinationtest.Run(t, func(t *testing.T) sluice.Destination { return openAt(t, url, `,"json_type":"json"`) }, options(url))
-}
-
-// TestConformanceThroughPooler runs the suite where each transaction may have
-// another session, with settings of its own, which others have afterwards.
-func TestConformanceThroughPooler(t *testing.T) {
+// TestConformanceFarAway runs the suite through the process of a plugin and through a
+// pooler, with columns of json: each transaction may have another session there, with
+// settings of its own, which others have afterwards.
+func TestConformanceFarAway(t *testing.T) {
 	t.Parallel()
 	server := pgtest.Shared(t)
 	url := server.NewDatabase(t)
@@ -97,7 +92,18 @@ func TestConformanceThroughPooler(t *testing.T) {
 		EXECUTE format('ALTER DATABASE %I SET datestyle = ''SQL, DMY''', current_database());
 		EXECUTE format('ALTER DATABASE %I SET extra_float_digits = -3', current_database()); END $$`)
 	pooler := server.Pooler(t, url)
-	destinationtest.Run(t, func(t *testing.T) sluice.Destination { return openAt(t, pooler, "") }, options(url))
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	remote := plugin.DestinationIn(plugin.Command{Path: self, Args: []string{"serve"}, Env: plugin.Environment(os.Environ())}, Destination())
+	destinationtest.Run(t, func(t *testing.T) sluice.Destination {
+		d, err := remote.Open(t.Context(), json.RawMessage(fmt.Sprintf(`{"url":%q,"json_type":"json"}`, pooler)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}, options(url))
 
 	const settings = `SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings
 	WHERE name IN ('search_path', 'jit', 'statement_timeout', 'extra_float_digits', 'idle_in_transaction_session_timeout')`
@@ -112,24 +118,6 @@ func TestConformanceThroughPooler(t *testing.T) {
 	if got, want := read(pooler), read(url); got != want {
 		t.Errorf("sessions of the pooler are left with %s, and began with %s", got, want)
 	}
-}
-
-// TestConformanceInPlugin runs the suite through the process of a plugin.
-func TestConformanceInPlugin(t *testing.T) {
-	t.Parallel()
-	url := pgtest.Shared(t).NewDatabase(t)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	remote := plugin.DestinationIn(plugin.Command{Path: self, Args: []string{"serve"}, Env: plugin.Environment(os.Environ())}, Destination())
-	destinationtest.Run(t, func(t *testing.T) sluice.Destination {
-		d, err := remote.Open(t.Context(), json.RawMessage(fmt.Sprintf(`{"url":%q}`, url)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return d
-	}, options(url))
 }
 
 func TestGolden(t *testing.T) {

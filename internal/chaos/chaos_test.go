@@ -323,7 +323,7 @@ func TestKilledForReal(t *testing.T) {
 	for _, destination := range []string{"postgres", "duckdb"} {
 		for _, nested := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s/nested=%v", destination, nested), func(t *testing.T) {
-				torture(t, destination, nested, 1, 6)
+				torture(t, destination, nested, 1, 4)
 			})
 		}
 	}

@@ -260,8 +260,8 @@ func outrage(t *testing.T, embedded bool, destination string, seed uint64, round
 // as long as it is told.
 func TestPlatformKilledForReal(t *testing.T) {
 	t.Parallel()
-	t.Run("postgres", func(t *testing.T) { t.Parallel(); outrage(t, false, "postgres", 1, 8) })
-	t.Run("sqlite", func(t *testing.T) { t.Parallel(); outrage(t, true, "duckdb", 1, 6) })
+	t.Run("postgres", func(t *testing.T) { t.Parallel(); outrage(t, false, "postgres", 1, 6) })
+	t.Run("sqlite", func(t *testing.T) { t.Parallel(); outrage(t, true, "duckdb", 1, 5) })
 }
 
 func TestChaosOfThePlatform(t *testing.T) {

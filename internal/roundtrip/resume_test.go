@@ -95,7 +95,7 @@ func (c *committing) Write(p []byte) (int, error) {
 // committed something and read a random share of what is left.
 func (r *resumed) finish(rows int) {
 	r.t.Helper()
-	const kills = 3
+	const kills = 2
 	for {
 		before := r.wire.rows.Load()
 		target := before + int64(rows/4) + r.random.Int64N(int64(rows/6))
