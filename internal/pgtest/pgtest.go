@@ -261,6 +261,20 @@ func (s *Server) args() []string {
 
 // ready waits until the server's own status file says so, and it answers.
 func (s *Server) ready() error {
+	err := await(s.exited, func() bool {
+		status, _ := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
+		lines := strings.Split(string(status), "\n")
+		return len(lines) > 7 && lines[0] == strconv.Itoa(s.process.Pid) && strings.TrimSpace(lines[7]) == "ready"
+	})
+	if err != nil {
+		return err
+	}
+	return s.exec("select 1")
+}
+
+// await looks every few milliseconds until a process is ready, has ended, or takes
+// too long to start.
+func await(ended, ready func() bool) error {
 	deadline := time.After(startTimeout)
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -270,13 +284,11 @@ func (s *Server) ready() error {
 			return errors.New("not ready in time")
 		case <-tick.C:
 		}
-		if s.exited() {
+		if ended() {
 			return errors.New("it ended at once")
 		}
-		status, _ := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
-		lines := strings.Split(string(status), "\n")
-		if len(lines) > 7 && lines[0] == strconv.Itoa(s.process.Pid) && strings.TrimSpace(lines[7]) == "ready" {
-			return s.exec("select 1")
+		if ready() {
+			return nil
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package pgtest
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -11,7 +10,6 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // Pooler starts PgBouncer in transaction mode before the server, until the test
@@ -76,31 +74,23 @@ func (s *Server) pool(t testing.TB, bin string, port int) error {
 		<-ended
 		close(release)
 	}
-	if err := listening(port, ended); err != nil {
+	over := func() bool {
+		select {
+		case <-ended:
+			return true
+		default:
+			return false
+		}
+	}
+	listening := func() bool {
+		conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		return err == nil && conn.Close() == nil
+	}
+	if err := await(over, listening); err != nil {
 		stop()
 		out, _ := os.ReadFile(log.Name())
 		return fmt.Errorf("%w\n%s", err, out)
 	}
 	t.Cleanup(stop)
 	return nil
-}
-
-// listening waits until somebody takes connections at the port of the loopback
-// interface, or ended is closed.
-func listening(port int, ended <-chan struct{}) error {
-	deadline := time.After(startTimeout)
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		select {
-		case <-deadline:
-			return errors.New("not ready in time")
-		case <-ended:
-			return errors.New("it ended at once")
-		case <-tick.C:
-		}
-		if conn, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
-			return conn.Close()
-		}
-	}
 }
