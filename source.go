@@ -22,6 +22,7 @@ type Stream struct {
 	Sampled  bool       `json:"sampled,omitempty"`  // Columns are those that a sample has, or the usual ones: rows may have others
 	Cursors  []string   `json:"cursors,omitempty"`  // columns that can be the cursor, the best first; none: the source keeps one of its own
 	RowCount int64      `json:"rowCount,omitempty"` // an estimate; 0: not known
+	Small    bool       `json:"small,omitempty"`    // to begin a full refresh takes longer than its rows: Read takes several such streams at once
 	Doc      string     `json:"doc,omitempty"`      // for people: a comment on the table, a link to the endpoint
 }
 
@@ -54,12 +55,15 @@ func (s *Selection) Wants(column string) bool {
 	return !slices.Contains(s.Omit, column) && (len(s.Only) == 0 || slices.Contains(s.Only, column))
 }
 
-// A ReadRequest asks for everything after State.
+// A ReadRequest asks for everything after State. It has several Selections with CDC,
+// where they share a log, or in a bundle: full refreshes of Small streams. These
+// are read one after another, without parts: no row of the next before the last
+// checkpoint on the one before.
 type ReadRequest struct {
-	Selections []Selection // one; several only with CDC, where they share a log
-	State      State       // of the lanes of these streams, and the SharedLane with CDC
-	MaxParts   int         // how many parts the source may read in parallel; at least 1
-	Follow     bool        // with CDC: return only when ctx ends, not when caught up
+	Selections []Selection
+	State      State // of the lanes of these streams, and the SharedLane with CDC
+	MaxParts   int   // how many parts of a stream the source may read in parallel; at least 1
+	Follow     bool  // with CDC: return only when ctx ends, not when caught up
 }
 
 // A Source reads from one system. Its methods may be called concurrently, Read

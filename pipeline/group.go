@@ -17,14 +17,14 @@ import (
 	"github.com/sluicehq/sluice/pipeline/normalize"
 )
 
-// A group is the streams of one Read: one stream, or all that share a log. It is
-// the Sink of that Read.
+// A group is the streams of one Read: one stream, all that share a log, or a bundle
+// of small ones. It is the Sink of that Read.
 type group struct {
 	sync    *Sync
 	source  sluice.Source
 	epoch   int64
 	streams []*streamRun
-	shared  bool
+	shared  bool          // a log
 	pool    chan struct{} // places for staging, shared with the other groups
 	ledger  []sluice.Position
 
@@ -80,15 +80,21 @@ func (g *group) run(ctx context.Context) {
 	g.cancel(nil)
 	for _, st := range g.streams {
 		st.forget()
-		if err != nil {
-			st.fail(err)
-		} else {
+		switch {
+		case err == nil:
 			st.setPhase(Done, nil, 0)
+		case g.bundle():
+			st.part(err)
+		default:
+			st.fail(err)
 		}
 	}
 }
 
-// names lists the group's streams, of a shared log the first ones.
+// bundle reports whether the group is several small streams.
+func (g *group) bundle() bool { return !g.shared && len(g.streams) > 1 }
+
+// names lists the group's streams, of many the first ones.
 func (g *group) names() []string {
 	var names []string
 	for _, st := range g.streams[:min(len(g.streams), 20)] {
@@ -110,11 +116,29 @@ func passing(ctx context.Context, err error) error {
 	return err
 }
 
-func (g *group) readAll() error {
+// start makes the streams ready to be read. Those of a bundle that cannot be are
+// taken out of it.
+func (g *group) start() error {
+	var ready []*streamRun
 	for _, st := range g.streams {
-		if err := st.start(g.ctx, g.ledger); err != nil {
+		err := st.start(g.ctx, g.ledger)
+		switch {
+		case err == nil:
+			ready = append(ready, st)
+		case g.bundle():
+			st.forget()
+			st.fail(passing(g.ctx, err))
+		default:
 			return err
 		}
+	}
+	g.streams = ready
+	return nil
+}
+
+func (g *group) readAll() error {
+	if err := g.start(); err != nil || len(g.streams) == 0 {
+		return err
 	}
 	stop, stopWatch := g.watchDrain(), g.watchStall()
 	err := g.source.Read(g.ctx, g.request(), g)
@@ -161,6 +185,9 @@ func (g *group) watchDrain() (stop func()) {
 
 func (g *group) request() sluice.ReadRequest {
 	req := sluice.ReadRequest{State: sluice.State{}, MaxParts: g.sync.Limits.Parts}
+	if g.bundle() {
+		req.MaxParts = 1
+	}
 	for _, st := range g.streams {
 		req.Selections = append(req.Selections, st.selection())
 		for lane, cursor := range st.plan.State {
@@ -234,8 +261,8 @@ func (g *group) Send(ctx context.Context, b sluice.Batch) error {
 	if err := g.failure(); err != nil {
 		return err
 	}
-	if b.Table == nil || b.Rows == nil || b.Ops != nil && int64(len(b.Ops)) != b.Rows.NumRows() || g.shared && b.Part != 0 {
-		return badSource("sent a batch without a table, rows or as many ops as rows, or with a part of a shared log")
+	if b.Table == nil || b.Rows == nil || b.Ops != nil && int64(len(b.Ops)) != b.Rows.NumRows() || len(g.streams) > 1 && b.Part != 0 {
+		return badSource("sent a batch without a table, rows or as many ops as rows, or with a part of several streams")
 	}
 	st, err := g.stream(b.Table.Name)
 	if err != nil || b.Rows.NumRows() == 0 {
@@ -246,7 +273,20 @@ func (g *group) Send(ctx context.Context, b sluice.Batch) error {
 		return err
 	}
 	defer l.calls.Unlock()
-	return l.window().add(ctx, st, b)
+	w := l.window()
+	if err := w.inTurn(st); err != nil {
+		return err
+	}
+	return w.add(ctx, st, b)
+}
+
+// inTurn refuses what comes of a stream of a bundle while no checkpoint covers the
+// rows of another.
+func (w *window) inTurn(st *streamRun) error {
+	if w.lane.group.bundle() && w.uncovered != nil && w.uncovered != st {
+		return badSource("went on to %s before a checkpoint on %s", st.spec.Selection.Stream.Name, w.uncovered.spec.Selection.Stream.Name)
+	}
+	return nil
 }
 
 // enter returns the lane of a part for one call of the Sink, which unlocks it.
@@ -285,7 +325,11 @@ func (g *group) Reject(ctx context.Context, r sluice.Rejected) error {
 		return err
 	}
 	defer l.calls.Unlock()
-	return l.window().reject(ctx, st, []sluice.Rejected{r}, true)
+	w := l.window()
+	if err := w.inTurn(st); err != nil {
+		return err
+	}
+	return w.reject(ctx, st, []sluice.Rejected{r}, true)
 }
 
 // Checkpoint implements sluice.Sink.
@@ -293,7 +337,8 @@ func (g *group) Checkpoint(_ context.Context, at sluice.Lane, c sluice.Cursor) e
 	if err := g.failure(); err != nil {
 		return err
 	}
-	if err := g.checkCheckpoint(at, c); err != nil {
+	st, err := g.checkCheckpoint(at, c)
+	if err != nil {
 		return err
 	}
 	l, err := g.enter(at.Part)
@@ -307,7 +352,9 @@ func (g *group) Checkpoint(_ context.Context, at sluice.Lane, c sluice.Cursor) e
 		}
 	}
 	w := l.window()
-	w.cover(at, slices.Clone(c))
+	if err := w.cover(st, at, slices.Clone(c)); err != nil {
+		return err
+	}
 	if at.Part == 0 && !g.shared {
 		g.barrier.Store(true)
 	}
@@ -326,26 +373,34 @@ func (g *group) Checkpoint(_ context.Context, at sluice.Lane, c sluice.Cursor) e
 	return nil
 }
 
-// checkCheckpoint refuses what would only fail where it is written, and there look
-// like a fault of the destination.
-func (g *group) checkCheckpoint(at sluice.Lane, c sluice.Cursor) error {
+// checkCheckpoint returns the stream of a checkpoint, of a shared log any. It refuses
+// what would only fail where it is written, and there look like a fault of the
+// destination.
+func (g *group) checkCheckpoint(at sluice.Lane, c sluice.Cursor) (*streamRun, error) {
+	i := slices.IndexFunc(g.streams, func(st *streamRun) bool { return g.shared || st.spec.Selection.Stream.Name == at.Stream })
 	switch {
 	case g.shared != (at == sluice.SharedLane):
-		return badSource("sent a checkpoint on lane %v, which does not fit the way it is read", at)
-	case !g.shared && (at.Stream != g.streams[0].spec.Selection.Stream.Name || at.Part < 0):
-		return badSource("sent a checkpoint on lane %v, which was not asked for", at)
+		return nil, badSource("sent a checkpoint on lane %v, which does not fit the way it is read", at)
+	case i < 0 || at.Part < 0 || g.bundle() && at.Part > 0:
+		return nil, badSource("sent a checkpoint on lane %v, which was not asked for", at)
 	case len(c) > sluice.MaxCursor:
-		return badSource("sent a cursor of %d bytes; it may have %d", len(c), sluice.MaxCursor)
+		return nil, badSource("sent a cursor of %d bytes; it may have %d", len(c), sluice.MaxCursor)
 	case !json.Valid(c):
-		return badSource("sent a cursor that is not JSON")
+		return nil, badSource("sent a cursor that is not JSON")
 	}
-	return nil
+	return g.streams[i], nil
 }
 
-// cover notes that a cursor covers all rows of the window.
-func (w *window) cover(at sluice.Lane, c sluice.Cursor) {
-	w.uncovered = false
-	st := w.lane.group.streams[0]
+// cover notes that a cursor covers all rows of the window, or of those of a bundle
+// the stream's.
+func (w *window) cover(st *streamRun, at sluice.Lane, c sluice.Cursor) error {
+	if err := w.inTurn(st); err != nil {
+		return err
+	}
+	w.uncovered = nil
+	if w.lane.group.bundle() {
+		w.endSegments() // rows of the next stream follow, which the lane's place is for
+	}
 	if at == sluice.SharedLane {
 		w.positions = []sluice.Position{{Lane: at, Cursor: c}}
 		for _, st := range w.lane.group.streams {
@@ -353,16 +408,22 @@ func (w *window) cover(at sluice.Lane, c sluice.Cursor) {
 				w.positions = append(w.positions, st.position(sluice.Lane{Stream: st.spec.Selection.Stream.Name}, nil, false))
 			}
 		}
-		return
+		return nil
 	}
-	w.positions = []sluice.Position{st.position(at, c, st.done())}
+	w.setPosition(st.position(at, c, st.done()))
+	return nil
+}
+
+// setPosition puts a position in the place of that of the same lane.
+func (w *window) setPosition(p sluice.Position) {
+	w.positions = append(slices.DeleteFunc(w.positions, func(o sluice.Position) bool { return o.Lane == p.Lane }), p)
 }
 
 // settleParts commits what the parts have sent, which their checkpoints must
 // cover if covered is demanded.
 func (g *group) settleParts(covered bool) error {
 	for _, l := range g.parts() {
-		if w := l.open; covered && w != nil && w.uncovered {
+		if w := l.open; covered && w != nil && w.uncovered != nil {
 			return badSource("sent a checkpoint on the whole stream before one on its part %d", l.part)
 		}
 		if err := l.settle(); err != nil {
@@ -387,8 +448,11 @@ func (g *group) finish() error {
 		return err
 	}
 	l := g.lane(0)
-	if l.open != nil && l.open.uncovered {
+	if l.open != nil && l.open.uncovered != nil {
 		return badSource("ended its read without a last checkpoint")
+	}
+	if err := g.allRead(l.open); err != nil {
+		return err
 	}
 	if err := l.wait(); err != nil || !g.finishNeeded(l.open) {
 		return err
@@ -405,6 +469,32 @@ func (g *group) finish() error {
 	w.finish = true
 	w.complete()
 	return l.settle()
+}
+
+// allRead holds the source to what it says of a bundle by its end: a stream that it
+// passed over is not an empty one.
+func (g *group) allRead(w *window) error {
+	for _, st := range g.streams {
+		at := sluice.Lane{Stream: st.spec.Selection.Stream.Name}
+		if g.bundle() && w.cursor(at) == nil && g.committedCursor(at) == nil {
+			return badSource("ended its read without a checkpoint on %s", at.Stream)
+		}
+	}
+	return nil
+}
+
+// cursor returns what the window has as the lane's cursor, nil for none. There may
+// be no window.
+func (w *window) cursor(at sluice.Lane) sluice.Cursor {
+	if w == nil {
+		return nil
+	}
+	for _, p := range w.positions {
+		if p.Lane == at {
+			return p.Cursor
+		}
+	}
+	return nil
 }
 
 // finishNeeded reports whether a last load has something to say: rows, a cursor
@@ -434,13 +524,14 @@ func (w *window) complete() {
 		}
 		return
 	}
-	st := g.streams[0]
-	at := sluice.Lane{Stream: st.spec.Selection.Stream.Name}
-	cursor := g.committedCursor(at)
-	if len(w.positions) > 0 {
-		cursor = w.positions[0].Cursor
+	for _, st := range g.streams {
+		at := sluice.Lane{Stream: st.spec.Selection.Stream.Name}
+		cursor := w.cursor(at)
+		if cursor == nil {
+			cursor = g.committedCursor(at)
+		}
+		w.setPosition(st.position(at, cursor, true))
 	}
-	w.positions = []sluice.Position{st.position(at, cursor, true)}
 }
 
 // abort drops what is open; the next run reads it again.
@@ -541,7 +632,7 @@ func (l *lane) wait() error {
 
 // settle commits the open window if a checkpoint covers it, and waits.
 func (l *lane) settle() error {
-	if w := l.open; w != nil && !w.uncovered && len(w.positions) > 0 {
+	if w := l.open; w != nil && w.uncovered == nil && len(w.positions) > 0 {
 		if err := l.seal(); err != nil {
 			return err
 		}

@@ -26,11 +26,14 @@ func (s *Sync) next(ctx context.Context, roundErr error, p *patience) (wait time
 		return 0, false
 	}
 	retry := map[*streamRun]*sluice.Error{}
-	failed, throttled := false, false
+	failed, throttled, parted := false, false, false
 	for _, st := range s.streams {
 		err := st.endedWith(roundErr)
 		switch {
-		case err == nil || st.settled():
+		case st.settled():
+			continue
+		case err == nil:
+			parted = true
 			continue
 		case !st.mayRetry(err):
 			st.setPhase(Failed, err, 0)
@@ -47,7 +50,7 @@ func (s *Sync) next(ctx context.Context, roundErr error, p *patience) (wait time
 	for st, err := range retry {
 		st.retry(err, wait)
 	}
-	return wait, len(retry) > 0
+	return wait, parted || len(retry) > 0
 }
 
 // wait returns the pause before the next round, at least asked, or that there is

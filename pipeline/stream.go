@@ -20,6 +20,7 @@ type streamRun struct {
 	number int // among the streams of the sync
 	meter  meter
 
+	alone   bool   // a bundle that it was in failed
 	resync  bool   // a new full read is to be started by this run
 	lost    bool   // it is because the cursor was lost
 	refresh string // id of the full read that this run started or carried on; empty: none yet
@@ -78,6 +79,25 @@ func (st *streamRun) fail(err error) {
 		e.Stream = st.spec.Selection.Stream.Name
 	}
 	st.meter.update(func(p *Progress) { p.Err = &e })
+}
+
+// part records that the stream's bundle failed: which stream it was that cannot be
+// read shows when each is read alone, at once unless the failure may pass.
+func (st *streamRun) part(err error) {
+	st.alone = true
+	switch sluice.AsError(err).Class {
+	case sluice.Transient, sluice.Throttled, sluice.Cancelled:
+		st.fail(err)
+	default:
+		st.setPhase(Waiting, nil, 0)
+	}
+}
+
+// small reports whether the stream is read in a bundle.
+func (st *streamRun) small() bool {
+	sel := &st.spec.Selection
+	return sel.Stream.Small && !st.alone && sel.Mode == sluice.FullRefresh && st.spec.Mode == sluice.Replace &&
+		len(sel.Stream.Columns) > 0 && !sel.Stream.Sampled && !st.nests()
 }
 
 // mayRetry reports whether the platform tries the stream again after err.

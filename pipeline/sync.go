@@ -364,16 +364,22 @@ func positionsOf(streams []*streamRun, byStream map[sluice.TableName][]sluice.Po
 	return positions
 }
 
-// groups returns the streams that are not settled, together where they share a
-// log and so are read by one Read.
+// maxBundle is how many small streams are read together, at most.
+const maxBundle = 16
+
+// groups returns the streams that are not settled, together where one Read reads
+// them: those that share a log, and small ones, as many at a time as still leaves
+// all places for reads several bundles each.
 func (s *Sync) groups() [][]*streamRun {
 	var groups [][]*streamRun
-	var log []*streamRun
+	var log, small []*streamRun
 	for _, st := range s.streams {
 		switch {
 		case st.settled():
 		case st.spec.Selection.Mode == sluice.CDC:
 			log = append(log, st)
+		case st.small():
+			small = append(small, st)
 		default:
 			groups = append(groups, []*streamRun{st})
 		}
@@ -381,7 +387,7 @@ func (s *Sync) groups() [][]*streamRun {
 	if len(log) > 0 {
 		groups = append(groups, log)
 	}
-	return groups
+	return slices.AppendSeq(groups, slices.Chunk(small, min(max(len(small)/(4*s.Limits.Streams), 1), maxBundle)))
 }
 
 func (s *Sync) draining() bool {

@@ -37,8 +37,8 @@ type window struct {
 	rejected  []sluice.Rejected
 	rows      int64 // of the source
 	bytes     int64
-	uncovered bool // rows came after the last checkpoint
-	finish    bool // the read is complete with this window
+	uncovered *streamRun // of whose rows some came after the last checkpoint; nil: none
+	finish    bool       // the read is complete with this window
 }
 
 // A tableWindow is what a window brings to one table.
@@ -131,7 +131,7 @@ func (w *window) add(ctx context.Context, st *streamRun, b sluice.Batch) error {
 		w.breakLayer()
 		w.parents(st, out)
 	}
-	w.uncovered = true
+	w.uncovered = st
 	for _, o := range out {
 		if err := w.addRows(ctx, st, o); err != nil {
 			return err
@@ -282,13 +282,13 @@ func (w *window) alone(st *streamRun) bool {
 	return w.lane.part == 0 || len(st.spec.Selection.Stream.Columns) > 0 && !st.nests()
 }
 
-// queue returns the queue of a new segment. Where a lane fills one table only, no
-// other segment takes the lane's place for staging while the pusher waits: the
+// queue returns the queue of a new segment. Where a lane fills one table at a time,
+// no other segment takes the lane's place for staging while the pusher waits: the
 // queue is drained as soon as the segments before it leave a place, and reading
 // faster than that is of no use.
 func (w *window) queue(st *streamRun) *stage.Queue {
 	g := w.lane.group
-	if len(g.streams) == 1 && !st.nests() {
+	if !g.shared && !st.nests() {
 		return stage.NewPatientQueue(g.sync.budget)
 	}
 	return stage.NewQueue(g.sync.budget, g.sync.Limits.SpillDir)
@@ -387,7 +387,7 @@ func (w *window) reject(ctx context.Context, st *streamRun, records []sluice.Rej
 		}
 		w.rejected = append(w.rejected, r)
 		w.bytes += int64(len(r.Key) + len(r.Column) + len(r.Value) + len(r.Reason))
-		w.uncovered = true
+		w.uncovered = st
 		if r.Row {
 			tw.counts.Rejected++
 		}

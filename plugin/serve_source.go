@@ -72,11 +72,12 @@ var errSinkFailed = errors.New("the host does not take more")
 // remoteSink is the Sink of a Read whose real Sink is in the host.
 //
 // Each lane is a queue of its own, so that one that the host holds up does not
-// hold up others; with CDC all first lanes are one queue, as the log is one.
+// hold up others; with CDC all first lanes are one queue, as the log is one, and so
+// they are in a bundle, whose streams come one after another.
 type remoteSink struct {
 	stream grpc.ServerStream
 	frames *batchEncoder
-	cdc    bool
+	joint  bool    // all first lanes are one queue
 	shared *shared // nil: rows go over the stream
 	number uint32  // of the stream, in shared
 
@@ -97,11 +98,9 @@ type queue struct {
 }
 
 func newRemoteSink(stream grpc.ServerStream, req readRequest) *remoteSink {
-	s := &remoteSink{stream: stream, queues: map[sluice.Lane]*queue{}, failed: make(chan struct{})}
+	joint := len(req.Selections) > 1 || len(req.Selections) == 1 && req.Selections[0].Mode == sluice.CDC
+	s := &remoteSink{stream: stream, joint: joint, queues: map[sluice.Lane]*queue{}, failed: make(chan struct{})}
 	s.frames = newBatchEncoder(func(m *message) error { return stream.SendMsg(m) })
-	for _, sel := range req.Selections {
-		s.cdc = s.cdc || sel.Mode == sluice.CDC
-	}
 	return s
 }
 
@@ -132,7 +131,7 @@ func (s *remoteSink) receive() {
 
 // queue returns the queue of a lane.
 func (s *remoteSink) queue(lane sluice.Lane) (*queue, error) {
-	if s.cdc && lane.Part == 0 {
+	if s.joint && lane.Part == 0 {
 		lane = sluice.SharedLane
 	}
 	s.mu.Lock()

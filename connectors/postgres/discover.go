@@ -14,7 +14,8 @@ import (
 
 const tablesSQL = `SELECT c.oid, n.nspname, c.relname, c.relkind, c.relispartition, c.reltuples,
  coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), ''), pg_catalog.has_table_privilege(c.oid, 'SELECT'),
- coalesce((SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE c.relispartition AND i.inhrelid = c.oid LIMIT 1), 0)
+ coalesce((SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE c.relispartition AND i.inhrelid = c.oid LIMIT 1), 0),
+ c.relpages, coalesce(pg_catalog.pg_stat_get_live_tuples(c.oid), 0)
  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.relpersistence <> 't'
  AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
@@ -71,6 +72,13 @@ func (s *source) Discover(ctx context.Context) ([]sluice.Stream, error) {
 	return s.streams(tables), nil
 }
 
+// A table with as many rows and pages, as far as the server knows, is read with
+// others. One of which it knows nothing is not: it may be large.
+const (
+	smallRows  = 1000
+	smallPages = 32
+)
+
 func (s *source) scanTables(rows [][][]byte) []*found {
 	var tables []*found
 	for _, r := range rows {
@@ -78,6 +86,11 @@ func (s *source) scanTables(rows [][][]byte) []*found {
 		t.stream.Name = sluice.TableName{Schema: string(r[1]), Name: string(r[2])}
 		t.stream.Doc = string(r[6])
 		t.stream.RowCount = estimate(r[5])
+		live := integer(r[10])
+		if t.stream.RowCount == 0 {
+			t.stream.RowCount = live // no one has counted its rows yet
+		}
+		t.stream.Small = t.kind == 'r' && t.stream.RowCount > 0 && max(t.stream.RowCount, live) <= smallRows && integer(r[9]) <= smallPages
 		tables = append(tables, t)
 	}
 	sumPartitions(tables)

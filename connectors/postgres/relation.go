@@ -71,8 +71,9 @@ func major(c *conn) int {
 	return n
 }
 
-// relationSQL, columnsSQL and uniqueSQL are completed by a condition.
-const relationSQL = `SELECT c.oid, c.relkind, c.relam = 2, pg_catalog.row_security_active(c.oid),
+// relationSQL tells of the tables $1, by their place in it; columnsSQL and uniqueSQL
+// are completed by a condition.
+const relationSQL = `SELECT pg_catalog.array_position($1, c.oid::pg_catalog.regclass), c.oid, c.relkind, c.relam = 2, pg_catalog.row_security_active(c.oid),
  coalesce(pg_catalog.pg_relation_filenode(c.oid), 0),
  CASE WHEN c.relkind IN ('r', 'm') THEN coalesce(pg_catalog.pg_relation_size(c.oid), 0) ELSE 0 END,
  pg_catalog.current_setting('block_size'), coalesce(pg_catalog.pg_stat_get_tuples_deleted(c.oid), 0),
@@ -80,12 +81,13 @@ const relationSQL = `SELECT c.oid, c.relkind, c.relam = 2, pg_catalog.row_securi
  pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()),
  pg_catalog.scale(pg_catalog.numeric(pg_catalog.money(1))),
  coalesce(pg_catalog.pg_relation_size(nullif(c.reltoastrelid, 0)), 0)
- FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.oid = `
+ FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.oid = ANY ($1)`
 
 const (
 	columnsSQL = `SELECT a.attrelid, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attnotnull,
  t.typname, t.typnamespace = 11, t.typtype, t.typcategory,
- CASE WHEN a.attcollation NOT IN (0, 100) THEN (SELECT l.collname FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation) END
+ CASE WHEN a.attcollation NOT IN (0, 100) THEN (SELECT l.collname FROM pg_catalog.pg_collation l WHERE l.oid = a.attcollation) END,
+ a.atthasdef AND coalesce(pg_catalog.to_jsonb(a) ->> 'attgenerated', '') <> ''
  FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid
  WHERE a.attnum > 0 AND NOT a.attisdropped AND `
 	uniqueSQL = `SELECT i.indrelid, i.indisprimary, i.indnkeyatts, i.indkey
@@ -95,10 +97,10 @@ const (
  WHERE t.typtype = 'd' OR t.oid IN (SELECT d.typbasetype FROM pg_catalog.pg_type d WHERE d.typtype = 'd');`
 )
 
-// begin starts a read's transaction on a connection, locks the table against
-// being rewritten under it, and describes it. The lock comes before the snapshot
-// where it can, so that both tell of the same table.
-func (s *source) begin(ctx context.Context, name sluice.TableName) (*conn, *relation, error) {
+// begin starts a read's transaction on a connection, locks the tables against being
+// rewritten under it, and describes them, in their order. The locks come before the
+// snapshot where they can, so that both tell of the same tables.
+func (s *source) begin(ctx context.Context, names []sluice.TableName) (*conn, []*relation, error) {
 	for lock := true; ; {
 		c, reused, err := s.pool.get(ctx)
 		if err != nil {
@@ -107,12 +109,12 @@ func (s *source) begin(ctx context.Context, name sluice.TableName) (*conn, *rela
 		if reused {
 			err = s.prepare(ctx, c)
 		}
-		var rel *relation
+		var rels []*relation
 		if err == nil {
-			rel, err = s.describe(ctx, c, name, lock)
+			rels, err = s.describe(ctx, c, names, lock)
 		}
 		if err == nil {
-			return c, rel, nil
+			return c, rels, nil
 		}
 		s.pool.put(c)
 		pg, server := errors.AsType[*pgconn.PgError](err)
@@ -131,9 +133,9 @@ func (s *source) begin(ctx context.Context, name sluice.TableName) (*conn, *rela
 	}
 }
 
-// questions are what a read asks of the catalogue. $1 is the table.
-var questions = []string{relationSQL + "$1", columnsSQL + "a.attrelid = $1 ORDER BY a.attnum",
-	uniqueSQL + "i.indrelid = $1 ORDER BY NOT i.indisprimary, i.indnkeyatts"}
+// questions are what a read asks of the catalogue. $1 are the tables.
+var questions = []string{relationSQL, columnsSQL + "a.attrelid = ANY ($1) ORDER BY a.attrelid, a.attnum",
+	uniqueSQL + "i.indrelid = ANY ($1) ORDER BY i.indrelid, NOT i.indisprimary, i.indnkeyatts"}
 
 // prepare has the connection's session plan the questions, where sessions keep
 // them: with that, a description takes the server half the time. Connections that
@@ -162,53 +164,72 @@ func (s *source) preparation(c *conn) (name, sql string) {
 	name = "sluice_" + strconv.FormatUint(xxh3.HashString(settings+strings.Join(questions, ";")), 36)
 	sql = "PREPARE " + name + "_settings AS " + settings + ";"
 	for i, q := range questions {
-		sql += fmt.Sprintf("PREPARE %s_%d (pg_catalog.regclass) AS %s;", name, i, q)
+		sql += fmt.Sprintf("PREPARE %s_%d (pg_catalog.regclass[]) AS %s;", name, i, q)
 	}
 	return name, sql
 }
 
-func (s *source) describe(ctx context.Context, c *conn, name sluice.TableName, lock bool) (*relation, error) {
+func (s *source) describe(ctx context.Context, c *conn, names []sluice.TableName, lock bool) ([]*relation, error) {
+	var only, literals []string
+	for _, n := range names {
+		only, literals = append(only, "ONLY "+quoteName(n)), append(literals, quoteLiteral(quoteName(n)))
+	}
 	first, before := "", 2 // results before those of interest
 	if lock {
-		first = "SET LOCAL lock_timeout = '30s'; LOCK TABLE ONLY " + quoteName(name) + " IN ACCESS SHARE MODE;"
+		first = "SET LOCAL lock_timeout = '30s'; LOCK TABLE " + strings.Join(only, ", ") + " IN ACCESS SHARE MODE;"
 		before += 2
 	}
-	table := quoteLiteral(quoteName(name))
+	tables := "ARRAY[" + strings.Join(literals, ",") + "]::pg_catalog.regclass[]"
 	var sql string
 	if c.prepared != "" && !s.unprepared.Load() {
 		sql = beginSQL + first + "EXECUTE " + c.prepared + "_settings;"
 		for i := range questions {
-			sql += fmt.Sprintf("EXECUTE %s_%d (%s);", c.prepared, i, table)
+			sql += fmt.Sprintf("EXECUTE %s_%d (%s);", c.prepared, i, tables)
 		}
 	} else {
 		sql = s.begins(c, first)
 		for _, q := range questions {
-			// A constant, and no question for it: it is planned for each table.
-			sql += strings.Replace(q, "$1", table+"::pg_catalog.regclass", 1) + ";"
+			sql += strings.ReplaceAll(q, "$1", tables) + ";"
 		}
 	}
 	results, err := c.exec(ctx, sql)
 	if err != nil {
 		return nil, err
 	}
-	rows := rowsOf(results, before)
-	if len(rows) == 0 {
-		return nil, sluice.Errorf(sluice.Config, "postgres_table_missing", "read "+name.String(),
-			verdicts["42P01"].hint, "there is no table or view of that name")
+	rels := make([]*relation, len(names))
+	var options typeOptions
+	for _, row := range rowsOf(results, before) {
+		rel, moneyScale := scanRelation(row[1:])
+		rels[integer(row[0])-1], options = rel, s.typeOptions(c, moneyScale)
 	}
-	rel, moneyScale := scanRelation(rows[0])
-	options := s.typeOptions(c, moneyScale)
-	cols, nums := scanColumns(rowsOf(results, before+1))
-	if err := s.resolve(ctx, c, cols, options); err != nil {
-		return nil, err
-	}
-	rel.cols = cols
-	for _, row := range rowsOf(results, before+2) {
-		if key := scanUnique(row, cols, nums); key != nil {
-			rel.unique = append(rel.unique, key)
+	columns, unique := byTable(rowsOf(results, before+1)), byTable(rowsOf(results, before+2))
+	for i, rel := range rels {
+		if rel == nil {
+			return nil, sluice.Errorf(sluice.Config, "postgres_table_missing", "read "+names[i].String(),
+				verdicts["42P01"].hint, "there is no table or view of that name")
+		}
+		cols, nums := scanColumns(columns[rel.oid])
+		if err := s.resolve(ctx, c, cols, options); err != nil {
+			return nil, err
+		}
+		rel.cols = cols
+		for _, row := range unique[rel.oid] {
+			if key := scanUnique(row, cols, nums); key != nil {
+				rel.unique = append(rel.unique, key)
+			}
 		}
 	}
-	return rel, nil
+	return rels, nil
+}
+
+// byTable returns rows by the table whose oid they begin with.
+func byTable(rows [][][]byte) map[int64][][][]byte {
+	tables := map[int64][][][]byte{}
+	for _, r := range rows {
+		oid := integer(r[0])
+		tables[oid] = append(tables[oid], r)
+	}
+	return tables
 }
 
 func (s *source) typeOptions(c *conn, moneyScale int32) typeOptions {
@@ -228,7 +249,7 @@ func scanRelation(row [][]byte) (*relation, int32) {
 func scanColumns(rows [][][]byte) (cols []column, nums []string) {
 	for _, r := range rows {
 		cols = append(cols, column{name: string(r[2]), typeOID: uint32(integer(r[3])), typmod: int32(integer(r[4])),
-			notNull: truth(r[5]), typeName: string(r[6]), system: truth(r[7]), typtype: r[8][0], category: r[9][0], collation: string(r[10])})
+			notNull: truth(r[5]), typeName: string(r[6]), system: truth(r[7]), typtype: r[8][0], category: r[9][0], collation: string(r[10]), generated: truth(r[11])})
 		nums = append(nums, string(r[1]))
 	}
 	return cols, nums

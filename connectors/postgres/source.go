@@ -51,38 +51,43 @@ type sinkError struct{ err error }
 func (e *sinkError) Error() string { return e.err.Error() }
 func (e *sinkError) Unwrap() error { return e.err }
 
-// Read reads one stream, in the mode that is asked for.
+// Read reads one stream, in the mode that is asked for, or a bundle of small ones
+// under one snapshot.
 func (s *source) Read(ctx context.Context, req sluice.ReadRequest, to sluice.Sink) error {
-	if len(req.Selections) != 1 {
-		return sluice.Errorf(sluice.Bug, "postgres_request", "read", "this is a bug; please report it", "%d streams in one read", len(req.Selections))
-	}
-	sel := req.Selections[0]
-	err := s.read(ctx, sel, req, to)
+	err := s.read(ctx, req, to)
 	if err == errNoExport {
 		s.noExport.Store(true)
-		err = s.read(ctx, sel, req, to)
+		err = s.read(ctx, req, to)
 	}
 	if sink, ok := errors.AsType[*sinkError](err); ok {
 		return sink.err
 	}
-	if e, ok := err.(*sluice.Error); ok && e.Stream == (sluice.TableName{}) { //nolint:errorlint // one that something wraps is left as it is
-		e.Stream = sel.Stream.Name
-	}
 	return err
 }
 
-func (s *source) read(ctx context.Context, sel sluice.Selection, req sluice.ReadRequest, to sluice.Sink) error {
-	if sel.Mode != sluice.FullRefresh && sel.Mode != sluice.Incremental {
-		return sluice.Errorf(sluice.Config, "postgres_mode", "read "+sel.Stream.Name.String(),
-			"choose full_refresh or incremental", "mode %q is not supported", sel.Mode)
+func (s *source) read(ctx context.Context, req sluice.ReadRequest, to sluice.Sink) error {
+	var names []sluice.TableName
+	for _, sel := range req.Selections {
+		if sel.Mode != sluice.FullRefresh && (sel.Mode != sluice.Incremental || len(req.Selections) > 1) {
+			return ofStream(sluice.Errorf(sluice.Config, "postgres_mode", "read "+sel.Stream.Name.String(),
+				"choose full_refresh or incremental", "mode %q is not supported", sel.Mode), sel.Stream.Name)
+		}
+		names = append(names, sel.Stream.Name)
 	}
-	c, rel, err := s.begin(ctx, sel.Stream.Name)
+	c, rels, err := s.begin(ctx, names)
 	if err != nil {
-		return err
+		return ofStream(err, names[0])
 	}
-	r, err := s.newReading(c, rel, sel, req, to)
-	if err == nil {
-		err = r.run(ctx)
+	for i, sel := range req.Selections {
+		var r *reading
+		if r, err = s.newReading(c, rels[i], sel, req, to); err == nil {
+			r.final = i == len(rels)-1
+			err = r.run(ctx)
+		}
+		if err != nil {
+			err = ofStream(err, names[i])
+			break
+		}
 	}
 	if err == nil && !c.ended {
 		_, err = c.exec(ctx, "COMMIT")
@@ -92,7 +97,15 @@ func (s *source) read(ctx context.Context, sel sluice.Selection, req sluice.Read
 	return err
 }
 
-// reading is one Read of one stream.
+// ofStream says which stream err is of, where it does not.
+func ofStream(err error, name sluice.TableName) error {
+	if e, ok := err.(*sluice.Error); ok && e.Stream == (sluice.TableName{}) { //nolint:errorlint // one that something wraps is left as it is
+		e.Stream = name
+	}
+	return err
+}
+
+// reading is the reading of one stream.
 type reading struct {
 	*source
 	conn  *conn
@@ -106,6 +119,7 @@ type reading struct {
 	parts int            // readers at most
 	to    sluice.Sink
 	from  string // the relation in a FROM clause
+	final bool   // of the Read's streams
 	op    sluice.Op
 	// updated says that rows of a refresh that was carried on have changed since
 	// they were read, so that upserts make them good; those of some may still be to
@@ -180,11 +194,15 @@ func (r *reading) copySQL(from, rest string) string {
 	return fmt.Sprintf("COPY (SELECT %s FROM %s%s) TO STDOUT (FORMAT binary)", r.list, from, rest)
 }
 
-// only returns the COPY of all that a read has to read. Where nothing more is to
-// be asked under its snapshot, the transaction ends in the same message.
+// only returns the COPY of all that a read has to read: of the table itself where
+// that is the same, since the server need not plan it. Where nothing more is to be
+// asked under its snapshot, the transaction ends in the same message.
 func (r *reading) only(from string) string {
 	sql := r.copySQL(from, "")
-	if r.sel.Mode == sluice.FullRefresh {
+	if r.rel.kind == 'r' && !r.rel.security && !slices.ContainsFunc(r.cols, func(c column) bool { return c.cast != "" || c.generated }) {
+		sql = fmt.Sprintf("COPY %s (%s) TO STDOUT (FORMAT binary)", quoteName(r.sel.Stream.Name), r.list)
+	}
+	if r.sel.Mode == sluice.FullRefresh && r.final {
 		sql += "; COMMIT"
 	}
 	return sql

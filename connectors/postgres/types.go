@@ -43,6 +43,7 @@ type column struct {
 	category byte   // as in pg_type: A array
 	// collation is the name of one that is not the database's.
 	collation string
+	generated bool // its values are computed from others
 
 	logical sluice.Type
 	wire    wireKind

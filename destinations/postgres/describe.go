@@ -151,13 +151,13 @@ func (d *destination) Alter(ctx context.Context, load sluice.LoadID, t sluice.Ta
 	if err := d.keep(ctx, t); err != nil {
 		return classify(err, op)
 	}
-	if direct := d.directOf(load); direct != nil && direct.touches(t) {
+	if direct := d.directOf(load); direct != nil && d.touches(direct, t) {
 		direct.mu.Lock()
 		defer direct.mu.Unlock()
 		if err := direct.failed; err != nil {
 			return classify(err, op)
 		}
-		err := d.alterWithin(ctx, load, direct, changes)
+		err := d.alterWithin(ctx, load, direct, t, changes)
 		if err != nil {
 			direct.end(err)
 		}
@@ -168,12 +168,12 @@ func (d *destination) Alter(ctx context.Context, load sluice.LoadID, t sluice.Ta
 
 // alterWithin makes the changes in the load's transaction, after its rows so far. t
 // is locked.
-func (d *destination) alterWithin(ctx context.Context, load sluice.LoadID, t *directTx, changes []sluice.Change) error {
-	if err := d.openDirect(ctx, load, t); err != nil {
+func (d *destination) alterWithin(ctx context.Context, load sluice.LoadID, t *directTx, target sluice.Target, changes []sluice.Change) error {
+	if err := d.openDirect(ctx, load, t, target); err != nil {
 		return err
 	}
 	tx := newTx(t.conn.Conn())
-	if err := d.alter(ctx, tx, load, t.target, changes); err != nil {
+	if err := d.alter(ctx, tx, load, target, changes); err != nil {
 		return err
 	}
 	return tx.flush(ctx)

@@ -57,7 +57,7 @@ func (d *destination) merge(ctx context.Context, l sluice.Load, keeps []*promise
 	if t != nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if t.held == nil {
+		if t.conn != nil {
 			counts, err := d.mergeDirect(ctx, t, l, keeps)
 			if !lostSession(err) {
 				return counts, err

@@ -160,12 +160,15 @@ func (m *merger) begin(ctx context.Context, stx sqlload.Tx) error {
 			}
 		}
 	}
-	if m.direct == nil || m.direct.held == nil {
+	if m.direct == nil {
 		return nil
 	}
-	if m.d.promiseOf(m.keeps, m.direct.target) == nil {
-		return m.d.copyHeld(ctx, tx, m.direct.held, m.d.name(m.direct.target))
+	for _, h := range m.direct.held {
+		if m.d.promiseOf(m.keeps, h.target) != nil {
+			tx.copyLater(h, m.d.dialect.Table(m.name(h.target)))
+		} else if err := m.d.copyHeld(ctx, tx, h); err != nil {
+			return err
+		}
 	}
-	tx.copyLater(m.direct.held, m.d.dialect.Table(m.name(m.direct.target)))
 	return nil
 }

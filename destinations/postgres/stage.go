@@ -13,22 +13,27 @@ import (
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
 
-// A directTx is a load's transaction that brings rows straight into their table:
-// it is open in a session, and they are in there already, or it has no session yet
-// and holds a few rows for Merge, which then does all at once.
+// A directTx is a load's transaction that brings rows straight into their tables. It
+// holds those of small tables for Merge, which then does all at once. Where a table
+// has more, it is open in a session, with that table's rows in there already.
 type directTx struct {
-	mu     sync.Mutex    // held while the connection is in use
-	conn   *pgxpool.Conn // nil: not open yet
-	held   *heldRows     // nil: none
-	begin  []string      // statements that its first COPY still has to begin with
-	failed error         // the transaction is of no more use
-	target sluice.Target
-	life   context.Context // ends when the transaction is discarded
-	cutOff context.CancelFunc
+	targets []sluice.Target // whose rows it may have; guarded by the destination's mu
+	mu      sync.Mutex      // held while the connection is in use
+	conn    *pgxpool.Conn   // nil: not open yet
+	target  sluice.Target   // that it was opened for
+	held    []*heldRows     // of tables that are promised, in the order in which they came
+	begin   []string        // statements that its first COPY still has to begin with
+	failed  error           // the transaction is of no more use
+	life    context.Context // ends when the transaction is discarded
+	cutOff  context.CancelFunc
 }
+
+// maxHeld is how many bytes of rows a load holds at most.
+const maxHeld = 1 << 20
 
 // heldRows are all rows of a segment, as a binary COPY.
 type heldRows struct {
+	target  sluice.Target
 	columns []string
 	rows    []byte
 	shape   *sluice.Table // its types are those of the rows
@@ -44,8 +49,27 @@ func until(ctx, life context.Context) (context.Context, context.CancelFunc) {
 // open reports whether the rows are in a session's transaction.
 func (t *directTx) open() bool { return t != nil && t.conn != nil }
 
-// touches reports whether the transaction serves the target.
-func (t *directTx) touches(target sluice.Target) bool { return t.target == target }
+// touches reports whether the transaction may have rows of the target. It does not
+// wait for a COPY under way.
+func (d *destination) touches(t *directTx, target sluice.Target) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Contains(t.targets, target)
+}
+
+// holding returns which of the held rows are the target's, -1 for none. t is locked.
+func (t *directTx) holding(target sluice.Target) int {
+	return slices.IndexFunc(t.held, func(h *heldRows) bool { return h.target == target })
+}
+
+// room reports whether more rows may be held. t is locked.
+func (t *directTx) room() bool {
+	n := 0
+	for _, h := range t.held {
+		n += len(h.rows)
+	}
+	return n < maxHeld
+}
 
 // discard rolls back. A COPY under way is cut off first; its Stage rolls back.
 func (t *directTx) discard() {
@@ -144,10 +168,10 @@ func (d *destination) Stage(ctx context.Context, s sluice.Segment) (sluice.Stage
 }
 
 // directFor returns the load's direct transaction, locked, or nil where the rows
-// must be staged: by key into a table with rows of earlier reads, or where the
-// transaction serves another table of the load. It can serve one table only: a
-// COPY into a second would block an Alter of the first, which joins it, while
-// the engine fills both.
+// must be staged: by key into a table with rows of earlier reads, or where a session
+// has rows of another table of the load. It can have those of one only: a COPY into
+// a second would block an Alter of the first, which joins it, while the engine fills
+// both.
 func (d *destination) directFor(ctx context.Context, s sluice.Segment) (*directTx, string, error) {
 	if s.Mode == sluice.History && (s.Table.Column(sluice.SyncedAtColumn) == nil || s.Table.Parent != nil) {
 		return nil, "", nil
@@ -156,23 +180,26 @@ func (d *destination) directFor(ctx context.Context, s sluice.Segment) (*directT
 	t := d.direct[s.Load]
 	fresh := t == nil
 	if fresh {
-		t = &directTx{target: s.Target}
+		t = &directTx{}
 		t.life, t.cutOff = context.WithCancel(d.life)
 		t.mu.Lock()
 		d.direct[s.Load] = t
 	}
 	d.mu.Unlock()
 	if !fresh {
-		if !t.touches(s.Target) || !t.mu.TryLock() {
+		if !t.mu.TryLock() {
 			return nil, "", nil
 		}
-		if t.failed != nil || t.conn == nil && t.held == nil {
+		if t.failed != nil || t.conn == nil && t.held == nil || t.conn != nil && t.target != s.Target {
 			t.mu.Unlock()
 			return nil, "", nil //nolint:nilerr // who broke the transaction has said why; this segment goes another way
 		}
 	}
 	jsonType, ok, err := d.mayGoStraight(ctx, t, s)
 	if err == nil && ok {
+		d.mu.Lock()
+		t.targets = append(t.targets, s.Target)
+		d.mu.Unlock()
 		return t, jsonType, nil
 	}
 	if fresh {
@@ -265,17 +292,17 @@ func (d *destination) stageDirect(ctx context.Context, t *directTx, s sluice.Seg
 }
 
 func (d *destination) fillDirect(ctx context.Context, t *directTx, s sluice.Segment, e *encoder, names []string) error {
-	if d.isPromised(s.Target) && t.conn == nil && t.held == nil {
+	if d.isPromised(s.Target) && t.conn == nil && t.holding(s.Target) < 0 && t.room() {
 		rows, err := e.whole()
 		if err != nil {
 			return err
 		}
 		if rows != nil {
-			t.held = &heldRows{names, rows, s.Table}
+			t.held = append(t.held, &heldRows{s.Target, names, rows, s.Table})
 			return nil
 		}
 	}
-	if err := d.openDirect(ctx, s.Load, t); err != nil {
+	if err := d.openDirect(ctx, s.Load, t, s.Target); err != nil {
 		return err
 	}
 	statements := strings.Join(append(t.begin, copyStatement(d.dialect.Table(d.name(s.Target)), names)), ";")
@@ -297,36 +324,39 @@ func (d *destination) discarded(ctx context.Context, tx sqlTx, table sluice.Tabl
 	return sqlload.Discarded(table, n, of)
 }
 
-// openDirect gives the transaction a connection, where it has none, and puts the
-// rows that it holds into the table. t is locked.
-func (d *destination) openDirect(ctx context.Context, load sluice.LoadID, t *directTx) (err error) {
-	if t.conn != nil {
-		return nil
+// openDirect gives the transaction a connection, where it has none, for rows of the
+// target, whose table is made then, and puts those that it holds into it. t is
+// locked.
+func (d *destination) openDirect(ctx context.Context, load sluice.LoadID, t *directTx, target sluice.Target) (err error) {
+	if t.conn == nil {
+		if err := d.keep(ctx, target); err != nil {
+			return err
+		}
+		if t.conn, err = d.pool.Acquire(ctx); err != nil {
+			return err
+		}
+		t.target = target
+		connection, epoch := d.epochOf(load)
+		t.begin = d.begin(t.conn.Conn(), "SET LOCAL application_name = "+
+			literal(fmt.Sprintf("%s %s%d", applicationName, sqlload.StagePrefix(connection), epoch)))
 	}
-	if err := d.keep(ctx, t.target); err != nil {
-		return err
-	}
-	if t.conn, err = d.pool.Acquire(ctx); err != nil {
-		return err
-	}
-	connection, epoch := d.epochOf(load)
-	t.begin = d.begin(t.conn.Conn(), "SET LOCAL application_name = "+
-		literal(fmt.Sprintf("%s %s%d", applicationName, sqlload.StagePrefix(connection), epoch)))
-	if t.held == nil {
+	i := t.holding(target)
+	if i < 0 {
 		return nil
 	}
 	tx := newTx(t.conn.Conn(), t.begin...)
-	if err := d.copyHeld(ctx, tx, t.held, d.name(t.target)); err != nil {
+	if err := d.copyHeld(ctx, tx, t.held[i]); err != nil {
 		return err
 	}
-	t.begin, t.held = nil, nil
+	t.begin, t.held = nil, slices.Delete(t.held, i, i+1)
 	return tx.flush(ctx)
 }
 
 // copyHeld puts off the COPY of rows into a table that was made after they were
 // encoded. It locks it first, and looks whether its columns have been widened
 // since: the rows have the form of the narrow ones.
-func (d *destination) copyHeld(ctx context.Context, tx sqlTx, h *heldRows, name sluice.TableName) error {
+func (d *destination) copyHeld(ctx context.Context, tx sqlTx, h *heldRows) error {
+	name := d.name(h.target)
 	table := d.dialect.Table(name)
 	if err := tx.Defer(ctx, "lock the table "+name.String(), "LOCK TABLE "+table+" IN ROW EXCLUSIVE MODE"); err != nil {
 		return err
