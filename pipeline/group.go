@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -88,6 +89,9 @@ func (g *group) run(ctx context.Context) {
 		default:
 			st.fail(err)
 		}
+	}
+	if err != nil && g.bundle() {
+		slog.Info("streams were read together, which failed; each is read by itself now", "streams", g.names(), "error", err)
 	}
 }
 
@@ -451,10 +455,10 @@ func (g *group) finish() error {
 	if l.open != nil && l.open.uncovered != nil {
 		return badSource("ended its read without a last checkpoint")
 	}
-	if err := g.allRead(l.open); err != nil {
+	if err := l.wait(); err != nil {
 		return err
 	}
-	if err := l.wait(); err != nil || !g.finishNeeded(l.open) {
+	if err := g.allRead(l.open); err != nil || !g.finishNeeded(l.open) {
 		return err
 	}
 	for _, st := range g.streams {

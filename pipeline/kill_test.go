@@ -20,13 +20,14 @@ type scenario struct {
 	mode    sluice.WriteMode
 	nested  bool
 	parts   int
+	bundle  int    // how many small streams there are; 0: one that is not
 	journal string // "ledger": none; "durable"; "volatile": durable, but what is staged dies with the process
 	faults  faults
 	noAck   bool // the source is never told what is durable when a run starts
 }
 
 func (s scenario) String() string {
-	return fmt.Sprintf("%s/%s/nested=%v/parts=%d/%s", s.read, s.mode, s.nested, s.parts, s.journal)
+	return fmt.Sprintf("%s/%s/nested=%v/parts=%d/bundle=%d/%s", s.read, s.mode, s.nested, s.parts, s.bundle, s.journal)
 }
 
 // changes make up the source: updates and deletes of the same key within a
@@ -50,14 +51,16 @@ type world struct {
 func newWorld(s scenario) *world {
 	w := &world{scenario: s, alloc: arrowmem.NewCheckedAllocator(arrowmem.NewGoAllocator()), dest: newMemory()}
 	w.dest.faults, w.dest.volatile = s.faults, s.journal != "durable"
-	switch s.read {
-	case sluice.CDC:
+	switch {
+	case s.bundle > 0:
+		w.source = &bundleSource{tables: s.bundle, mem: w.alloc}
+	case s.read == sluice.CDC:
 		w.log = &logSource{changes: changes, wide: widensAt, mem: w.alloc}
 		w.source = w.log
 		if s.noAck {
 			w.source = struct{ sluice.Source }{w.log}
 		}
-	case sluice.Incremental:
+	case s.read == sluice.Incremental:
 		rows := slices.DeleteFunc(slices.Clone(changes), func(c change) bool { return c.op == sluice.Delete })
 		w.source = &cursorSource{rows: rows, wide: widensAt, mem: w.alloc}
 	default:
@@ -83,6 +86,9 @@ func (w *world) run(windowRows int64, kill int) (steps int, err error) {
 		Streams: []pipeline.Stream{{Table: sluice.TableName{Schema: "raw", Name: "t"}, Mode: w.mode, NestedTables: w.nested,
 			Selection: sluice.Selection{Stream: sluice.Stream{Table: *narrowShape}, Mode: w.read}}},
 		Limits: pipeline.Limits{WindowRows: windowRows, WindowTime: time.Hour, Backoff: func(int) time.Duration { return 0 }}}
+	if w.bundle > 0 {
+		c.Streams, c.Limits.Streams = bundled(w.bundle, c.Streams[0]), 1
+	}
 	if w.log != nil {
 		w.log.fuse = f
 	}
@@ -97,7 +103,9 @@ func (w *world) run(windowRows int64, kill int) (steps int, err error) {
 // finished reports whether a full read is complete and all tables are right,
 // although the run was killed before it could know.
 func (w *world) finished() bool {
-	return w.read == sluice.FullRefresh && w.dest.positions[sluice.Lane{Stream: streamName}].Done
+	return w.read == sluice.FullRefresh && !slices.ContainsFunc(bundled(max(w.bundle, 1), pipeline.Stream{}), func(s pipeline.Stream) bool {
+		return !w.dest.positions[sluice.Lane{Stream: s.Selection.Stream.Name}].Done
+	})
 }
 
 // check returns what is wrong after the last run, next to an undisturbed world.
@@ -117,8 +125,11 @@ func (w *world) check(want string) (faults []string) {
 // unaccounted holds the ledger to invariant 9.
 func (m *memory) unaccounted(source sluice.Source) (faults []string) {
 	rows := int64(len(changes))
-	if t, ok := source.(*tableSource); ok {
-		rows = int64(len(t.rows))
+	switch s := source.(type) {
+	case *tableSource:
+		rows = int64(len(s.rows))
+	case *bundleSource:
+		rows = int64(s.tables * (s.tables - 1) / 2)
 	}
 	var sum sluice.Counts
 	seen := map[sluice.LoadID]bool{}
@@ -162,6 +173,9 @@ func killEverywhere(t *testing.T, s scenario) (fault string) {
 		if err != nil {
 			return fmt.Sprintf("undisturbed: %v", err)
 		}
+		if b, ok := calm.source.(*bundleSource); ok && b.alone {
+			return "undisturbed: the bundle was read in pieces"
+		}
 		calm.alloc.AssertSize(t, 0)
 		want := calm.dest.dump()
 		for n := 1; n <= steps; n++ {
@@ -193,6 +207,9 @@ func scenarios() (all []scenario) {
 			}
 			for _, mode := range []sluice.WriteMode{sluice.Merge, sluice.SoftDelete, sluice.History} {
 				all = append(all, scenario{read: sluice.Incremental, mode: mode, nested: nested, parts: 1, journal: journal})
+			}
+			if !nested {
+				all = append(all, scenario{read: sluice.FullRefresh, mode: sluice.Replace, bundle: 4, journal: journal})
 			}
 			for _, mode := range sluice.WriteModes() {
 				for parts := 1; parts <= 2; parts++ {

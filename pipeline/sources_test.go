@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	arrowmem "github.com/apache/arrow-go/v18/arrow/memory"
 
 	"github.com/sluicehq/sluice"
+	"github.com/sluicehq/sluice/pipeline"
 )
 
 // change is one event of a logSource, or one row of a tableSource.
@@ -189,6 +192,68 @@ func (s *tableSource) readPart(ctx context.Context, r sluice.ReadRequest, to slu
 		}
 	}
 	return nil
+}
+
+// bundleSource reads small tables one after another: "t" has no rows, "t1" has one,
+// and so on.
+type bundleSource struct {
+	tables int
+	mem    arrowmem.Allocator
+	alone  bool // a stream was read by itself
+}
+
+// bundled returns n small streams, which are else like the first.
+func bundled(n int, like pipeline.Stream) (streams []pipeline.Stream) {
+	for i := range n {
+		s := like
+		if s.Selection.Stream.Small = true; i > 0 {
+			s.Table.Name += strconv.Itoa(i)
+			s.Selection.Stream.Name.Name = streamName.Name + strconv.Itoa(i)
+		} else {
+			s.Selection.Stream.Name = streamName
+		}
+		streams = append(streams, s)
+	}
+	return streams
+}
+
+func (s *bundleSource) Check(context.Context) error { return nil }
+func (s *bundleSource) Close() error                { return nil }
+func (s *bundleSource) Discover(context.Context) ([]sluice.Stream, error) {
+	return nil, nil
+}
+
+func (s *bundleSource) Read(ctx context.Context, r sluice.ReadRequest, to sluice.Sink) error {
+	s.alone = s.alone || len(r.Selections) == 1
+	for _, sel := range r.Selections {
+		lane := sluice.Lane{Stream: sel.Stream.Name}
+		pos, err := position(r.State, lane)
+		if err != nil {
+			return err
+		}
+		rows, _ := strconv.Atoi(strings.TrimPrefix(lane.Stream.Name, streamName.Name))
+		for ; pos < rows; pos++ {
+			if err := sendOf(ctx, to, lane, batch(s.mem, change{sluice.Insert, int64(pos), "x"}, 0, false)); err != nil {
+				return err
+			}
+			if pos%2 == 0 {
+				if err := to.Checkpoint(ctx, lane, cursorAt(pos+1)); err != nil {
+					return err
+				}
+			}
+		}
+		if err := to.Checkpoint(ctx, lane, cursorAt(rows)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sendOf is send for rows of another stream.
+func sendOf(ctx context.Context, to sluice.Sink, lane sluice.Lane, b sluice.Batch) error {
+	table := *b.Table
+	table.Name, b.Table, b.Part = lane.Stream, &table, lane.Part
+	return send(ctx, to, b)
 }
 
 // cursorSource is read by a cursor with overlap: the row at the cursor is sent

@@ -368,8 +368,7 @@ func positionsOf(streams []*streamRun, byStream map[sluice.TableName][]sluice.Po
 const maxBundle = 16
 
 // groups returns the streams that are not settled, together where one Read reads
-// them: those that share a log, and small ones, as many at a time as still leaves
-// all places for reads several bundles each.
+// them: those that share a log, and small ones, shared out among all places.
 func (s *Sync) groups() [][]*streamRun {
 	var groups [][]*streamRun
 	var log, small []*streamRun
@@ -387,7 +386,7 @@ func (s *Sync) groups() [][]*streamRun {
 	if len(log) > 0 {
 		groups = append(groups, log)
 	}
-	return slices.AppendSeq(groups, slices.Chunk(small, min(max(len(small)/(4*s.Limits.Streams), 1), maxBundle)))
+	return slices.AppendSeq(groups, slices.Chunk(small, min(max((len(small)+s.Limits.Streams-1)/s.Limits.Streams, 1), maxBundle)))
 }
 
 func (s *Sync) draining() bool {
