@@ -163,6 +163,9 @@ func known(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, further []Ques
 	return counts, found, nil
 }
 
+// ledgerPerInsert bounds the parameters of one statement.
+const ledgerPerInsert = 100
+
 // writeLedger writes a row for each table, and one without a table where the
 // load has none; the first has the positions.
 func writeLedger(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, counts []sluice.Counts) error {
@@ -170,8 +173,10 @@ func writeLedger(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, counts [
 	if err != nil {
 		return fmt.Errorf("write positions: %w", err)
 	}
-	insert := "INSERT INTO " + d.Own("loads") + " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, " + d.Now + ")"
-	for i := range max(1, len(l.Tables)) {
+	tables := max(1, len(l.Tables))
+	var rows []string
+	var args []any
+	for i := range tables {
 		var schema, name, mode, positions any
 		var c sluice.Counts
 		swapped := false
@@ -182,12 +187,30 @@ func writeLedger(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, counts [
 		if i == 0 {
 			positions = string(raw)
 		}
-		if err := run(ctx, tx, "write the ledger", insert, string(l.ID), int32(i), l.Connection, l.Run, l.Epoch, l.Seq, schema, name, mode,
-			c.Extracted, c.Loaded, c.Deleted, c.Rejected, c.Filtered, swapped, positions); err != nil {
+		row := []any{string(l.ID), int32(i), l.Connection, l.Run, l.Epoch, l.Seq, schema, name, mode,
+			c.Extracted, c.Loaded, c.Deleted, c.Rejected, c.Filtered, swapped, positions}
+		rows, args = append(rows, "("+parameters(len(args), len(row))+", "+d.Now+")"), append(args, row...)
+		if len(rows) < ledgerPerInsert && i+1 < tables {
+			continue
+		}
+		if err := run(ctx, tx, "write the ledger", "INSERT INTO "+d.Own("loads")+" VALUES "+strings.Join(rows, ", "), args...); err != nil {
 			return err
 		}
+		rows, args = nil, nil
 	}
 	return nil
+}
+
+// parameters returns n of them, after so many others.
+func parameters(after, n int) string {
+	var b strings.Builder
+	for i := range n {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "$%d", after+i+1)
+	}
+	return b.String()
 }
 
 // rejectedPerInsert bounds the parameters of one statement.
