@@ -113,7 +113,7 @@ func numbers(table *sluice.Table, n int) func(context.Context) (sluice.Batch, er
 		}
 		b := array.NewRecordBuilder(memory.DefaultAllocator, table.Arrow())
 		defer b.Release()
-		for range 1000 {
+		for range min(1000, n-sent) {
 			for _, f := range b.Fields() {
 				f.(*array.Int64Builder).Append(int64(sent))
 			}

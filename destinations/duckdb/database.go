@@ -14,8 +14,10 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	duckdb "github.com/duckdb/duckdb-go/v2"
+	xsemaphore "golang.org/x/sync/semaphore"
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/destinations/kit/sqlload"
@@ -47,9 +49,15 @@ type database struct {
 
 	beginning sync.Mutex // a load has one session, however many segments begin it at once
 
+	// writers is held by sessions, one each, and as a whole by who must be alone.
+	writers *xsemaphore.Weighted
+
 	mu       sync.Mutex
 	sessions map[*session]struct{}
 	staged   map[string]*segment     // complete and not merged, by name
+	strewn   int64                   // bytes in memory of what loads brought to tables; see strew
+	gathers  int64                   // from so many on, they are to be written
+	patience time.Duration           // for loads under way to end before that
 	limit    int64                   // memory_limit of the configuration, in bytes
 	reserved int64                   // for the columns of rows on their way; see reserve
 	widest   int64                   // the most that the rows of one table reserved
@@ -163,7 +171,7 @@ func openFile(ctx context.Context, path string, c Config) (*database, error) {
 	if err != nil {
 		return nil, err
 	}
-	db.limit = limit
+	db.limit, db.gathers = limit, limit/strewnPart
 	db.makeRoom(0)
 	return db, nil
 }
@@ -201,7 +209,7 @@ func openWithin(ctx context.Context, path string, c Config, limit int64) (*datab
 		return nil, err
 	}
 	db := &database{path: path, room: limit, sql: sql.OpenDB(connector), epochs: map[string]int64{}, sessions: map[*session]struct{}{}, staged: map[string]*segment{},
-		loading: map[sluice.LoadID]int64{}, merging: newSemaphore()}
+		loading: map[sluice.LoadID]int64{}, merging: newSemaphore(), patience: aloneAfter, writers: xsemaphore.NewWeighted(everyone)}
 	db.sql.SetMaxIdleConns(8)
 	if err := db.wake(ctx); err != nil {
 		return nil, errors.Join(err, db.sql.Close())
@@ -367,7 +375,7 @@ func (db *database) makeRoom(bytes int64) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.reserved += bytes
-	room := max(db.limit, otherBytes+max(db.reserved, db.widest)) + db.vector
+	room := max(db.limit, otherBytes+max(db.reserved, db.widest)) + db.vector + db.strewn
 	if room == db.room {
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"time"
 
 	"github.com/sluicehq/sluice/spec"
 )
@@ -19,6 +20,15 @@ func ConfigOf(path, memory string) Config {
 		panic(err)
 	}
 	return c
+}
+
+// Impatient has the file wait no more than d for loads under way to end.
+func (h *Handle) Impatient(ctx context.Context, d time.Duration) error {
+	db, err := h.database(ctx)
+	if err == nil {
+		db.patience = d
+	}
+	return err
 }
 
 // DB returns the open file's connections, for tests to do what users do.

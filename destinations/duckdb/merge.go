@@ -101,6 +101,7 @@ func (h *Handle) Merge(ctx context.Context, l sluice.Load) ([]sluice.Counts, err
 	}
 	h.merged(l)
 	db.giveUp(func(_ *Handle, _ string, load sluice.LoadID) bool { return load == l.ID })
+	db.strew(ctx, l)
 	return counts, nil
 }
 

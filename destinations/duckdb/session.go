@@ -48,12 +48,17 @@ func (db *database) session(load sluice.LoadID) *session {
 
 // begin opens a session. The caller holds it.
 func (h *Handle) begin(ctx context.Context, db *database, load sluice.LoadID) (*session, error) {
-	conn, err := db.sql.Conn(ctx)
-	if err != nil {
+	if err := db.writers.Acquire(ctx, 1); err != nil {
 		return nil, err
 	}
-	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION"); err != nil {
-		_ = conn.Close()
+	conn, err := db.sql.Conn(ctx)
+	if err == nil {
+		if _, err = conn.ExecContext(ctx, "BEGIN TRANSACTION"); err != nil {
+			_ = conn.Close()
+		}
+	}
+	if err != nil {
+		db.writers.Release(1)
 		return nil, err
 	}
 	s := &session{db: db, owner: h, load: load, connection: h.current().Connection, conn: conn,
@@ -95,6 +100,7 @@ func (s *session) end() {
 	if !was {
 		rollback(s.conn)
 		_ = s.conn.Close()
+		s.db.writers.Release(1)
 		for _, release := range s.release {
 			release()
 		}
