@@ -57,12 +57,12 @@ func (s *Selection) Wants(column string) bool {
 
 // A ReadRequest asks for everything after State. It has several Selections with CDC,
 // where they share a log, or in a bundle: full refreshes of Small streams. These
-// are read one after another, without parts: no row of the next before the last
-// checkpoint on the one before.
+// are read one after another, without parts, whatever State has of such: no row of
+// the next before the last checkpoint on the one before.
 type ReadRequest struct {
 	Selections []Selection
 	State      State // of the lanes of these streams, and the SharedLane with CDC
-	MaxParts   int   // how many parts of a stream the source may read in parallel; at least 1
+	MaxParts   int   // how many parts of a stream the source may read in parallel; at least 1, and 1 in a bundle
 	Follow     bool  // with CDC: return only when ctx ends, not when caught up
 }
 

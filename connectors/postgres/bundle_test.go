@@ -74,7 +74,7 @@ func (b *bundle) crash() {
 }
 
 func (b *bundle) request(streams []sluice.Stream) sluice.ReadRequest {
-	req := sluice.ReadRequest{State: sluice.State{}, MaxParts: 3}
+	req := sluice.ReadRequest{State: sluice.State{}, MaxParts: 1}
 	for _, st := range streams {
 		req.Selections = append(req.Selections, sluice.Selection{Stream: st, Mode: sluice.FullRefresh})
 		if l := b.ledgers[st.Name]; l != nil {

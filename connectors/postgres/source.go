@@ -76,9 +76,6 @@ func (s *source) read(ctx context.Context, req sluice.ReadRequest, to sluice.Sin
 	} else if err != nil {
 		return err
 	}
-	if len(rels) > 1 {
-		req.MaxParts = 1
-	}
 	for i, sel := range req.Selections {
 		var r *reading
 		if r, err = s.newReading(c, rels[i], sel, req, to); err == nil {
