@@ -357,13 +357,14 @@ func TestBundleEndsInTheMiddle(t *testing.T) {
 				}
 			},
 		} {
-			ctx, cancel := context.WithCancel(t.Context())
+			cause := sluice.Errorf(sluice.Cancelled, "test_over", "stop", "", "it is over") // as it is everyone's, it is not changed either
+			ctx, cancel := context.WithCancelCause(t.Context())
 			b := newBundle(t)
-			end(b, cancel)
+			end(b, func() { cancel(cause) })
 			err := b.read(ctx, s, streams)
-			cancel()
-			whole := stop == 3 && strings.Contains(name, "context")                                                                                            // at the last checkpoint, all is said
-			if !whole && err != errKilled && err != errStop && !errors.Is(err, context.Canceled) || whole && err != nil && !errors.Is(err, context.Canceled) { //nolint:errorlint // unchanged
+			cancel(nil)
+			said := stop == 3 && strings.Contains(name, "context") && err == nil                                            // at the last checkpoint, all is
+			if !said && err != errKilled && err != errStop && err != error(cause) || cause.Stream != (sluice.TableName{}) { //nolint:errorlint // unchanged
 				t.Errorf("%s, in stream %d: %v", name, stop, err)
 			}
 			for _, c := range s.pool.idle {
@@ -381,39 +382,75 @@ func TestBundleEndsInTheMiddle(t *testing.T) {
 	}
 }
 
-// Of a bundle that waits for the lock of one of its tables it is known which. Nor
-// does a connection that was used before have it try again by itself.
+// A bundle waits for the lock of one of its tables without those of others: who has
+// it, and wants those, is no victim of a deadlock. It is known which table it is.
 func TestBundleIsLockedOut(t *testing.T) {
 	t.Parallel()
 	url := pgtest.Shared(t).NewDatabase(t)
 	pgtest.Exec(t, url, `do $$ begin for c in 1..4 loop execute format('create table %I (id int); insert into %1$I values (1)', chr(96 + c)); end loop; end $$; analyze`)
 	s := newSource(t, map[string]any{"url": url, "application_name": "locked out"})
-	for _, reused := range []bool{false, true} {
-		streams := smallStreams(t, s)
-		if !reused {
-			s.pool.drain()
+	streams := smallStreams(t, s)
+	s.pool.drain()
+	for range 2 { // with a new connection, and one that is used again
+		for _, end := range []string{"rollback", "select pg_cancel_backend(pid) from pg_stat_activity where application_name = 'locked out' and datname = current_database(); rollback"} {
+			other := locking(t, url, "c")
+			done := make(chan error, 1)
+			go func() { done <- newBundle(t).read(t.Context(), s, streams) }()
+			waitFor(t, func() bool { return lockedOut(t, url) })
+			_, err := other.Exec(t.Context(), "lock table a, b, d in access exclusive mode").ReadAll()
+			must(t, err)
+			waitFor(t, func() bool { return lockedOut(t, url) })
+			_, err = other.Exec(t.Context(), end).ReadAll()
+			must(t, err)
+			if err = <-done; end == "rollback" {
+				must(t, err)
+				continue
+			}
+			wantError(t, err, sluice.Transient, "postgres_cancelled")
+			if sluice.AsError(err).Stream != streams[2].Name {
+				t.Errorf("the error is of %s", sluice.AsError(err).Stream)
+			}
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		other, err := pgconn.Connect(ctx, url)
-		must(t, err)
-		defer other.Close(context.Background())
-		_, err = other.Exec(ctx, "begin; lock table c in access exclusive mode").ReadAll()
-		must(t, err)
-		done := make(chan error, 1)
-		go func() { done <- newBundle(t).read(ctx, s, streams) }()
-		waiting := " from pg_stat_activity where application_name = 'locked out' and wait_event_type = 'Lock'"
-		waitFor(t, func() bool { return query(t, url, "select count(*)"+waiting)[0] == "1" })
-		pgtest.Exec(t, url, "select pg_cancel_backend(pid)"+waiting)
-		err = <-done
-		wantError(t, err, sluice.Transient, "postgres_cancelled")
-		if sluice.AsError(err).Stream != streams[2].Name {
-			t.Errorf("the error is of %s", sluice.AsError(err).Stream)
-		}
-		_, err = other.Exec(ctx, "rollback").ReadAll()
-		must(t, err)
-		must(t, newBundle(t).read(ctx, s, streams))
+		must(t, newBundle(t).read(t.Context(), s, streams))
 	}
+}
+
+// A read that is told to wait no longer for a lock does not wait again because its
+// connection was used before.
+func TestLockIsWaitedForOnce(t *testing.T) {
+	t.Parallel()
+	url := pgtest.Shared(t).NewDatabase(t)
+	pgtest.Exec(t, url, "create table t (id int)")
+	s := newSource(t, map[string]any{"url": url, "application_name": "locked out"})
+	sel := sluice.Selection{Stream: find(t, s, "public.t"), Mode: sluice.FullRefresh}
+	locking(t, url, "t")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() {
+		done <- s.Read(ctx, sluice.ReadRequest{Selections: []sluice.Selection{sel}, MaxParts: 1}, newLedger())
+	}()
+	waitFor(t, func() bool { return lockedOut(t, url) })
+	pgtest.Exec(t, url, "select pg_cancel_backend(pid) from pg_stat_activity where application_name = 'locked out' and datname = current_database()")
+	wantError(t, <-done, sluice.Transient, "postgres_cancelled")
+}
+
+// locking returns a session that has the lock of a table.
+func locking(t *testing.T, url, table string) *pgconn.PgConn {
+	t.Helper()
+	c, err := pgconn.Connect(t.Context(), url)
+	must(t, err)
+	t.Cleanup(func() { _ = c.Close(context.Background()) })
+	_, err = c.Exec(t.Context(), "begin; lock table "+table+" in access exclusive mode").ReadAll()
+	must(t, err)
+	return c
+}
+
+// lockedOut reports whether a read of that application waits for a lock.
+func lockedOut(t *testing.T, url string) bool {
+	t.Helper()
+	return query(t, url, `select count(*) from pg_stat_activity where application_name = 'locked out' and datname = current_database()
+		and wait_event_type = 'Lock'`)[0] == "1"
 }
 
 // noTransactions waits until an application has no transaction open.

@@ -103,7 +103,8 @@ const (
 // snapshot where they can, so that both tell of the same tables; those of a bundle
 // always do, whose tables may be read long after it.
 func (s *source) begin(ctx context.Context, names []sluice.TableName) (*conn, []*relation, error) {
-	for lock := true; ; {
+	lock, waits := true, 0
+	for {
 		c, reused, err := s.pool.get(ctx)
 		if err != nil {
 			return nil, nil, err
@@ -130,6 +131,13 @@ func (s *source) begin(ctx context.Context, names []sluice.TableName) (*conn, []
 			continue
 		case reused && died && ctx.Err() == nil && judge(err).class == sluice.Transient:
 			s.pool.drain() // idle connections have died, as when the server starts again
+			continue
+		case server && pg.Code == "55P03" && waits < len(names)-1:
+			waits++ // for the one of a bundle that another session holds, with the lock of no other
+			if c, _, err = s.begin(ctx, []sluice.TableName{sluice.AsError(err).Stream}); err != nil {
+				return nil, nil, err
+			}
+			s.pool.put(c)
 			continue
 		}
 		return nil, nil, fail(ctx, "read the catalogue", err)
@@ -172,11 +180,20 @@ func (s *source) preparation(c *conn) (name, sql string) {
 	return name, sql
 }
 
+// bundleWait is how long a bundle, which has the locks of tables already, waits for
+// that of another: less than the second after which whoever waits for those looks
+// for a deadlock, and would be its victim.
+const bundleWait = "500ms"
+
 func (s *source) describe(ctx context.Context, c *conn, names []sluice.TableName, lock bool) ([]*relation, error) {
 	var literals []string
 	first, before := "", 2 // results before those of interest
 	if lock {
-		first, before = "SET LOCAL lock_timeout = '30s';", 3
+		wait := "30s"
+		if len(names) > 1 {
+			wait = bundleWait
+		}
+		first, before = "SET LOCAL lock_timeout = '"+wait+"';", 3
 	}
 	for _, n := range names {
 		literals = append(literals, quoteLiteral(quoteName(n)))
