@@ -56,18 +56,16 @@ func (s *Selection) Wants(column string) bool {
 }
 
 // A ReadRequest asks for everything after State. It has several Selections with CDC,
-// where they share a log, or in a bundle: full refreshes of Small streams. These
-// are read one after another, without parts: no row of the next before the last
-// checkpoint on the one before.
+// where they share a log, or in a bundle: full refreshes of Small streams, one after
+// another, without parts whatever State has, each up to its last checkpoint.
 type ReadRequest struct {
 	Selections []Selection
 	State      State // of the lanes of these streams, and the SharedLane with CDC
-	MaxParts   int   // how many parts of a stream the source may read in parallel; at least 1
+	MaxParts   int   // how many parts of a stream the source may read in parallel; at least 1, and 1 in a bundle
 	Follow     bool  // with CDC: return only when ctx ends, not when caught up
 }
 
-// A Source reads from one system. Its methods may be called concurrently, Read
-// with different streams.
+// A Source reads from one system. Its methods may be called concurrently, Read with different streams.
 type Source interface {
 	// Check reports whether the system can be reached and the rights suffice.
 	Check(ctx context.Context) error
@@ -104,9 +102,8 @@ type Sink interface {
 // cost per batch vanishes, small enough for caches and the memory budget.
 const BatchBytes = 1 << 20
 
-// An Acker is a Source that frees upstream resources, such as WAL, once state
-// is durable (invariant 2). It is the only optional interface of a Source.
-// Repeating an Ack is harmless.
+// An Acker is a Source that frees upstream resources, such as WAL, once state is durable
+// (invariant 2). It is the only optional interface of a Source. Repeating an Ack is harmless.
 type Acker interface {
 	Ack(ctx context.Context, committed State) error
 }

@@ -51,12 +51,15 @@ var (
 	asking   = spec.Define("asking", "Asking", func(_ context.Context, c config) (sluice.Destination, error) { return &askDest{dest{c: c}}, nil })
 )
 
-// inMemory is a source with a keyed and a keyless stream.
+// inMemory is a source with a keyed and a keyless stream, both small.
 func inMemory() *memsource.Source {
 	s := memsource.Numbers("keyed", 40)
 	keyless := memsource.Numbers("keyless", 7).Streams[0]
 	keyless.Key = nil
 	s.Streams = append(s.Streams, keyless)
+	for i := range s.Streams {
+		s.Streams[i].Small = true
+	}
 	return s
 }
 

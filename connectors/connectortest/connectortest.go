@@ -119,6 +119,9 @@ func Check(ctx context.Context, r Reporter, open func() (sluice.Source, error), 
 			r.Run("sink error", func(r Reporter) { s.sinkError(r, c) })
 			r.Run("cancel", func(r Reporter) { s.cancel(r, c) })
 			r.Run("bad cursor", func(r Reporter) { s.badCursor(r, c) })
+			if c.bundle() {
+				r.Run("alone", func(r Reporter) { s.alone(r, c) })
+			}
 		})
 	}
 	r.Run("concurrent", func(r Reporter) { s.concurrent(r, cases) })
@@ -203,7 +206,7 @@ func (s *suite) discover(r Reporter) {
 			r.Errorf("Discover lists no streams")
 		}
 		again, err := source.Discover(ctx)
-		if err != nil || !s.o.Changing && !reflect.DeepEqual(withoutCounts(streams), withoutCounts(again)) {
+		if err != nil || !s.o.Changing && !reflect.DeepEqual(withoutSizes(streams), withoutSizes(again)) {
 			r.Errorf("Discover is not repeatable: %v", err)
 		}
 		seen := map[sluice.TableName]bool{}
@@ -220,10 +223,11 @@ func (s *suite) discover(r Reporter) {
 	})
 }
 
-func withoutCounts(streams []sluice.Stream) []sluice.Stream {
+// withoutSizes leaves out what may be an estimate.
+func withoutSizes(streams []sluice.Stream) []sluice.Stream {
 	streams = slices.Clone(streams)
 	for i := range streams {
-		streams[i].RowCount = 0
+		streams[i].RowCount, streams[i].Small = 0, false
 	}
 	return streams
 }
@@ -288,13 +292,31 @@ type testCase struct {
 }
 
 func (c testCase) request(s *suite, state sluice.State) sluice.ReadRequest {
-	return sluice.ReadRequest{Selections: c.selections, State: state, MaxParts: s.o.MaxParts}
+	req := sluice.ReadRequest{Selections: c.selections, State: state, MaxParts: s.o.MaxParts}
+	if c.bundle() {
+		req.MaxParts = 1
+	}
+	return req
 }
 
 func (c testCase) mode() sluice.ReadMode { return c.selections[0].Mode }
 
+// bundle reports whether the case is several small streams.
+func (c testCase) bundle() bool { return len(c.selections) > 1 && c.mode() != sluice.CDC }
+
+// lanes are those on which a read's last checkpoints are.
+func (c testCase) lanes() (lanes []sluice.Lane) {
+	if c.mode() == sluice.CDC {
+		return []sluice.Lane{sluice.SharedLane}
+	}
+	for _, sel := range c.selections {
+		lanes = append(lanes, sluice.Lane{Stream: sel.Stream.Name})
+	}
+	return lanes
+}
+
 func (s *suite) cases() (all []testCase) {
-	cdc := testCase{name: string(sluice.CDC)}
+	cdc, bundle := testCase{name: string(sluice.CDC)}, testCase{name: "bundle"}
 	for _, mode := range s.o.Modes {
 		for _, st := range s.streams {
 			if !slices.Contains(st.Modes, mode) {
@@ -303,10 +325,16 @@ func (s *suite) cases() (all []testCase) {
 			sel := selection(st, mode)
 			if mode == sluice.CDC {
 				cdc.selections = append(cdc.selections, sel)
-			} else {
-				all = append(all, testCase{st.Name.String() + " " + string(mode), []sluice.Selection{sel}})
+				continue
+			}
+			all = append(all, testCase{st.Name.String() + " " + string(mode), []sluice.Selection{sel}})
+			if mode == sluice.FullRefresh && st.Small {
+				bundle.selections = append(bundle.selections, sel)
 			}
 		}
+	}
+	if len(bundle.selections) > 1 {
+		all = append(all, bundle)
 	}
 	if len(cdc.selections) > 0 {
 		all = append(all, cdc)

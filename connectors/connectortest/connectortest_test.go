@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -19,12 +20,16 @@ import (
 	"github.com/sluicehq/sluice/internal/memsource"
 )
 
-// good is a source with a keyed and a keyless stream, and an empty one.
+// good is a source with a keyed and a keyless stream, and an empty one, that are
+// read in a bundle too.
 func good() *memsource.Source {
 	s := memsource.Numbers("numbers", 50)
 	keyless := memsource.Numbers("keyless", 10).Streams[0]
 	keyless.Key = nil
 	s.Streams = append(s.Streams, keyless, memsource.Numbers("empty", 0).Streams[0])
+	for i := range s.Streams {
+		s.Streams[i].Small = true
+	}
 	return s
 }
 
@@ -200,7 +205,15 @@ func TestEveryFaultIsFound(t *testing.T) {
 			return &bad{Source: good(), read: sending(func(b *sluice.Batch) { b.Op = sluice.Upsert })}
 		}, "must be an Insert"},
 		"broken promise": {func() sluice.Source { return &bad{Source: good(), read: twice} }, "comes again in one read"},
-		"deaf":           {func() sluice.Source { return &bad{Source: good(), read: deaf} }, "did not return within"},
+		"bundle in disorder": {func() sluice.Source { return &bad{Source: good(), read: disorderly} },
+			"keyless comes before the last checkpoint on numbers: the streams of a bundle are read one after another"},
+		"bundle interleaved": {func() sluice.Source { return &bad{Source: good(), read: interleaved} },
+			"numbers comes before the last checkpoint on empty: the streams of a bundle are read one after another"},
+		"bundle passed over": {func() sluice.Source { return &bad{Source: good(), read: first} }, "there is none on {keyless 0}"},
+		"bundle in parts":    {func() sluice.Source { return &bad{Source: good(), read: partly} }, "a bundle is read without parts"},
+		"bundle lacks rows": {func() sluice.Source { return &bad{Source: good(), read: lacking} },
+			"keyless: read in a bundle: a row without a key came 0 times"},
+		"deaf": {func() sluice.Source { return &bad{Source: good(), read: deaf} }, "did not return within"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -212,6 +225,24 @@ func TestEveryFaultIsFound(t *testing.T) {
 				t.Errorf("want %q in:\n%s", test.says, out.String())
 			}
 		})
+	}
+}
+
+// What a read in parts has begun, a bundle goes on with.
+func TestABundleForgetsParts(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	text := connectortest.NewText(&out)
+	connectortest.Check(t.Context(), text, func() (sluice.Source, error) {
+		return &bad{Source: good(), read: func(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {
+			return bundle(ctx, b, req, to, func() error {
+				maps.DeleteFunc(req.State, func(l sluice.Lane, _ sluice.Cursor) bool { return l.Part > 0 })
+				return b.Source.Read(ctx, req, to)
+			})
+		}}, nil
+	}, connectortest.Options{MaxKills: 5, SkipLeaks: true})
+	if !text.Failed() || !strings.Contains(out.String(), "keyless: begun alone and resumed in a bundle: a row without a key came 2 times") {
+		t.Errorf("%s", out.String())
 	}
 }
 
@@ -309,6 +340,66 @@ func twice(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) 
 		return err
 	}
 	return b.Source.Read(ctx, req, to)
+}
+
+// bundle has do change the Reads of bundles.
+func bundle(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink, do func() error) error {
+	if len(req.Selections) < 2 {
+		return b.Source.Read(ctx, req, to)
+	}
+	return do()
+}
+
+// disorderly sends the checkpoints of a bundle when it has sent all rows.
+func disorderly(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {
+	return bundle(ctx, b, req, to, func() error {
+		last := sluice.State{}
+		err := b.Source.Read(ctx, req, tamper{Sink: to, checkpoint: func(l sluice.Lane, c sluice.Cursor) (sluice.Cursor, bool) { last[l] = c; return nil, false }})
+		for l, c := range last {
+			if err == nil {
+				err = to.Checkpoint(ctx, l, c)
+			}
+		}
+		return err
+	})
+}
+
+// interleaved comes back to a bundle's first stream after the others.
+func interleaved(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {
+	return bundle(ctx, b, req, to, func() error {
+		if err := b.Source.Read(ctx, req, to); err != nil {
+			return err
+		}
+		return first(ctx, b, req, to)
+	})
+}
+
+// first reads the first stream of a bundle only.
+func first(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {
+	req.Selections = req.Selections[:1]
+	return b.Source.Read(ctx, req, to)
+}
+
+// partly reads each stream of a bundle as it would alone, in parts.
+func partly(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {
+	return bundle(ctx, b, req, to, func() error {
+		for _, sel := range req.Selections {
+			own := sluice.ReadRequest{Selections: []sluice.Selection{sel}, State: req.State, MaxParts: 2}
+			if err := b.Source.Read(ctx, own, to); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// lacking sends no rows but those of a bundle's first stream.
+func lacking(ctx context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {
+	return bundle(ctx, b, req, to, func() error {
+		return b.Source.Read(ctx, req, tamper{Sink: to, send: func(b sluice.Batch) (sluice.Batch, bool) {
+			return b, b.Table.Name == req.Selections[0].Stream.Name
+		}})
+	})
 }
 
 func deaf(_ context.Context, b *bad, req sluice.ReadRequest, to sluice.Sink) error {

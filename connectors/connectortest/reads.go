@@ -26,9 +26,11 @@ func (s *suite) whole(r Reporter, source sluice.Source, c testCase) *trace {
 		r.Errorf("Read: %s", s.said(err))
 		return nil
 	}
-	if t.afterLast || !t.complete {
-		r.Errorf("Read must end with a checkpoint on the whole stream, or on the shared lane")
-		return nil
+	for _, lane := range c.lanes() {
+		if t.afterLast || t.state[lane] == nil {
+			r.Errorf("Read must end with a checkpoint on the whole stream, or on the shared lane; there is none on %v", lane)
+			return nil
+		}
 	}
 	return t
 }
@@ -242,6 +244,44 @@ func (s *suite) badCursor(r Reporter, c testCase) {
 			}
 		})
 	}
+}
+
+// alone compares a bundle with reads of each of its streams alone, and has a bundle
+// go on with what such reads have begun, in parts too.
+func (s *suite) alone(r Reporter, c testCase) {
+	s.with(r, func(source sluice.Source) {
+		bundle, begun := s.whole(r, source, c), newTrace(r, s.o, c)
+		if bundle == nil {
+			return
+		}
+		alone := map[sluice.TableName][]row{}
+		for _, sel := range c.selections {
+			own := testCase{selections: []sluice.Selection{sel}}
+			whole, half := s.whole(r, source, own), newTrace(r, s.o, own)
+			if whole == nil {
+				return
+			}
+			half.failAt = whole.calls/2 + 1
+			if err := s.read(source, half); err != nil && err != errKilled { //nolint:errorlint // unchanged means the same value
+				r.Errorf("Read of %s alone: %s", sel.Stream.Name, s.said(err))
+				return
+			}
+			maps.Copy(alone, whole.rows)
+			maps.Copy(begun.rows, half.rows)
+			maps.Copy(begun.state, half.state)
+		}
+		if err := s.read(source, begun); err != nil {
+			r.Errorf("Read of a bundle whose streams were begun alone: %s", s.said(err))
+			return
+		}
+		if s.o.Changing {
+			return
+		}
+		for what, got := range map[string]*trace{"read in a bundle": bundle, "begun alone and resumed in a bundle": begun} {
+			s.compareKeyed(r, what, alone, got.rows)
+			s.compareKeyless(r, what, alone, got.rows)
+		}
+	})
 }
 
 // concurrent reads several streams of one source at once.

@@ -47,7 +47,7 @@ type trace struct {
 	inserted  map[sluice.TableName]map[string]bool
 	shapes    map[sluice.TableName]*sluice.Table // of streams read in parts
 	afterLast bool                               // something came after the last checkpoint of the whole
-	complete  bool
+	turns     []sluice.TableName                 // the streams of a bundle that have come, the present one last
 	faults    map[string]bool
 }
 
@@ -152,6 +152,7 @@ func (t *trace) Send(ctx context.Context, b sluice.Batch) error {
 		}
 		t.shapes[b.Table.Name] = b.Table
 	}
+	t.inTurn(lane)
 	t.promises(rows)
 	t.pending[lane] = append(t.pending[lane], rows...)
 	t.afterLast = true
@@ -162,6 +163,23 @@ func (t *trace) leave(lane sluice.Lane) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.active, lane)
+}
+
+// inTurn checks that the streams of a bundle come one after another, without parts.
+func (t *trace) inTurn(lane sluice.Lane) {
+	if !t.c.bundle() {
+		return
+	}
+	at := slices.Index(t.turns, lane.Stream)
+	switch {
+	case lane.Part != 0:
+		t.fault("%s has a part %d: a bundle is read without parts", lane.Stream, lane.Part)
+	case at < 0 && t.afterLast, at >= 0 && at < len(t.turns)-1:
+		t.fault("%s comes before the last checkpoint on %s: the streams of a bundle are read one after another", lane.Stream, t.turns[len(t.turns)-1])
+	}
+	if at < 0 {
+		t.turns = append(t.turns, lane.Stream)
+	}
 }
 
 // promises checks Insert: no other row of the read has the key.
@@ -197,6 +215,7 @@ func (t *trace) Reject(ctx context.Context, x sluice.Rejected) error {
 	if x.Reason == "" || len(x.Value) > sluice.MaxRejectedValue || t.selection(x.Stream) == nil {
 		t.fault("a rejected value of %q: it needs a selected stream, a reason, and at most %d bytes", x.Stream, sluice.MaxRejectedValue)
 	}
+	t.inTurn(lane)
 	t.afterLast = true
 	return nil
 }
@@ -216,6 +235,7 @@ func (t *trace) Checkpoint(ctx context.Context, lane sluice.Lane, c sluice.Curso
 	if shared && t.c.mode() != sluice.CDC || !shared && t.selection(lane.Stream) == nil || lane.Part < 0 {
 		t.fault("checkpoint on lane %v, which this read does not have", lane)
 	}
+	t.inTurn(lane)
 	for other := range t.pending {
 		if other == lane || shared || lane.Part == 0 && other.Stream == lane.Stream {
 			t.commit(other)
@@ -227,7 +247,7 @@ func (t *trace) Checkpoint(ctx context.Context, lane sluice.Lane, c sluice.Curso
 	t.forward(lane, c)
 	if lane.Part == 0 {
 		maps.DeleteFunc(t.state, func(l sluice.Lane, _ sluice.Cursor) bool { return l.Part > 0 && l.Stream == lane.Stream })
-		t.afterLast, t.complete = false, true
+		t.afterLast = false
 	}
 	t.state[lane] = slices.Clone(c)
 	return nil

@@ -26,7 +26,9 @@ func TestConformance(t *testing.T) {
 		create view vw as select * from keyless; create table empty (id int);
 		create table parted (id int, v text) partition by range (id);
 		create table p1 partition of parted for values from (0) to (700); create table p2 partition of parted for values from (700) to (5000);
-		insert into parted select i, repeat('z', 100) from generate_series(1, 2000) i`)
+		insert into parted select i, repeat('z', 100) from generate_series(1, 2000) i;
+		create table few (id int primary key, v text); insert into few select i, repeat('x', 100) from generate_series(1, 500) i;
+		create table fewer (n int); insert into fewer values (1), (1); analyze kinds, few, fewer`)
 	t.Run("pooled", func(t *testing.T) {
 		t.Parallel()
 		pooler := pgtest.Shared(t).Pooler(t, url)

@@ -15,7 +15,8 @@ import (
 const tablesSQL = `SELECT c.oid, n.nspname, c.relname, c.relkind, c.relispartition, c.reltuples,
  coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), ''), pg_catalog.has_table_privilege(c.oid, 'SELECT'),
  coalesce((SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE c.relispartition AND i.inhrelid = c.oid LIMIT 1), 0),
- c.relpages, coalesce(pg_catalog.pg_stat_get_live_tuples(c.oid), 0)
+ c.relpages + coalesce((SELECT t.relpages FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), 0),
+ coalesce(pg_catalog.pg_stat_get_live_tuples(c.oid), 0)
  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.relpersistence <> 't'
  AND NOT (c.relpersistence = 'u' AND pg_catalog.pg_is_in_recovery())
@@ -62,7 +63,11 @@ func (s *source) Discover(ctx context.Context) ([]sluice.Stream, error) {
 	tables := s.scanTables(rowsOf(results, before))
 	options := s.typeOptions(c, int32(integer(rowsOf(results, before+3)[0][0])))
 	addColumns(tables, rowsOf(results, before+1), rowsOf(results, before+4))
-	if err := s.resolveAll(ctx, c, tables, options); err != nil {
+	all := make([][]column, len(tables))
+	for i, t := range tables {
+		all[i] = t.cols
+	}
+	if err := s.resolve(ctx, c, all, options); err != nil {
 		return nil, fail(ctx, "discover", err)
 	}
 	addKeys(tables, rowsOf(results, before+2))
@@ -72,8 +77,9 @@ func (s *source) Discover(ctx context.Context) ([]sluice.Stream, error) {
 	return s.streams(tables), nil
 }
 
-// A table with as many rows and pages, as far as the server knows, is read with
-// others. One of which it knows nothing is not: it may be large.
+// A table with as many rows and pages, large values included, as far as the server
+// knows, is read with others. One of which it knows nothing is not: it may be large.
+// Nor is one that the role may not lock, since it reads some columns only.
 const (
 	smallRows  = 1000
 	smallPages = 32
@@ -90,7 +96,7 @@ func (s *source) scanTables(rows [][][]byte) []*found {
 		if t.stream.RowCount == 0 {
 			t.stream.RowCount = live // no one has counted its rows yet
 		}
-		t.stream.Small = t.kind == 'r' && t.stream.RowCount > 0 && max(t.stream.RowCount, live) <= smallRows && integer(r[9]) <= smallPages
+		t.stream.Small = t.kind == 'r' && t.whole && t.stream.RowCount > 0 && max(t.stream.RowCount, live) <= smallRows && integer(r[9]) <= smallPages
 		tables = append(tables, t)
 	}
 	sumPartitions(tables)
@@ -145,20 +151,6 @@ func addColumns(tables []*found, rows, granted [][][]byte) {
 		}
 		from = to
 	}
-}
-
-func (s *source) resolveAll(ctx context.Context, c *conn, tables []*found, o typeOptions) error {
-	var all []column // so that domains are asked for once
-	for _, t := range tables {
-		all = append(all, t.cols...)
-	}
-	if err := s.resolve(ctx, c, all, o); err != nil {
-		return err
-	}
-	for _, t := range tables {
-		t.cols, all = all[:len(t.cols)], all[len(t.cols):]
-	}
-	return nil
 }
 
 // addKeys gives tables the columns of their primary key, or else of the

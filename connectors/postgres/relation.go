@@ -29,6 +29,7 @@ type relation struct {
 	xmin     uint64 // the snapshot's: every transaction below it has ended
 	xmax     uint64 // the snapshot's: every transaction from it on was yet to begin
 	cols     []column
+	nums     []string   // the columns' numbers
 	unique   [][]string // column sets that no two rows share, the primary key first
 }
 
@@ -99,9 +100,11 @@ const (
 
 // begin starts a read's transaction on a connection, locks the tables against being
 // rewritten under it, and describes them, in their order. The locks come before the
-// snapshot where they can, so that both tell of the same tables.
+// snapshot where they can, so that both tell of the same tables; those of a bundle
+// always do, whose tables may be read long after it.
 func (s *source) begin(ctx context.Context, names []sluice.TableName) (*conn, []*relation, error) {
-	for lock := true; ; {
+	lock, waits := true, 0
+	for {
 		c, reused, err := s.pool.get(ctx)
 		if err != nil {
 			return nil, nil, err
@@ -116,17 +119,25 @@ func (s *source) begin(ctx context.Context, names []sluice.TableName) (*conn, []
 		if err == nil {
 			return c, rels, nil
 		}
+		died := c.pg.IsClosed()
 		s.pool.put(c)
 		pg, server := errors.AsType[*pgconn.PgError](err)
 		switch {
-		case lock && server && (pg.Code == "42501" || pg.Code == "42809" || pg.Code == "0A000"):
+		case lock && len(names) == 1 && server && (pg.Code == "42501" || pg.Code == "42809" || pg.Code == "0A000"):
 			lock = false // not a table, or only some columns may be read: it is read without the lock
 			continue
 		case c.prepared != "" && server && pg.Code == "26000":
 			s.unprepared.Store(true) // a pooler has given the connection another session
 			continue
-		case reused && ctx.Err() == nil && judge(err).class == sluice.Transient:
+		case reused && died && ctx.Err() == nil && judge(err).class == sluice.Transient:
 			s.pool.drain() // idle connections have died, as when the server starts again
+			continue
+		case server && pg.Code == "55P03" && waits < len(names)-1:
+			waits++ // for the one of a bundle that another session holds, with the lock of no other
+			if c, _, err = s.begin(ctx, []sluice.TableName{sluice.AsError(err).Stream}); err != nil {
+				return nil, nil, err
+			}
+			s.pool.put(c)
 			continue
 		}
 		return nil, nil, fail(ctx, "read the catalogue", err)
@@ -169,15 +180,27 @@ func (s *source) preparation(c *conn) (name, sql string) {
 	return name, sql
 }
 
+// bundleWait is how long a bundle, which has the locks of tables already, waits for
+// that of another: less than the second after which whoever waits for those looks
+// for a deadlock, and would be its victim.
+const bundleWait = "500ms"
+
 func (s *source) describe(ctx context.Context, c *conn, names []sluice.TableName, lock bool) ([]*relation, error) {
-	var only, literals []string
-	for _, n := range names {
-		only, literals = append(only, "ONLY "+quoteName(n)), append(literals, quoteLiteral(quoteName(n)))
-	}
+	var literals []string
 	first, before := "", 2 // results before those of interest
 	if lock {
-		first = "SET LOCAL lock_timeout = '30s'; LOCK TABLE " + strings.Join(only, ", ") + " IN ACCESS SHARE MODE;"
-		before += 2
+		wait := "30s"
+		if len(names) > 1 {
+			wait = bundleWait
+		}
+		first, before = "SET LOCAL lock_timeout = '"+wait+"';", 3
+	}
+	for _, n := range names {
+		literals = append(literals, quoteLiteral(quoteName(n)))
+		if lock { // in a statement of its own, so that it is known which one fails
+			first += "LOCK TABLE ONLY " + quoteName(n) + " IN ACCESS SHARE MODE;"
+			before++
+		}
 	}
 	tables := "ARRAY[" + strings.Join(literals, ",") + "]::pg_catalog.regclass[]"
 	var sql string
@@ -193,7 +216,9 @@ func (s *source) describe(ctx context.Context, c *conn, names []sluice.TableName
 		}
 	}
 	results, err := c.exec(ctx, sql)
-	if err != nil {
+	if locked := len(results) - 2; err != nil && lock && locked >= 0 && locked < len(names) {
+		return nil, ofStream(ctx, fail(ctx, "lock the table", err), names[locked])
+	} else if err != nil {
 		return nil, err
 	}
 	rels := make([]*relation, len(names))
@@ -203,18 +228,21 @@ func (s *source) describe(ctx context.Context, c *conn, names []sluice.TableName
 		rels[integer(row[0])-1], options = rel, s.typeOptions(c, moneyScale)
 	}
 	columns, unique := byTable(rowsOf(results, before+1)), byTable(rowsOf(results, before+2))
+	var all [][]column
 	for i, rel := range rels {
 		if rel == nil {
-			return nil, sluice.Errorf(sluice.Config, "postgres_table_missing", "read "+names[i].String(),
-				verdicts["42P01"].hint, "there is no table or view of that name")
+			return nil, ofStream(ctx, sluice.Errorf(sluice.Config, "postgres_table_missing", "read "+names[i].String(),
+				verdicts["42P01"].hint, "there is no table or view of that name"), names[i])
 		}
-		cols, nums := scanColumns(columns[rel.oid])
-		if err := s.resolve(ctx, c, cols, options); err != nil {
-			return nil, err
-		}
-		rel.cols = cols
+		rel.cols, rel.nums = scanColumns(columns[rel.oid])
+		all = append(all, rel.cols)
+	}
+	if err := s.resolve(ctx, c, all, options); err != nil {
+		return nil, err
+	}
+	for _, rel := range rels {
 		for _, row := range unique[rel.oid] {
-			if key := scanUnique(row, cols, nums); key != nil {
+			if key := scanUnique(row, rel.cols, rel.nums); key != nil {
 				rel.unique = append(rel.unique, key)
 			}
 		}
@@ -270,22 +298,24 @@ func scanUnique(row [][]byte, cols []column, nums []string) []string {
 	return key
 }
 
-// resolve decides how columns are read; domains are read as what they are based
-// on.
-func (s *source) resolve(ctx context.Context, c *conn, cols []column, o typeOptions) error {
+// resolve decides how the columns of tables are read; domains, which are asked for
+// once, are read as what they are based on.
+func (s *source) resolve(ctx context.Context, c *conn, tables [][]column, o typeOptions) error {
 	var domains map[uint32]domain
-	for i := range cols {
-		if cols[i].typtype == 'd' {
-			if domains == nil {
-				results, err := c.exec(ctx, domainsSQL)
-				if err != nil {
-					return err
+	for _, cols := range tables {
+		for i := range cols {
+			if cols[i].typtype == 'd' {
+				if domains == nil {
+					results, err := c.exec(ctx, domainsSQL)
+					if err != nil {
+						return err
+					}
+					domains = scanDomains(rowsOf(results, 0))
 				}
-				domains = scanDomains(rowsOf(results, 0))
+				cols[i].undomain(domains)
 			}
-			cols[i].undomain(domains)
+			cols[i].resolve(o)
 		}
-		cols[i].resolve(o)
 	}
 	return nil
 }

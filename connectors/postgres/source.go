@@ -66,17 +66,15 @@ func (s *source) Read(ctx context.Context, req sluice.ReadRequest, to sluice.Sin
 }
 
 func (s *source) read(ctx context.Context, req sluice.ReadRequest, to sluice.Sink) error {
-	var names []sluice.TableName
-	for _, sel := range req.Selections {
-		if sel.Mode != sluice.FullRefresh && (sel.Mode != sluice.Incremental || len(req.Selections) > 1) {
-			return ofStream(sluice.Errorf(sluice.Config, "postgres_mode", "read "+sel.Stream.Name.String(),
-				"choose full_refresh or incremental", "mode %q is not supported", sel.Mode), sel.Stream.Name)
-		}
-		names = append(names, sel.Stream.Name)
+	names, err := streamsOf(req)
+	if err != nil {
+		return err
 	}
 	c, rels, err := s.begin(ctx, names)
-	if err != nil {
-		return ofStream(err, names[0])
+	if err != nil && len(names) == 1 {
+		return ofStream(ctx, err, names[0])
+	} else if err != nil {
+		return err
 	}
 	for i, sel := range req.Selections {
 		var r *reading
@@ -85,7 +83,7 @@ func (s *source) read(ctx context.Context, req sluice.ReadRequest, to sluice.Sin
 			err = r.run(ctx)
 		}
 		if err != nil {
-			err = ofStream(err, names[i])
+			err = ofStream(ctx, err, names[i])
 			break
 		}
 	}
@@ -97,9 +95,27 @@ func (s *source) read(ctx context.Context, req sluice.ReadRequest, to sluice.Sin
 	return err
 }
 
-// ofStream says which stream err is of, where it does not.
-func ofStream(err error, name sluice.TableName) error {
-	if e, ok := err.(*sluice.Error); ok && e.Stream == (sluice.TableName{}) { //nolint:errorlint // one that something wraps is left as it is
+// streamsOf names the streams of a request that this source can read.
+func streamsOf(req sluice.ReadRequest) (names []sluice.TableName, err error) {
+	for _, sel := range req.Selections {
+		switch {
+		case sel.Mode == sluice.FullRefresh, sel.Mode == sluice.Incremental && len(req.Selections) == 1:
+			names = append(names, sel.Stream.Name)
+		default:
+			return nil, &sluice.Error{Class: sluice.Config, Code: "postgres_mode", Stream: sel.Stream.Name, Op: "read " + sel.Stream.Name.String(),
+				Hint: "choose full_refresh or incremental", Err: fmt.Errorf("mode %q is not supported", sel.Mode)}
+		}
+	}
+	if names == nil {
+		return nil, sluice.Errorf(sluice.Bug, "postgres_request", "read", "this is a bug; please report it", "no stream to read")
+	}
+	return names, nil
+}
+
+// ofStream says which stream an error is of, where it does not. Those of ctx are
+// everyone's, and stay what they are.
+func ofStream(ctx context.Context, err error, name sluice.TableName) error {
+	if e, ok := err.(*sluice.Error); ok && e.Stream == (sluice.TableName{}) && err != context.Cause(ctx) { //nolint:errorlint // one that something wraps is left as it is
 		e.Stream = name
 	}
 	return err

@@ -66,14 +66,11 @@ func (c *conn) cancel(ctx context.Context) {
 	}
 }
 
-// exec runs statements as one message and returns their results as text.
+// exec runs statements as one message and returns their results as text; where one
+// fails, those of the statements before it too.
 func (c *conn) exec(ctx context.Context, sql string) ([]*pgconn.Result, error) {
 	c.ended = false
-	results, err := c.pg.Exec(ctx, sql).ReadAll()
-	if err != nil {
-		return nil, err
-	}
-	return results, nil
+	return c.pg.Exec(ctx, sql).ReadAll()
 }
 
 // copyOut runs a COPY ... TO STDOUT. Bulk gets all messages at hand, heads and

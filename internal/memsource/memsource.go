@@ -1,8 +1,10 @@
 // Package memsource is a source of rows in memory, for tests. It resumes
-// exactly, in one lane or in parts, and keeps every promise of the contract.
+// exactly, in one lane or in parts, reads its Small streams in bundles, and keeps
+// every promise of the contract.
 package memsource
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"sync"
@@ -106,7 +108,11 @@ func (s *Source) read(ctx context.Context, st *Stream, req sluice.ReadRequest, t
 	if parts <= 1 {
 		return s.send(ctx, st, to, sluice.Lane{Stream: st.Name}, whole.Next, len(st.Rows), 0)
 	}
-	if err := s.readParts(ctx, st, req.State, to, whole.Next, parts); err != nil {
+	read := s.readParts
+	if len(req.Selections) > 1 {
+		read = s.joinParts
+	}
+	if err := read(ctx, st, req.State, to, whole.Next, parts); err != nil {
 		return err
 	}
 	return to.Checkpoint(ctx, sluice.Lane{Stream: st.Name}, encode(cursor{Next: len(st.Rows)}))
@@ -116,14 +122,12 @@ func (s *Source) readParts(ctx context.Context, st *Stream, state sluice.State, 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var wg sync.WaitGroup
-	rows := len(st.Rows) - from
 	for part := range parts {
 		wg.Go(func() {
 			lane := sluice.Lane{Stream: st.Name, Part: part + 1}
-			start, end := from+rows*part/parts, from+rows*(part+1)/parts
-			c, err := decode(state, lane)
+			start, end, err := st.rest(state, lane, from, parts)
 			if err == nil {
-				err = s.send(ctx, st, to, lane, max(start, c.Next), end, parts)
+				err = s.send(ctx, st, to, lane, start, end, parts)
 			}
 			if err != nil {
 				cancel(err)
@@ -132,6 +136,28 @@ func (s *Source) readParts(ctx context.Context, st *Stream, state sluice.State, 
 	}
 	wg.Wait()
 	return context.Cause(ctx)
+}
+
+// joinParts sends what is left of parts on the lane of the whole, whose checkpoint at
+// the end covers it.
+func (s *Source) joinParts(ctx context.Context, st *Stream, state sluice.State, to sluice.Sink, from, parts int) error {
+	for part := range parts {
+		start, end, err := st.rest(state, sluice.Lane{Stream: st.Name, Part: part + 1}, from, parts)
+		for ; err == nil && start < end; start += s.size() {
+			err = s.sendBatch(ctx, st, to, sluice.Lane{Stream: st.Name}, start, min(start+s.size(), end))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rest returns which rows of those after the first ones a part is still to send.
+func (st *Stream) rest(state sluice.State, lane sluice.Lane, from, parts int) (start, end int, err error) {
+	rows := len(st.Rows) - from
+	c, err := decode(state, lane)
+	return max(from+rows*(lane.Part-1)/parts, c.Next), from + rows*lane.Part/parts, err
 }
 
 func decode(state sluice.State, lane sluice.Lane) (c cursor, err error) {
@@ -159,12 +185,8 @@ func encode(c cursor) sluice.Cursor {
 // send sends rows [from, to) of a stream with a checkpoint after each batch, and
 // one even if there are none.
 func (s *Source) send(ctx context.Context, st *Stream, to sluice.Sink, lane sluice.Lane, from, end, of int) error {
-	size := s.Batch
-	if size == 0 {
-		size = 3
-	}
 	for {
-		until := min(from+size, end)
+		until := min(from+s.size(), end)
 		if until > from {
 			if err := s.sendBatch(ctx, st, to, lane, from, until); err != nil {
 				return err
@@ -176,6 +198,8 @@ func (s *Source) send(ctx context.Context, st *Stream, to sluice.Sink, lane slui
 		}
 	}
 }
+
+func (s *Source) size() int { return cmp.Or(s.Batch, 3) }
 
 func (s *Source) sendBatch(ctx context.Context, st *Stream, to sluice.Sink, lane sluice.Lane, from, until int) error {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, st.Table.Arrow())
