@@ -57,12 +57,15 @@ func (d *destination) merge(ctx context.Context, l sluice.Load, keeps []*promise
 	if t != nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if t.conn != nil {
+		if t.failed == nil && t.open() {
 			counts, err := d.mergeDirect(ctx, t, l, keeps)
 			if !lostSession(err) {
 				return counts, err
 			}
-			t = nil // its rows are gone with the session; another one knows why
+		}
+		if t.failed != nil {
+			d.forgetDirect(l.ID, t)
+			t = nil // its rows are gone; whether the load is lost, the ledger knows
 		}
 	}
 	conn, err := d.pool.Acquire(ctx)
@@ -89,9 +92,6 @@ func refused(err error) bool {
 // is locked.
 func (d *destination) mergeDirect(ctx context.Context, t *directTx, l sluice.Load, keeps []*promise) ([]sluice.Counts, error) {
 	d.forgetDirect(l.ID, t)
-	if t.failed != nil {
-		return nil, errSessionLost
-	}
 	defer t.conn.Release()
 	t.failed = sluice.ErrStagedLost
 	return d.mergeIn(ctx, newTx(t.conn.Conn()), l, t, keeps)
