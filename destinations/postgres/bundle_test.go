@@ -345,6 +345,21 @@ func promisesOnly(segments []rowsOf) (tables []rowsOf) {
 	return tables
 }
 
+// TestBundleLetsReadersGoOn: a load that waits for the readers of one of its tables
+// does not keep them from another meanwhile, where they would wait for each other.
+func TestBundleLetsReadersGoOn(t *testing.T) {
+	t.Parallel()
+	f := newPromises(t)
+	f.merge(f.bundle("1", small("a", 1), small("b", 2), small("c", 3)))
+	reader := f.session("BEGIN; SELECT id FROM raw.b")
+	if err := f.mergeWhile(f.bundle("2", small("a", 4), small("b", 5), small("c", 6)), func() error {
+		return simple(context.Background(), reader, "SELECT id FROM raw.a; SELECT id FROM raw.c; COMMIT")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	f.expectSettled("a 4 1\nb 5 1\nc 6 1")
+}
+
 // TestBundleChanges: a table whose rows are held is changed within the load, while
 // the rows of another are in its session; held again, and by another load.
 func TestBundleChanges(t *testing.T) {

@@ -13,14 +13,16 @@ import (
 
 // A merger runs one load.
 type merger struct {
-	d      *destination
-	load   sluice.Load
-	direct *directTx                 // has the rows of direct segments; nil: none
-	keeps  []*promise                // that this load keeps
-	closed []sluice.Target           // heaps that this load closes
-	there  map[sluice.TableName]bool // tables that a shadow takes the place of
-	lossy  map[sluice.TableName]bool // tables with a trigger or rule that may discard rows
-	gone   sluice.TableName          // a shadow that is not there: its promise has ended with a process, or it has with a server's crash
+	d        *destination
+	load     sluice.Load
+	direct   *directTx                 // has the rows of direct segments; nil: none
+	keeps    []*promise                // that this load keeps
+	closed   []sluice.Target           // heaps that this load closes
+	there    map[sluice.TableName]bool // tables that a shadow takes the place of
+	lossy    map[sluice.TableName]bool // tables with a trigger or rule that may discard rows
+	replaced []string                  // quoted tables that shadows are to take the place of by renames
+	renames  string                    // what does that
+	gone     sluice.TableName          // a shadow that is not there: its promise has ended with a process, or it has with a server's crash
 }
 
 // Merge implements sluice.Destination.
@@ -109,6 +111,9 @@ func lostSession(err error) bool {
 func (d *destination) mergeIn(ctx context.Context, tx sqlTx, l sluice.Load, direct *directTx, keeps []*promise) ([]sluice.Counts, error) {
 	m := &merger{d: d, load: l, direct: direct, keeps: keeps, there: map[sluice.TableName]bool{}, lossy: map[sluice.TableName]bool{}}
 	counts, done, err := sqlload.Merge(ctx, tx, d.dialect, l, m.hooks())
+	if err == nil && !done {
+		err = m.takePlaces(ctx, tx)
+	}
 	if err != nil || done {
 		dead := tx.conn.PgConn().IsClosed()
 		rollback(tx.conn)
