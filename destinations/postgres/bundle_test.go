@@ -217,6 +217,8 @@ func TestBundleInTheWay(t *testing.T) {
 	}
 }
 
+const waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.datname = current_database() AND NOT l.granted"
+
 // mergeWhile merges, and runs then as soon as the merge waits for a lock.
 func (f *fixture) mergeWhile(l sluice.Load, then func() error) error {
 	f.Helper()
@@ -225,7 +227,7 @@ func (f *fixture) mergeWhile(l sluice.Load, then func() error) error {
 		_, err := f.d.Merge(context.Background(), l)
 		merged <- err
 	}()
-	for f.query("SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.datname = current_database() AND NOT l.granted") == "0" {
+	for f.query(waiting) == "0" {
 		select {
 		case err := <-merged:
 			f.Fatalf("it did not wait: %v", err)
@@ -358,6 +360,29 @@ func TestBundleLetsReadersGoOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.expectSettled("a 4 1\nb 5 1\nc 6 1")
+}
+
+// TestSwapLetsReadersOfViewsGoOn: they lock the view first, and so does the swap.
+func TestSwapLetsReadersOfViewsGoOn(t *testing.T) {
+	t.Parallel()
+	f := newPromises(t)
+	f.merge(f.bundle("1", small("a", 1)))
+	f.exec("CREATE VIEW raw.v AS SELECT id FROM raw.a")
+	holder, reader := f.session("BEGIN; SELECT id FROM raw.a"), f.session("")
+	read := make(chan error, 1)
+	if err := f.mergeWhile(f.bundle("2", small("a", 4)), func() error {
+		go func() { read <- simple(context.Background(), reader, "SELECT id FROM raw.v") }()
+		for len(read) == 0 && f.query(waiting) != "2" { // it may be let in before
+			continue
+		}
+		return simple(context.Background(), holder, "COMMIT")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-read; err != nil {
+		t.Error(err)
+	}
+	f.expect("SELECT id FROM raw.v", "4")
 }
 
 // TestBundleChanges: a table whose rows are held is changed within the load, while

@@ -95,8 +95,8 @@ func (m *merger) readyForPlace(ctx context.Context, tx sqlTx, t *sqlload.Table, 
 	if err := m.moveIn(ctx, tx, table, shadow); err != nil {
 		return err
 	}
-	m.replaced = append(m.replaced, table)
-	m.renames += views.drop() + "DROP TABLE " + table + ";" + rename + ";" + definitions + revokeAll(table) + carried + views.create()
+	m.replaced, m.views = append(m.replaced, table), m.views.and(views)
+	m.renames += "DROP TABLE " + table + ";" + rename + ";" + definitions + revokeAll(table) + carried
 	return nil
 }
 
@@ -109,7 +109,7 @@ func (m *merger) takePlaces(ctx context.Context, tx sqlTx) error {
 	tables := strings.Join(m.replaced, ", ")
 	err := m.lockOut(ctx, tx, tables)
 	if err == nil {
-		err = tx.run(ctx, m.renames)
+		err = tx.run(ctx, m.renames+m.views.create())
 	}
 	if err != nil {
 		return fmt.Errorf("put the new rows of %s in place: %w", tables, err)
@@ -167,12 +167,13 @@ func (m *merger) definitions(ctx context.Context, tx sqlTx, table, shadow string
 	return b.String(), nil
 }
 
-// lockOut takes the locks that the renames need. Waiting for them makes every new
-// reader wait as well, so it is tried for a moment at a time, up to the lock
-// timeout, with none of them in between. Every tenth time, the second the first of
-// them, it waits for as long as PostgreSQL takes to end an autovacuum that is in the
-// way, deadlock_timeout: that of a large table would else outlast any limit. A reader
-// of one table who waits for another is found then, and goes first.
+// lockOut takes the locks that the renames need, and drops the views, first, as
+// readers lock a view before its tables. Waiting makes every new reader wait as well,
+// so it is tried for a moment at a time, up to the lock timeout, and lets go of all in
+// between. Every tenth time, the second the first of them, it waits for as long as
+// PostgreSQL takes to end an autovacuum that is in the way, deadlock_timeout: that of a
+// large table would else outlast any limit. A reader of one table who waits for another
+// is found then too, and goes first.
 func (m *merger) lockOut(ctx context.Context, tx sqlTx, tables string) error {
 	const moment, often = 500 * time.Millisecond, 10
 	begun, limit := time.Now(), time.Duration(m.d.config.LockTimeout)
@@ -182,7 +183,7 @@ func (m *merger) lockOut(ctx context.Context, tx sqlTx, tables string) error {
 			wait = fmt.Sprintf("least(%d, setting::int8 + %s)", limit.Milliseconds(), wait)
 		}
 		err := savepoint(ctx, tx, fmt.Sprintf(`SELECT set_config('lock_timeout', (%s)::text, true) FROM pg_settings WHERE name = 'deadlock_timeout';
-	LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0`, wait, tables))
+	%sLOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0`, wait, m.views.drop(), tables))
 		if !hasState(err, "55P03", "40P01") || time.Since(begun)+2*moment >= limit {
 			return err
 		}
