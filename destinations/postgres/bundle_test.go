@@ -191,7 +191,7 @@ func TestBundleInTheWay(t *testing.T) {
 			l := f.bundle("1", b.segments...)
 			open := f.direct(l).open()
 			rival := f.session("BEGIN; CREATE TABLE raw.b (id bigint, name text)")
-			err := f.mergeWhile(l, func() error {
+			err := f.mergeWhile(context.Background(), l, func() error {
 				return simple(context.Background(), rival, "INSERT INTO raw.b VALUES (7, 'rival'); COMMIT")
 			})
 			if lost := errors.Is(err, sluice.ErrStagedLost); lost != open || !lost && err != nil {
@@ -201,6 +201,32 @@ func TestBundleInTheWay(t *testing.T) {
 				clear(f.have)
 				f.merge(f.bundle("1", b.segments...))
 			}
+			f.expectSettled(b.want)
+		})
+		t.Run(name+" cancelled", func(t *testing.T) {
+			t.Parallel()
+			f := newPromises(t)
+			l := f.bundle("1", b.segments...)
+			open := f.direct(l).open()
+			rival := f.session("BEGIN; CREATE TABLE raw.b (id bigint, name text)")
+			ctx, cancel := context.WithCancel(context.Background())
+			err := f.mergeWhile(ctx, l, func() error { cancel(); return nil })
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("merge: %v", err)
+			}
+			// The server goes on with the load: it has all of it, and hears of no end.
+			if err := simple(context.Background(), rival, "ROLLBACK"); err != nil {
+				t.Fatal(err)
+			}
+			_, err = f.d.Merge(context.Background(), l)
+			if open && errors.Is(err, sluice.ErrStagedLost) {
+				f.begin()
+				_, err = f.d.Merge(context.Background(), f.bundle("2", b.segments...))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+			f.begin()
 			f.expectSettled(b.want)
 		})
 		t.Run(name+" no schema", func(t *testing.T) {
@@ -220,11 +246,11 @@ func TestBundleInTheWay(t *testing.T) {
 const waiting = "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid) WHERE a.datname = current_database() AND NOT l.granted"
 
 // mergeWhile merges, and runs then as soon as the merge waits for a lock.
-func (f *fixture) mergeWhile(l sluice.Load, then func() error) error {
+func (f *fixture) mergeWhile(ctx context.Context, l sluice.Load, then func() error) error {
 	f.Helper()
 	merged := make(chan error, 1)
 	go func() {
-		_, err := f.d.Merge(context.Background(), l)
+		_, err := f.d.Merge(ctx, l)
 		merged <- err
 	}()
 	for f.query(waiting) == "0" {
@@ -354,7 +380,7 @@ func TestBundleLetsReadersGoOn(t *testing.T) {
 	f := newPromises(t)
 	f.merge(f.bundle("1", small("a", 1), small("b", 2), small("c", 3)))
 	reader := f.session("BEGIN; SELECT id FROM raw.b")
-	if err := f.mergeWhile(f.bundle("2", small("a", 4), small("b", 5), small("c", 6)), func() error {
+	if err := f.mergeWhile(context.Background(), f.bundle("2", small("a", 4), small("b", 5), small("c", 6)), func() error {
 		return simple(context.Background(), reader, "SELECT id FROM raw.a; SELECT id FROM raw.c; COMMIT")
 	}); err != nil {
 		t.Fatal(err)
@@ -370,7 +396,7 @@ func TestSwapLetsReadersOfViewsGoOn(t *testing.T) {
 	f.exec("CREATE VIEW raw.v AS SELECT id FROM raw.a")
 	holder, reader := f.session("BEGIN; SELECT id FROM raw.a"), f.session("")
 	read := make(chan error, 1)
-	if err := f.mergeWhile(f.bundle("2", small("a", 4)), func() error {
+	if err := f.mergeWhile(context.Background(), f.bundle("2", small("a", 4)), func() error {
 		go func() { read <- simple(context.Background(), reader, "SELECT id FROM raw.v") }()
 		for len(read) == 0 && f.query(waiting) != "2" { // it may be let in before
 			continue
