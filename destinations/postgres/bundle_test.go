@@ -477,3 +477,19 @@ func TestBundleRefused(t *testing.T) {
 		})
 	}
 }
+
+// TestBundleSaysWhatFailed: the end of the load comes before the locks, and its error
+// is that of the load.
+func TestBundleSaysWhatFailed(t *testing.T) {
+	t.Parallel()
+	f := newPromises(t)
+	f.merge(f.bundle("1", small("a", 1), small("b", 2)))
+	f.exec(`CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not today''; END'; CREATE TRIGGER no BEFORE INSERT ON _sluice.loads EXECUTE FUNCTION no()`)
+	if _, err := f.d.Merge(context.Background(), f.bundle("2", small("a", 3), small("b", 4))); err == nil || !strings.Contains(err.Error(), "write the ledger: ERROR: not today") {
+		t.Errorf("merge: %v", err)
+	}
+	f.exec("DROP TRIGGER no ON _sluice.loads")
+	f.begin()
+	f.merge(f.bundle("3", small("a", 3), small("b", 4)))
+	f.expectSettled("a 3 1\nb 4 1")
+}
