@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/sluicehq/sluice"
@@ -61,9 +62,11 @@ func testReplaceLeftShadow(h *harness) {
 }
 
 // testReplaceTogether: a load completes the reads of several tables, which nobody has
-// looked at since they were asked for.
+// looked at since they were asked for. One changes when the rows of all are on the way.
 func testReplaceTogether(h *harness) {
 	f, empty, late := h.family("", sluice.Replace), h.simple("empty"), h.simple("late")
+	wide := *late
+	wide.Columns = append(slices.Clone(late.Columns), sluice.Column{Name: "more", Type: sluice.T(sluice.Bool), Nullable: true})
 	for n, inserts := range []bool{true, true, false} {
 		refresh := fmt.Sprint("r", n)
 		segments := append(f.segments(sluice.Replace, inserts, []row{up("1", "a", "k1"), up("2", refresh, "k2")},
@@ -88,6 +91,14 @@ func testReplaceTogether(h *harness) {
 				h.Fatalf("stage %s: %v", s.table.Name, err)
 			}
 		}
+		change := segment{table: &wide, mode: sluice.Replace, refresh: refresh, inserts: inserts, rows: []row{up("2", "b", "true")}}
+		if err := h.d.Alter(h.ctx, l.ID, change.target(), sluice.Diff(late, &wide)); err != nil {
+			h.Fatalf("change: %v", err)
+		}
+		l.table(change.target(), nil, sluice.Replace, 0).Table = &wide
+		if err := l.bring(change); err != nil {
+			h.Fatalf("stage after the change: %v", err)
+		}
 		for i := range l.Tables {
 			l.Tables[i].Swap = true
 			l.Positions = append(l.Positions, sluice.Position{Lane: sluice.Lane{Stream: l.Tables[i].Target.Name}, Refresh: refresh, Done: true})
@@ -100,7 +111,7 @@ func testReplaceTogether(h *harness) {
 		h.expect(f.lines, []string{"v"}, []any{"x"}, []any{refresh})
 		h.expect(f.taxes, []string{"v"}, []any{"tx"}, []any{"ty"})
 		h.expect(empty, nil)
-		h.expect(late, nil, []any{"1", refresh})
+		h.expect(&wide, nil, []any{"1", refresh, nil}, []any{"2", "b", "true"})
 	}
 }
 
