@@ -46,7 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) sluice.Destination, o Options) {
 		{"Children", testChildren}, {"Grandchildren", testGrandchildren}, {"ChildrenFirstRead", testChildrenFirstRead}, {"Layers", testLayers}, {"Pending", testPending},
 		{"Idempotent", testIdempotent}, {"Fencing", testFencing}, {"Owner", testOwner}, {"StagedLost", testStagedLost}, {"FailedSegment", testFailedSegment},
 		{"Positions", testPositions}, {"EmptyLoad", testEmptyLoad}, {"Rejected", testRejected}, {"NUL", testNUL}, {"NoUTF8", testNoUTF8},
-		{"Replace", testReplace}, {"ReplaceLeftShadow", testReplaceLeftShadow}, {"ReplaceReaders", testReplaceReaders}, {"ReplaceView", testReplaceView},
+		{"Replace", testReplace}, {"ReplaceLeftShadow", testReplaceLeftShadow}, {"ReplaceReaders", testReplaceReaders}, {"ReplaceView", testReplaceView}, {"ReplaceTogether", testReplaceTogether},
 		{"Parts", testParts}, {"Names", testNames}, {"ManyColumns", testManyColumns}, {"LargeValues", testLargeValues}, {"Erase", testErase},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -143,14 +143,25 @@ func (l *load) table(target sluice.Target, t *sluice.Table, mode sluice.WriteMod
 	return &l.Tables[i]
 }
 
+// target is where the rows go.
+func (s *segment) target() sluice.Target {
+	return sluice.Target{Name: s.table.Name, Refresh: s.refresh}
+}
+
 // stage evolves the table and stages the segment.
 func (l *load) stage(s segment) error {
 	h := l.h
-	target := sluice.Target{Name: s.table.Name, Refresh: s.refresh}
-	h.alter(l.ID, target, s.table)
-	tl := l.table(target, s.table, s.mode, s.layer)
-	tl.Table = h.describe(target)
+	h.alter(l.ID, s.target(), s.table)
+	tl := l.table(s.target(), s.table, s.mode, s.layer)
+	tl.Table = h.describe(s.target())
 	tl.Table.Key, tl.Table.Parent = s.table.Key, s.table.Parent
+	return l.bring(s)
+}
+
+// bring stages the segment, whose table is as it should be.
+func (l *load) bring(s segment) error {
+	h := l.h
+	tl := l.table(s.target(), s.table, s.mode, s.layer)
 	rows := l.stamped(s)
 	size := s.batch
 	if size == 0 {
@@ -158,7 +169,7 @@ func (l *load) stage(s segment) error {
 	}
 	bring := *s.table
 	bring.Columns = slices.DeleteFunc(slices.Clone(bring.Columns), func(c sluice.Column) bool { return filledByDestination(c.Name) })
-	staged, err := h.d.Stage(h.ctx, sluice.Segment{Load: l.ID, Seq: l.parts() + 1, Target: target, Table: &bring, Mode: s.mode,
+	staged, err := h.d.Stage(h.ctx, sluice.Segment{Load: l.ID, Seq: l.parts() + 1, Target: s.target(), Table: &bring, Mode: s.mode,
 		Inserts: s.inserts, Next: batches(&bring, s.inserts, rows, size)})
 	if err != nil {
 		return err

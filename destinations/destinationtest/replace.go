@@ -3,6 +3,8 @@ package destinationtest
 import (
 	"context"
 	"fmt"
+	"reflect"
+	"slices"
 	"sync"
 
 	"github.com/sluicehq/sluice"
@@ -57,6 +59,60 @@ func testReplaceLeftShadow(h *harness) {
 		}
 	}
 	h.expect(t, nil, []any{"1", "a"})
+}
+
+// testReplaceTogether: a load completes the reads of several tables, which nobody has
+// looked at since they were asked for. One changes when the rows of all are on the way.
+func testReplaceTogether(h *harness) {
+	f, empty, late := h.family("", sluice.Replace), h.simple("empty"), h.simple("late")
+	wide := *late
+	wide.Columns = append(slices.Clone(late.Columns), sluice.Column{Name: "more", Type: sluice.T(sluice.Bool), Nullable: true})
+	for n, inserts := range []bool{true, true, false} {
+		refresh := fmt.Sprint("r", n)
+		segments := append(f.segments(sluice.Replace, inserts, []row{up("1", "a", "k1"), up("2", refresh, "k2")},
+			[]row{up("k1", "0", "k1.0", "x"), up("k2", "0", "k2.0", refresh)}, []row{up("k1.0", "0", "t1", "tx"), up("k2.0", "0", "t2", "ty")}),
+			segment{table: empty}, segment{table: late, mode: sluice.Replace, inserts: inserts, rows: []row{up("1", refresh)}},
+			segment{table: f.orders, mode: sluice.Replace, inserts: inserts, rows: []row{up("3", "a", "k3")}})
+		l := h.newLoad()
+		for i := range segments {
+			s := &segments[i]
+			s.refresh = refresh
+			if tables := len(l.Tables); l.table(s.target(), s.table, sluice.Replace, 0) != nil && len(l.Tables) > tables {
+				if err := h.d.Alter(h.ctx, "", s.target(), sluice.Diff(nil, s.table)); err != nil {
+					h.Fatalf("make %s: %v", s.table.Name, err)
+				}
+			}
+		}
+		for _, s := range segments {
+			if len(s.rows) == 0 {
+				continue
+			}
+			if err := l.bring(s); err != nil {
+				h.Fatalf("stage %s: %v", s.table.Name, err)
+			}
+		}
+		change := segment{table: &wide, mode: sluice.Replace, refresh: refresh, inserts: inserts, rows: []row{up("2", "b", "true")}}
+		if err := h.d.Alter(h.ctx, l.ID, change.target(), sluice.Diff(late, &wide)); err != nil {
+			h.Fatalf("change: %v", err)
+		}
+		l.table(change.target(), nil, sluice.Replace, 0).Table = &wide
+		if err := l.bring(change); err != nil {
+			h.Fatalf("stage after the change: %v", err)
+		}
+		for i := range l.Tables {
+			l.Tables[i].Swap = true
+			l.Positions = append(l.Positions, sluice.Position{Lane: sluice.Lane{Stream: l.Tables[i].Target.Name}, Refresh: refresh, Done: true})
+		}
+		first := l.merge()
+		if again := l.merge(); !reflect.DeepEqual(again, first) {
+			h.Errorf("merged again: %+v; the first time %+v", again, first)
+		}
+		h.expect(f.orders, []string{"id", "note"}, []any{"1", "a"}, []any{"2", refresh}, []any{"3", "a"})
+		h.expect(f.lines, []string{"v"}, []any{"x"}, []any{refresh})
+		h.expect(f.taxes, []string{"v"}, []any{"tx"}, []any{"ty"})
+		h.expect(empty, nil)
+		h.expect(&wide, nil, []any{"1", refresh, nil}, []any{"2", "b", "true"})
+	}
 }
 
 // testReplaceReaders: a reader sees one whole version or the other.

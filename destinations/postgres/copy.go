@@ -18,6 +18,10 @@ import (
 // cache.
 const copyBytes = 128 << 10
 
+// maxWhole is how large a COPY in one buffer may be: the last row may be longer than
+// what was left.
+const maxWhole = 2 * copyBytes
+
 // buffers are those of encoders, which small tables would else make one each of.
 var buffers = sync.Pool{New: func() any {
 	b := make([]byte, 0, copyBytes+16<<10)
@@ -106,7 +110,7 @@ func (e *encoder) whole() ([]byte, error) {
 		e.release()
 		return nil, err
 	}
-	if !e.done || len(buf) > 2*copyBytes {
+	if !e.done || len(buf) > maxWhole {
 		e.ahead = true
 		return nil, nil
 	}

@@ -302,6 +302,9 @@ func (d *destination) runAlter(ctx context.Context, tx sqlTx, name sluice.TableN
 // savepoint runs statements that return nothing, in one round trip, so that
 // their failure leaves the transaction usable.
 func savepoint(ctx context.Context, tx sqlTx, statements string) error {
+	if err := tx.flush(ctx); err != nil {
+		return err
+	}
 	err := tx.run(ctx, "SAVEPOINT sluice;"+statements+";RELEASE SAVEPOINT sluice")
 	if err != nil {
 		if back := tx.run(ctx, "ROLLBACK TO SAVEPOINT sluice; RELEASE SAVEPOINT sluice"); back != nil {

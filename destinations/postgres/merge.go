@@ -13,14 +13,17 @@ import (
 
 // A merger runs one load.
 type merger struct {
-	d      *destination
-	load   sluice.Load
-	direct *directTx                 // has the rows of direct segments; nil: none
-	keeps  []*promise                // that this load keeps
-	closed []sluice.Target           // heaps that this load closes
-	there  map[sluice.TableName]bool // tables that a shadow takes the place of
-	lossy  map[sluice.TableName]bool // tables with a trigger or rule that may discard rows
-	gone   sluice.TableName          // a shadow that is not there: its promise has ended with a process, or it has with a server's crash
+	d        *destination
+	load     sluice.Load
+	direct   *directTx                 // has the rows of direct segments; nil: none
+	keeps    []*promise                // that this load keeps
+	closed   []sluice.Target           // heaps that this load closes
+	there    map[sluice.TableName]bool // tables that a shadow takes the place of
+	lossy    map[sluice.TableName]bool // tables with a trigger or rule that may discard rows
+	replaced []string                  // quoted tables that shadows are to take the place of by renames
+	renames  string                    // what does that
+	views    dependentViews            // on them
+	gone     sluice.TableName          // a shadow that is not there: its promise has ended with a process, or it has with a server's crash
 }
 
 // Merge implements sluice.Destination.
@@ -57,12 +60,15 @@ func (d *destination) merge(ctx context.Context, l sluice.Load, keeps []*promise
 	if t != nil {
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if t.conn != nil {
+		if t.failed == nil && t.open() {
 			counts, err := d.mergeDirect(ctx, t, l, keeps)
 			if !lostSession(err) {
 				return counts, err
 			}
-			t = nil // its rows are gone with the session; another one knows why
+		}
+		if t.failed != nil {
+			d.forgetDirect(l.ID, t)
+			t = nil // its rows are gone; whether the load is lost, the ledger knows
 		}
 	}
 	conn, err := d.pool.Acquire(ctx)
@@ -89,9 +95,6 @@ func refused(err error) bool {
 // is locked.
 func (d *destination) mergeDirect(ctx context.Context, t *directTx, l sluice.Load, keeps []*promise) ([]sluice.Counts, error) {
 	d.forgetDirect(l.ID, t)
-	if t.failed != nil {
-		return nil, errSessionLost
-	}
 	defer t.conn.Release()
 	t.failed = sluice.ErrStagedLost
 	return d.mergeIn(ctx, newTx(t.conn.Conn()), l, t, keeps)
@@ -109,6 +112,9 @@ func lostSession(err error) bool {
 func (d *destination) mergeIn(ctx context.Context, tx sqlTx, l sluice.Load, direct *directTx, keeps []*promise) ([]sluice.Counts, error) {
 	m := &merger{d: d, load: l, direct: direct, keeps: keeps, there: map[sluice.TableName]bool{}, lossy: map[sluice.TableName]bool{}}
 	counts, done, err := sqlload.Merge(ctx, tx, d.dialect, l, m.hooks())
+	if err == nil && !done {
+		err = m.takePlaces(ctx, tx)
+	}
 	if err != nil || done {
 		dead := tx.conn.PgConn().IsClosed()
 		rollback(tx.conn)

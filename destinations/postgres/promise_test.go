@@ -289,7 +289,7 @@ func TestMessageWithRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Release()
-	good := slices.Concat([]byte(copyHeader), []byte("\x00\x01\x00\x00\x00\x04\x00\x00\x00\x07"), []byte(copyTrailer))
+	good := integers(7)
 	for _, c := range []struct {
 		statements []deferred
 		done       int
@@ -319,5 +319,49 @@ func TestMessageWithRows(t *testing.T) {
 	_, err = newTx(conn.Conn()).message(ctx, []deferred{{sql: "COPY a FROM STDIN (FORMAT binary)", rows: good}, {sql: "SELECT pg_sleep(60)"}}, nil)
 	if !errors.Is(err, context.Canceled) || !conn.Conn().IsClosed() {
 		t.Errorf("cancelled: %v", err)
+	}
+}
+
+// integers are the rows of a COPY into a table of one column.
+func integers(values ...byte) []byte {
+	rows := slices.Clone(copyHeader)
+	for _, v := range values {
+		rows = append(rows, 0, 1, 0, 0, 0, 4, 0, 0, 0, v)
+	}
+	return append(rows, copyTrailer...)
+}
+
+// TestRescueAmongRows: what follows a statement that failed is sent once more, rows
+// too, which the server has passed over; what came before it is not.
+func TestRescueAmongRows(t *testing.T) {
+	t.Parallel()
+	server := pgtest.Shared(t)
+	direct := server.NewDatabase(t)
+	for _, url := range []string{direct, server.Pooler(t, direct)} {
+		f := func(ctx context.Context, d *destination) error {
+			return d.inTx(ctx, func(tx sqlTx) error {
+				for _, table := range []string{"a", "b", "c"} {
+					if err := tx.Defer(ctx, "create", "CREATE TEMPORARY TABLE "+table+" (i int) ON COMMIT DROP"); err != nil {
+						return err
+					}
+					tx.copyLater(&heldRows{columns: []string{"i"}, rows: integers(1, 2, 2)}, table)
+					index := "CREATE UNIQUE INDEX ON " + table + " (i)"
+					tx.tryLater("index", index, func() string { return "DELETE FROM " + table + " WHERE ctid = '(0,2)';" + index })
+				}
+				var got string
+				err := tx.one(ctx, "SELECT string_agg(i::text, ' ') FROM (TABLE a UNION ALL TABLE b UNION ALL TABLE c) t", nil, &got)
+				if err == nil && got != "1 2 1 2 1 2" {
+					err = fmt.Errorf("rows %s", got)
+				}
+				return err
+			})
+		}
+		d := openAt(t, url, "").(*destination)
+		defer d.Close()
+		for range 2 { // the session is of use afterwards
+			if err := f(context.Background(), d); err != nil {
+				t.Error(err)
+			}
+		}
 	}
 }

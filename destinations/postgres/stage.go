@@ -17,14 +17,14 @@ import (
 // holds those of small tables for Merge, which then does all at once. Where a table
 // has more, it is open in a session, with that table's rows in there already.
 type directTx struct {
-	targets []sluice.Target // whose rows it may have; guarded by the destination's mu
-	mu      sync.Mutex      // held while the connection is in use
-	conn    *pgxpool.Conn   // nil: not open yet
-	target  sluice.Target   // that it was opened for
-	held    []*heldRows     // of tables that are promised, in the order in which they came
-	begin   []string        // statements that its first COPY still has to begin with
-	failed  error           // the transaction is of no more use
-	life    context.Context // ends when the transaction is discarded
+	targets map[sluice.Target]bool // whose rows it may have; guarded by the destination's mu
+	mu      sync.Mutex             // held while the connection is in use
+	conn    *pgxpool.Conn          // nil: not open yet
+	target  sluice.Target          // that it was opened for
+	held    []*heldRows            // of tables that are promised, in the order in which they came
+	begin   []string               // statements that its first COPY still has to begin with
+	failed  error                  // the transaction is of no more use
+	life    context.Context        // ends when the transaction is discarded
 	cutOff  context.CancelFunc
 }
 
@@ -54,7 +54,7 @@ func (t *directTx) open() bool { return t != nil && t.conn != nil }
 func (d *destination) touches(t *directTx, target sluice.Target) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return slices.Contains(t.targets, target)
+	return t.targets[target]
 }
 
 // holding returns which of the held rows are the target's, -1 for none. t is locked.
@@ -62,13 +62,13 @@ func (t *directTx) holding(target sluice.Target) int {
 	return slices.IndexFunc(t.held, func(h *heldRows) bool { return h.target == target })
 }
 
-// room reports whether more rows may be held. t is locked.
+// room reports whether one more buffer may be held. t is locked.
 func (t *directTx) room() bool {
 	n := 0
 	for _, h := range t.held {
 		n += len(h.rows)
 	}
-	return n < maxHeld
+	return n+maxWhole <= maxHeld
 }
 
 // discard rolls back. A COPY under way is cut off first; its Stage rolls back.
@@ -180,7 +180,7 @@ func (d *destination) directFor(ctx context.Context, s sluice.Segment) (*directT
 	t := d.direct[s.Load]
 	fresh := t == nil
 	if fresh {
-		t = &directTx{}
+		t = &directTx{targets: map[sluice.Target]bool{}}
 		t.life, t.cutOff = context.WithCancel(d.life)
 		t.mu.Lock()
 		d.direct[s.Load] = t
@@ -198,7 +198,7 @@ func (d *destination) directFor(ctx context.Context, s sluice.Segment) (*directT
 	jsonType, ok, err := d.mayGoStraight(ctx, t, s)
 	if err == nil && ok {
 		d.mu.Lock()
-		t.targets = append(t.targets, s.Target)
+		t.targets[s.Target] = true
 		d.mu.Unlock()
 		return t, jsonType, nil
 	}

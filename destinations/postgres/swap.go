@@ -14,7 +14,8 @@ import (
 // swap puts the shadow in the table's place: by a rename, with the views on the
 // table made again, or, where something hangs on the table that a rename would
 // lose, by deleting its rows and copying the new ones in. Readers see either all
-// old or all new rows; with the rename they wait for its moment.
+// old or all new rows; with the rename, which takePlaces does, they wait for its
+// moment.
 func (m *merger) swap(ctx context.Context, stx sqlload.Tx, t *sqlload.Table) error {
 	tx := stx.(sqlTx)
 	old := m.d.name(sluice.Target{Name: t.Target.Name})
@@ -41,7 +42,7 @@ func (m *merger) swap(ctx context.Context, stx sqlload.Tx, t *sqlload.Table) err
 			"table", old.String(), "because of", why, "hint", "drop it, or make it on a view of the table, for fast refreshes")
 		return m.refill(ctx, tx, t, old)
 	}
-	return m.takePlace(ctx, tx, t, old, views, rename)
+	return m.readyForPlace(ctx, tx, t, old, views, rename)
 }
 
 const anchorsSQL = `WITH rel AS (SELECT * FROM pg_class WHERE oid = to_regclass($1))
@@ -80,8 +81,8 @@ func (m *merger) anchored(ctx context.Context, tx sqlTx, table, shadow sluice.Ta
 	return why, nil
 }
 
-// takePlace renames the shadow, with all that can be carried over.
-func (m *merger) takePlace(ctx context.Context, tx sqlTx, t *sqlload.Table, old sluice.TableName, views dependentViews, rename string) error {
+// readyForPlace notes what renames the shadow, with all that can be carried over.
+func (m *merger) readyForPlace(ctx context.Context, tx sqlTx, t *sqlload.Table, old sluice.TableName, views dependentViews, rename string) error {
 	table, shadow := m.d.dialect.Table(old), m.d.dialect.Table(t.Name)
 	carried, err := extras(ctx, tx, table, "TABLE", table)
 	if err != nil {
@@ -94,11 +95,26 @@ func (m *merger) takePlace(ctx context.Context, tx sqlTx, t *sqlload.Table, old 
 	if err := m.moveIn(ctx, tx, table, shadow); err != nil {
 		return err
 	}
-	if err := m.lockOut(ctx, tx, table); err != nil {
-		return err
+	m.replaced, m.views = append(m.replaced, table), m.views.and(views)
+	m.renames += "DROP TABLE " + table + ";" + rename + ";" + definitions + revokeAll(table) + carried
+	return nil
+}
+
+// takePlaces renames the shadows that are ready, at the end of the load and all at
+// once: while it waited for one table, readers would wait for another.
+func (m *merger) takePlaces(ctx context.Context, tx sqlTx) error {
+	if len(m.replaced) == 0 {
+		return nil
 	}
-	statements := views.drop() + "DROP TABLE " + table + ";" + rename + ";" + definitions + revokeAll(table) + carried + views.create()
-	return tx.run(ctx, statements)
+	tables := strings.Join(m.replaced, ", ")
+	err := m.lockOut(ctx, tx, tables)
+	if err == nil {
+		err = tx.run(ctx, m.renames+m.views.create())
+	}
+	if err != nil {
+		return fmt.Errorf("put the new rows of %s in place: %w", tables, err)
+	}
+	return nil
 }
 
 // moveIn moves the shadow into the table's tablespace, while readers need not wait
@@ -151,12 +167,14 @@ func (m *merger) definitions(ctx context.Context, tx sqlTx, table, shadow string
 	return b.String(), nil
 }
 
-// lockOut takes the lock that the rename needs. Waiting for it makes every new
-// reader wait as well, so it is tried for a moment at a time, up to the lock
-// timeout. Every tenth time, the second the first of them, it waits for as long as
-// PostgreSQL takes to end an autovacuum that is in the way, deadlock_timeout: that
-// of a large table would else outlast any limit.
-func (m *merger) lockOut(ctx context.Context, tx sqlTx, table string) error {
+// lockOut takes the locks that the renames need, and drops the views, first, as
+// readers lock a view before its tables. Waiting makes every new reader wait as well,
+// so it is tried for a moment at a time, up to the lock timeout, and lets go of all in
+// between. Every tenth time, the second the first of them, it waits for as long as
+// PostgreSQL takes to end an autovacuum that is in the way, deadlock_timeout: that of a
+// large table would else outlast any limit. A reader of one table who waits for another
+// is found then too, and goes first.
+func (m *merger) lockOut(ctx context.Context, tx sqlTx, tables string) error {
 	const moment, often = 500 * time.Millisecond, 10
 	begun, limit := time.Now(), time.Duration(m.d.config.LockTimeout)
 	for n := 0; ; n++ {
@@ -165,8 +183,8 @@ func (m *merger) lockOut(ctx context.Context, tx sqlTx, table string) error {
 			wait = fmt.Sprintf("least(%d, setting::int8 + %s)", limit.Milliseconds(), wait)
 		}
 		err := savepoint(ctx, tx, fmt.Sprintf(`SELECT set_config('lock_timeout', (%s)::text, true) FROM pg_settings WHERE name = 'deadlock_timeout';
-	LOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0`, wait, table))
-		if !hasState(err, "55P03") || time.Since(begun)+2*moment >= limit {
+	%sLOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0`, wait, m.views.drop(), tables))
+		if !hasState(err, "55P03", "40P01") || time.Since(begun)+2*moment >= limit {
 			return err
 		}
 		timer := time.NewTimer(moment)

@@ -27,6 +27,7 @@ type fixture struct {
 	url   string
 	epoch int64
 	seq   int64
+	parts int // segments staged
 	table *sluice.Table
 	have  map[sluice.Target]*sluice.Table // as the engine has them: it describes a table once a run
 }
@@ -131,7 +132,8 @@ func (f *fixture) tryStage(ctx context.Context, l sluice.Load, target sluice.Tar
 	r := b.NewRecordBatch()
 	defer r.Release()
 	s := segmentOf(f.table, r, 1)
-	s.Load, s.Target, s.Mode, s.Inserts = l.ID, target, mode, inserts
+	f.parts++
+	s.Load, s.Seq, s.Target, s.Mode, s.Inserts = l.ID, f.parts, target, mode, inserts
 	return f.d.Stage(ctx, s)
 }
 

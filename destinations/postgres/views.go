@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/sluicehq/sluice"
@@ -15,6 +16,7 @@ type view struct {
 	create   string // the view itself, with its options
 	extras   string // owner, comments and grants
 	triggers bool
+	depth    int // it is made after all of a lower one
 }
 
 // dependentViews are the views on a table, and those on them, in the order in
@@ -27,7 +29,7 @@ const dependentsSQL = `WITH RECURSIVE deps(oid, depth) AS (
 	UNION SELECT r.ev_class, deps.depth + 1 FROM deps JOIN pg_depend d ON d.refobjid = deps.oid AND d.refclassid = 'pg_class'::regclass
 	JOIN pg_rewrite r ON r.oid = d.objid WHERE d.classid = 'pg_rewrite'::regclass AND r.ev_class <> d.refobjid)
 SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text, pg_get_viewdef(c.oid), coalesce(array_to_string(c.reloptions, ', '), ''),
-	EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal) OR (SELECT count(*) > 1 FROM pg_rewrite WHERE ev_class = c.oid)
+	EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal) OR (SELECT count(*) > 1 FROM pg_rewrite WHERE ev_class = c.oid), d.depth
 FROM (SELECT oid, max(depth) AS depth FROM deps GROUP BY oid) d JOIN pg_class c ON c.oid = d.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 ORDER BY d.depth, c.oid`
 
@@ -37,7 +39,7 @@ func dependents(ctx context.Context, tx sqlTx, table sluice.TableName) (dependen
 	err := tx.Query(ctx, dependentsSQL, []any{quote(table.Schema) + "." + quote(table.Name)}, func(scan func(...any) error) error {
 		var v view
 		var definition, options string
-		if err := scan(&v.name, &v.kind, &definition, &options, &v.triggers); err != nil {
+		if err := scan(&v.name, &v.kind, &definition, &options, &v.triggers, &v.depth); err != nil {
 			return err
 		}
 		if options != "" {
@@ -56,6 +58,19 @@ func dependents(ctx context.Context, tx sqlTx, table sluice.TableName) (dependen
 		return nil, fmt.Errorf("read the views on the table: %w", err)
 	}
 	return views, nil
+}
+
+// and returns the views of both, which may have some in common.
+func (v dependentViews) and(others dependentViews) dependentViews {
+	for _, o := range others {
+		if i := slices.IndexFunc(v, func(one view) bool { return one.name == o.name }); i < 0 {
+			v = append(v, o)
+		} else {
+			v[i].depth = max(v[i].depth, o.depth)
+		}
+	}
+	slices.SortStableFunc(v, func(a, b view) int { return a.depth - b.depth })
+	return v
 }
 
 // lasting names the first dependent that cannot be made again, or nothing.
