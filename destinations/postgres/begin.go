@@ -17,6 +17,7 @@ const (
 	lockLedger = "sluice ledger"
 	lockSchema = "sluice schema"
 	lockTable  = "sluice table "
+	lockViews  = "sluice views"
 )
 
 func advisoryLock(ctx context.Context, tx sqlTx, key string) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -492,4 +493,56 @@ func TestBundleSaysWhatFailed(t *testing.T) {
 	f.begin()
 	f.merge(f.bundle("3", small("a", 3), small("b", 4)))
 	f.expectSettled("a 3 1\nb 4 1")
+}
+
+// TestBundlesSideBySide: loads replace tables that views join with those of others,
+// while people read: nobody is in a deadlock, or waits for ever.
+func TestBundlesSideBySide(t *testing.T) {
+	t.Parallel()
+	f := newPromises(t)
+	const lanes = 4
+	lane := func(n int) (*fixture, []rowsOf) {
+		own := *f
+		own.have, own.seq, own.parts = map[sluice.Target]*sluice.Table{}, int64(n+1)*1000, (n+1)*1000
+		return &own, []rowsOf{small(fmt.Sprint("a", n), 1, 2), small(fmt.Sprint("b", n), 3)}
+	}
+	for n := range lanes {
+		own, segments := lane(n)
+		own.merge(own.bundle("first", segments...))
+	}
+	for n := range lanes {
+		f.exec(fmt.Sprintf("CREATE VIEW raw.v%[1]d AS SELECT a.id FROM raw.a%[1]d a, raw.b%[2]d; CREATE VIEW raw.w%[1]d AS SELECT v.id FROM raw.v%[1]d v, raw.b%[1]d", n, (n+1)%lanes))
+	}
+	ctx, end := context.WithCancel(context.Background())
+	var readers, writers sync.WaitGroup
+	for range 2 {
+		conn := f.session("")
+		readers.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				read := fmt.Sprintf("BEGIN; SELECT * FROM raw.w%d; SELECT * FROM raw.b%d, raw.a%d; COMMIT", n%lanes, n*3%lanes, n%lanes)
+				if err := simple(context.Background(), conn, read); err != nil {
+					t.Errorf("read: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for n := range lanes {
+		writers.Go(func() {
+			own, segments := lane(n + lanes)
+			for i := range segments {
+				segments[i].table = fmt.Sprint(segments[i].table[:1], n)
+			}
+			for refresh := range 4 {
+				if _, err := f.d.Merge(ctx, own.bundle(fmt.Sprint(refresh), segments...)); err != nil {
+					t.Errorf("merge: %v", err)
+				}
+			}
+		})
+	}
+	writers.Wait()
+	end()
+	readers.Wait()
+	f.expectSettled("a0 1,2 1\na1 1,2 1\na2 1,2 1\na3 1,2 1\nb0 3 1\nb1 3 1\nb2 3 1\nb3 3 1")
+	f.expect("SELECT count(*) FROM raw.w3", "2")
 }

@@ -285,11 +285,11 @@ func (d *destination) alter(ctx context.Context, tx sqlTx, load sluice.LoadID, t
 // are dropped and made again around it.
 func (d *destination) runAlter(ctx context.Context, tx sqlTx, name sluice.TableName, statements []string) error {
 	all := d.lockTimeout() + ";" + strings.Join(statements, ";")
-	err := savepoint(ctx, tx, all)
+	err := savepoint(ctx, tx, func() error { return tx.run(ctx, all) })
 	if !hasState(err, "0A000") {
 		return err
 	}
-	views, err := dependents(ctx, tx, name)
+	views, err := dependents(ctx, tx, d.dialect.Table(name), true)
 	if err != nil {
 		return err
 	}
@@ -299,17 +299,17 @@ func (d *destination) runAlter(ctx context.Context, tx sqlTx, name sluice.TableN
 	return tx.run(ctx, views.drop()+all+";"+views.create())
 }
 
-// savepoint runs statements that return nothing, in one round trip, so that
-// their failure leaves the transaction usable.
-func savepoint(ctx context.Context, tx sqlTx, statements string) error {
-	if err := tx.flush(ctx); err != nil {
+// savepoint runs f so that its failure leaves the transaction usable, and no lock.
+func savepoint(ctx context.Context, tx sqlTx, f func() error) error {
+	if err := tx.run(ctx, "SAVEPOINT sluice"); err != nil {
 		return err
 	}
-	err := tx.run(ctx, "SAVEPOINT sluice;"+statements+";RELEASE SAVEPOINT sluice")
+	err, end := f(), "RELEASE SAVEPOINT sluice"
 	if err != nil {
-		if back := tx.run(ctx, "ROLLBACK TO SAVEPOINT sluice; RELEASE SAVEPOINT sluice"); back != nil {
-			return back
-		}
+		end = "ROLLBACK TO SAVEPOINT sluice;" + end
+	}
+	if ended := tx.run(ctx, end); ended != nil {
+		return ended
 	}
 	return err
 }

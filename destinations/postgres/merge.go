@@ -22,7 +22,7 @@ type merger struct {
 	lossy    map[sluice.TableName]bool // tables with a trigger or rule that may discard rows
 	replaced []string                  // quoted tables that shadows are to take the place of by renames
 	renames  string                    // what does that
-	views    dependentViews            // on them
+	viewed   bool                      // there are views on them
 	gone     sluice.TableName          // a shadow that is not there: its promise has ended with a process, or it has with a server's crash
 }
 

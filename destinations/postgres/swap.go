@@ -29,7 +29,7 @@ func (m *merger) swap(ctx context.Context, stx sqlload.Tx, t *sqlload.Table) err
 	if !m.there[old] {
 		return tx.Defer(ctx, "rename the new table", rename)
 	}
-	views, err := dependents(ctx, tx, old)
+	views, err := dependents(ctx, tx, m.d.dialect.Table(old), false)
 	if err != nil {
 		return err
 	}
@@ -42,7 +42,8 @@ func (m *merger) swap(ctx context.Context, stx sqlload.Tx, t *sqlload.Table) err
 			"table", old.String(), "because of", why, "hint", "drop it, or make it on a view of the table, for fast refreshes")
 		return m.refill(ctx, tx, t, old)
 	}
-	return m.readyForPlace(ctx, tx, t, old, views, rename)
+	m.viewed = m.viewed || len(views) > 0
+	return m.readyForPlace(ctx, tx, t, old, rename)
 }
 
 const anchorsSQL = `WITH rel AS (SELECT * FROM pg_class WHERE oid = to_regclass($1))
@@ -82,7 +83,7 @@ func (m *merger) anchored(ctx context.Context, tx sqlTx, table, shadow sluice.Ta
 }
 
 // readyForPlace notes what renames the shadow, with all that can be carried over.
-func (m *merger) readyForPlace(ctx context.Context, tx sqlTx, t *sqlload.Table, old sluice.TableName, views dependentViews, rename string) error {
+func (m *merger) readyForPlace(ctx context.Context, tx sqlTx, t *sqlload.Table, old sluice.TableName, rename string) error {
 	table, shadow := m.d.dialect.Table(old), m.d.dialect.Table(t.Name)
 	carried, err := extras(ctx, tx, table, "TABLE", table)
 	if err != nil {
@@ -95,7 +96,7 @@ func (m *merger) readyForPlace(ctx context.Context, tx sqlTx, t *sqlload.Table, 
 	if err := m.moveIn(ctx, tx, table, shadow); err != nil {
 		return err
 	}
-	m.replaced, m.views = append(m.replaced, table), m.views.and(views)
+	m.replaced = append(m.replaced, table)
 	m.renames += "DROP TABLE " + table + ";" + rename + ";" + definitions + revokeAll(table) + carried
 	return nil
 }
@@ -106,13 +107,12 @@ func (m *merger) takePlaces(ctx context.Context, tx sqlTx) error {
 	if len(m.replaced) == 0 {
 		return nil
 	}
-	tables := strings.Join(m.replaced, ", ")
-	err := m.lockOut(ctx, tx, tables)
+	views, err := m.lockOut(ctx, tx)
 	if err == nil {
-		err = tx.run(ctx, m.renames+m.views.create())
+		err = tx.run(ctx, m.renames+views.create())
 	}
 	if err != nil {
-		return fmt.Errorf("put the new rows of %s in place: %w", tables, err)
+		return fmt.Errorf("put the new rows of %s in place: %w", strings.Join(m.replaced, ", "), err)
 	}
 	return nil
 }
@@ -167,14 +167,14 @@ func (m *merger) definitions(ctx context.Context, tx sqlTx, table, shadow string
 	return b.String(), nil
 }
 
-// lockOut takes the locks that the renames need, and drops the views, first, as
-// readers lock a view before its tables. Waiting makes every new reader wait as well,
-// so it is tried for a moment at a time, up to the lock timeout, and lets go of all in
-// between. Every tenth time, the second the first of them, it waits for as long as
-// PostgreSQL takes to end an autovacuum that is in the way, deadlock_timeout: that of a
-// large table would else outlast any limit. A reader of one table who waits for another
-// is found then too, and goes first.
-func (m *merger) lockOut(ctx context.Context, tx sqlTx, tables string) error {
+// lockOut takes the locks that the renames need, and drops the views, which it
+// returns. Waiting makes every new reader wait as well, so it is tried for a moment at
+// a time, up to the lock timeout, and lets go of all in between. Every tenth time, the
+// second the first of them, it waits for as long as PostgreSQL takes to end an
+// autovacuum that is in the way, deadlock_timeout: that of a large table would else
+// outlast any limit. A reader of one table who waits for another is found then too,
+// and goes first.
+func (m *merger) lockOut(ctx context.Context, tx sqlTx) (views dependentViews, _ error) {
 	const moment, often = 500 * time.Millisecond, 10
 	begun, limit := time.Now(), time.Duration(m.d.config.LockTimeout)
 	for n := 0; ; n++ {
@@ -182,19 +182,43 @@ func (m *merger) lockOut(ctx context.Context, tx sqlTx, tables string) error {
 		if n%often == 1 {
 			wait = fmt.Sprintf("least(%d, setting::int8 + %s)", limit.Milliseconds(), wait)
 		}
-		err := savepoint(ctx, tx, fmt.Sprintf(`SELECT set_config('lock_timeout', (%s)::text, true) FROM pg_settings WHERE name = 'deadlock_timeout';
-	%sLOCK TABLE %s IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0`, wait, m.views.drop(), tables))
-		if !hasState(err, "55P03", "40P01") || time.Since(begun)+2*moment >= limit {
+		err := savepoint(ctx, tx, func() (err error) {
+			views, err = m.tryLock(ctx, tx, wait)
 			return err
+		})
+		if !hasState(err, "55P03", "40P01") || time.Since(begun)+2*moment >= limit {
+			return views, err
 		}
 		timer := time.NewTimer(moment)
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
 	}
+}
+
+// tryLock waits for locks for so long. The views come first, as readers lock a view
+// before its tables; one load at a time takes some, as a view may read tables of
+// several, which it locks when it is read and made again.
+func (m *merger) tryLock(ctx context.Context, tx sqlTx, wait string) (views dependentViews, err error) {
+	if err := tx.run(ctx, "SELECT set_config('lock_timeout', ("+wait+")::text, true) FROM pg_settings WHERE name = 'deadlock_timeout'"); err != nil {
+		return nil, err
+	}
+	if m.viewed {
+		if err := advisoryLock(ctx, tx, lockViews); err != nil {
+			return nil, err
+		}
+		for _, table := range m.replaced {
+			of, err := dependents(ctx, tx, table, true)
+			if err != nil {
+				return nil, err
+			}
+			views = views.and(of)
+		}
+	}
+	return views, tx.run(ctx, views.drop()+"LOCK TABLE "+strings.Join(m.replaced, ", ")+" IN ACCESS EXCLUSIVE MODE; SET LOCAL lock_timeout = 0")
 }
 
 // refill replaces the rows of the table itself. DELETE, unlike TRUNCATE, leaves

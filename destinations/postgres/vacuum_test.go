@@ -33,8 +33,8 @@ func TestAnAutovacuumGivesWay(t *testing.T) {
 			t.Fatal("wait for an autovacuum: ", err)
 		}
 	}
-	m := &merger{d: &destination{config: Config{LockTimeout: spec.Duration(20 * time.Second)}}}
-	if err := m.lockOut(ctx, newTx(conn, "BEGIN"), "t"); err != nil {
+	m := &merger{d: &destination{config: Config{LockTimeout: spec.Duration(20 * time.Second)}}, replaced: []string{"t"}}
+	if _, err := m.lockOut(ctx, newTx(conn, "BEGIN")); err != nil {
 		t.Errorf("the autovacuum did not give way: %v", err)
 	}
 }

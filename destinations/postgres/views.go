@@ -28,15 +28,16 @@ const dependentsSQL = `WITH RECURSIVE deps(oid, depth) AS (
 	WHERE d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid = to_regclass($1) AND r.ev_class <> d.refobjid
 	UNION SELECT r.ev_class, deps.depth + 1 FROM deps JOIN pg_depend d ON d.refobjid = deps.oid AND d.refclassid = 'pg_class'::regclass
 	JOIN pg_rewrite r ON r.oid = d.objid WHERE d.classid = 'pg_rewrite'::regclass AND r.ev_class <> d.refobjid)
-SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text, pg_get_viewdef(c.oid), coalesce(array_to_string(c.reloptions, ', '), ''),
+SELECT format('%I.%I', n.nspname, c.relname), c.relkind::text, CASE WHEN $2 THEN pg_get_viewdef(c.oid) ELSE '' END, coalesce(array_to_string(c.reloptions, ', '), ''),
 	EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal) OR (SELECT count(*) > 1 FROM pg_rewrite WHERE ev_class = c.oid), d.depth
 FROM (SELECT oid, max(depth) AS depth FROM deps GROUP BY oid) d JOIN pg_class c ON c.oid = d.oid JOIN pg_namespace n ON n.oid = c.relnamespace
 ORDER BY d.depth, c.oid`
 
-// dependents returns the views that depend on the table.
-func dependents(ctx context.Context, tx sqlTx, table sluice.TableName) (dependentViews, error) {
+// dependents returns the views that depend on the table. To read how to make them
+// locks all that they read, for others to read only, until the transaction ends.
+func dependents(ctx context.Context, tx sqlTx, table string, definitions bool) (dependentViews, error) {
 	var views dependentViews
-	err := tx.Query(ctx, dependentsSQL, []any{quote(table.Schema) + "." + quote(table.Name)}, func(scan func(...any) error) error {
+	err := tx.Query(ctx, dependentsSQL, []any{table, definitions}, func(scan func(...any) error) error {
 		var v view
 		var definition, options string
 		if err := scan(&v.name, &v.kind, &definition, &options, &v.triggers, &v.depth); err != nil {
@@ -50,7 +51,7 @@ func dependents(ctx context.Context, tx sqlTx, table sluice.TableName) (dependen
 		return nil
 	})
 	for i := range views {
-		if err == nil {
+		if err == nil && definitions {
 			views[i].extras, err = extras(ctx, tx, views[i].name, "VIEW", views[i].name)
 		}
 	}
