@@ -153,6 +153,47 @@ func TestABundlesFailureLeavesTheOthers(t *testing.T) {
 	}
 }
 
+// TestABundlesFailureCostsNoTry: however few tries a run has, and whatever becomes of
+// others, only the stream that cannot be read is left out of it.
+func TestABundlesFailureCostsNoTry(t *testing.T) {
+	t.Parallel()
+	for _, class := range []sluice.Class{sluice.Config, sluice.Transient, sluice.Lost} {
+		third, large := sluice.TableName{Name: "t3"}, sluice.TableName{Name: "t7"}
+		c, reads := smallTables(8, func(_ context.Context, r sluice.ReadRequest, _ sluice.Sink) (bool, error) {
+			for _, s := range r.Selections {
+				if s.Stream.Name == third {
+					return true, &sluice.Error{Class: class, Code: "broken", Err: errors.New("no such thing")}
+				}
+				if s.Stream.Name == large {
+					return true, &sluice.Error{Class: sluice.Transient, Code: "busy", Err: errors.New("not now")}
+				}
+			}
+			return false, nil
+		})
+		c.Streams[7].Selection.Stream.Small = false
+		c.Limits.Tries = 1 // as the scheduler has it
+		s := pipeline.New(c)
+		if err := s.Run(t.Context()); err == nil || errors.Is(err, pipeline.ErrInterrupted) {
+			t.Error(err)
+		}
+		for i, p := range s.Progress() {
+			want, code := pipeline.Done, ""
+			switch i {
+			case 3:
+				want, code = pipeline.Failed, "broken"
+			case 7:
+				want, code = pipeline.Failed, "busy"
+			}
+			if p.Phase != want || p.Err != nil && p.Err.Code != code || (p.Err == nil) != (code == "") {
+				t.Errorf("%s: %s: %s, %v, want %s", class, p.Stream, p.Phase, p.Err, want)
+			}
+		}
+		if got := reads(); len(got) < 9 || got[len(got)-1] != 7 {
+			t.Errorf("%s: reads of %v streams", class, got)
+		}
+	}
+}
+
 // TestAStreamThatCannotStartIsTakenOutOfItsBundle: the others are still read
 // together.
 func TestAStreamThatCannotStartIsTakenOutOfItsBundle(t *testing.T) {

@@ -20,7 +20,8 @@ type patience struct {
 const longestWait = 15 * time.Minute
 
 // next decides what follows a round: another one after a pause, or the end. A
-// throttled round is no failure; neither is one that must start over.
+// throttled round is no failure; neither is one that must start over, nor that of a
+// bundle, whose streams are to be read each by itself whatever became of others.
 func (s *Sync) next(ctx context.Context, roundErr error, p *patience) (wait time.Duration, again bool) {
 	if ctx.Err() != nil || s.draining() {
 		return 0, false
@@ -44,13 +45,15 @@ func (s *Sync) next(ctx context.Context, roundErr error, p *patience) (wait time
 		throttled = throttled || err.Class == sluice.Throttled
 		wait = max(wait, err.RetryAfter)
 	}
-	if wait, again = p.wait(wait, failed, throttled, &s.Limits); !again {
-		return 0, false
-	}
+	wait, again = p.wait(wait, failed, throttled, &s.Limits)
 	for st, err := range retry {
-		st.retry(err, wait)
+		if again {
+			st.retry(err, wait)
+		} else if parted {
+			st.setPhase(Failed, err, 0)
+		}
 	}
-	return wait, parted || len(retry) > 0
+	return wait, parted || again && len(retry) > 0
 }
 
 // wait returns the pause before the next round, at least asked, or that there is

@@ -81,12 +81,13 @@ func (st *streamRun) fail(err error) {
 	st.meter.update(func(p *Progress) { p.Err = &e })
 }
 
-// part records that the stream's bundle failed: which stream it was that cannot be
-// read shows when each is read alone, at once unless the failure may pass.
+// part records that the stream's bundle failed. That is no failure of the stream yet:
+// which one cannot be read shows when each is read alone, at once unless somebody
+// asked for less.
 func (st *streamRun) part(err error) {
 	st.alone = true
 	switch sluice.AsError(err).Class {
-	case sluice.Transient, sluice.Throttled, sluice.Cancelled:
+	case sluice.Throttled, sluice.Cancelled:
 		st.fail(err)
 	default:
 		st.setPhase(Waiting, nil, 0)
