@@ -55,7 +55,7 @@ type segment struct {
 	stream *streamRun
 	queue  *stage.Queue
 	in     sluice.Segment
-	after  *segment // of the same table: staged before this one
+	after  *segment // staged before this one: of the same table, or bundle; nil: none
 	staged sluice.Staged
 	err    error
 	begun  chan struct{} // closed when it has its place, or err is set
@@ -267,6 +267,9 @@ func (w *window) segment(tw *tableWindow, b sluice.Batch) *segment {
 	s := &segment{stream: tw.stream, queue: q, begun: make(chan struct{}), done: make(chan struct{}), in: sluice.Segment{Load: w.load, Seq: len(w.segments),
 		Target: tw.target.id, Table: b.Table, Mode: tw.stream.plan.Mode, Inserts: inserts, Nested: tw.stream.nests(), Next: w.lane.group.watched(q)}}
 	s.after, w.last[tw.target] = w.last[tw.target], s
+	if n := len(w.segments); n > 0 && w.lane.group.bundle() {
+		s.after = w.segments[n-1] // side by side, destinations could not hold both for the load
+	}
 	w.segments = append(w.segments, s)
 	tw.parts = append(tw.parts, s)
 	tw.current = s
@@ -343,7 +346,7 @@ func (w *window) stage(s *segment) {
 // share the pool for further segments; a segment that waits keeps its rows in its
 // queue, on disk if they are many. A window's segments wait until all of the window
 // before have places: these get no more rows, and so give their places back
-// whatever happens here. Those of one table go one after another.
+// whatever happens here. Those of one table, and of a bundle, go one after another.
 func (w *window) turn(s *segment) (place chan struct{}, err error) {
 	ctx := w.lane.group.ctx
 	after := w.before
