@@ -31,6 +31,7 @@ func cases() []benchCase {
 		{name: "jsonl-to-duckdb", against: "DuckDB read_json", prepare: jsonlToDuckDB},
 		{name: "merge-5-percent", against: "COPY to a temporary table, then INSERT … ON CONFLICT", aim: 0.8, prepare: mergeChanges},
 		{name: "small-tables", against: "pg_dump piped into pg_restore", aim: 1, prepare: manyTables},
+		{name: "small-tables-to-duckdb", against: "as many tables made by DuckDB of one of its own", prepare: manyTablesToDuckDB},
 		{name: "json-api", against: "DuckDB read_json of the same records in a file", aim: 0.5, prepare: apiToDuckDB},
 		{name: "empty-to-postgres", against: "none", within: 300 * time.Millisecond, prepare: emptySync(false)},
 		{name: "empty-to-duckdb", against: "none", within: 300 * time.Millisecond, prepare: emptySync(true)},
@@ -218,6 +219,40 @@ func manyTables(ctx context.Context, e *env) (*plan, error) {
 			}
 		},
 	}, err
+}
+
+// manyTablesToDuckDB copies the same database into a DuckDB file.
+func manyTablesToDuckDB(ctx context.Context, e *env) (*plan, error) {
+	if err := e.smallTablesDB(ctx); err != nil {
+		return nil, err
+	}
+	n := e.n(smallTables)
+	p, err := e.intoDuckDB("small-tables-to-duckdb", n*smallRows, e.postgres("small"), object{"name": "*", "mode": "full_refresh", "write": "replace"})
+	if err != nil {
+		return nil, err
+	}
+	own := e.path("baseline.duckdb")
+	p.arrived = e.arrivedInDuckDB(e.path("small-tables-to-duckdb.duckdb"), "raw", n*smallRows)
+	p.same = e.arrivedInDuckDB(own, "main", n*smallRows)
+	p.resetBaseline = func(context.Context) error { return removeDuckDB(own) }
+	p.baseline = func(ctx context.Context) (usage, error) {
+		var script strings.Builder
+		fmt.Fprintf(&script, "CREATE TEMP TABLE t AS SELECT i AS id, 'thing ' || i AS name, i * 1.25 AS price, DATE '2020-01-01' + i::INTEGER AS born, now() AS changed, i %% 2 = 0 AS on_sale FROM range(%d) r(i);", smallRows)
+		for i := range n {
+			fmt.Fprintf(&script, "CREATE TABLE s%d AS FROM t;", i)
+		}
+		return e.duck(ctx, own, script.String())
+	}
+	return p, nil
+}
+
+// arrivedInDuckDB checks the number of rows of all tables of a schema, new ones.
+func (e *env) arrivedInDuckDB(file, schema string, n int64) func(context.Context) error {
+	return func(ctx context.Context) error {
+		return expect(n, func() (int64, error) {
+			return e.duckNumber(ctx, file, "SELECT coalesce(sum(estimated_size), 0)::BIGINT FROM duckdb_tables() WHERE schema_name = '"+schema+"'")
+		})
+	}
 }
 
 // emptySync runs a sync that has nothing to do.
