@@ -12,6 +12,15 @@ import (
 	"testing"
 )
 
+// TestMain lets the tests' program be DuckDB's side too.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == duckMode {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
 func TestGeneratedRowsAreWhole(t *testing.T) {
 	t.Parallel()
 	columns := 1
@@ -136,7 +145,7 @@ func TestSmallRun(t *testing.T) {
 	report := filepath.Join(dir, "report.json")
 	var out, log bytes.Buffer
 	err := run(context.Background(), []string{"--scale", "0.0001", "--rounds", "1", "--json", report, "--dir", dir,
-		"--cases", "lineitem-to-postgres,csv-to-postgres,merge-5-percent,small-tables,empty-to-postgres"}, &out, &log)
+		"--cases", "lineitem-to-postgres,csv-to-postgres,merge-5-percent,small-tables,small-tables-to-duckdb,empty-to-postgres"}, &out, &log)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, log.Bytes())
 	}
@@ -145,7 +154,7 @@ func TestSmallRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	var got struct{ Cases []result }
-	if err := json.Unmarshal(text, &got); err != nil || len(got.Cases) != 5 {
+	if err := json.Unmarshal(text, &got); err != nil || len(got.Cases) != 6 {
 		t.Fatalf("%v\n%s", err, text)
 	}
 	for _, r := range got.Cases {
