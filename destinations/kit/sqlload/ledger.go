@@ -163,8 +163,30 @@ func known(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, further []Ques
 	return counts, found, nil
 }
 
-// ledgerPerInsert bounds the parameters of one statement.
-const ledgerPerInsert = 100
+// These bound the parameters of one statement.
+const (
+	ledgerPerInsert   = 100
+	rejectedPerInsert = 500
+)
+
+// insertRows returns the statement, with its parameters, that adds rows to a table of
+// the ledger whose last column is the time of the commit.
+func insertRows(d *Dialect, table string, rows [][]any) (query string, args []any) {
+	var b strings.Builder
+	b.WriteString("INSERT INTO " + d.Own(table) + " VALUES ")
+	for i, row := range rows {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString("(")
+		for _, v := range row {
+			args = append(args, v)
+			fmt.Fprintf(&b, "$%d, ", len(args))
+		}
+		b.WriteString(d.Now + ")")
+	}
+	return b.String(), args
+}
 
 // writeLedger writes a row for each table, and one without a table where the
 // load has none; the first has the positions.
@@ -173,10 +195,8 @@ func writeLedger(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, counts [
 	if err != nil {
 		return fmt.Errorf("write positions: %w", err)
 	}
-	tables := max(1, len(l.Tables))
-	var rows []string
-	var args []any
-	for i := range tables {
+	var rows [][]any
+	for i := range max(1, len(l.Tables)) {
 		var schema, name, mode, positions any
 		var c sluice.Counts
 		swapped := false
@@ -187,55 +207,27 @@ func writeLedger(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, counts [
 		if i == 0 {
 			positions = string(raw)
 		}
-		row := []any{string(l.ID), int32(i), l.Connection, l.Run, l.Epoch, l.Seq, schema, name, mode,
-			c.Extracted, c.Loaded, c.Deleted, c.Rejected, c.Filtered, swapped, positions}
-		rows, args = append(rows, "("+parameters(len(args), len(row))+", "+d.Now+")"), append(args, row...)
-		if len(rows) < ledgerPerInsert && i+1 < tables {
-			continue
-		}
-		if err := run(ctx, tx, "write the ledger", "INSERT INTO "+d.Own("loads")+" VALUES "+strings.Join(rows, ", "), args...); err != nil {
+		rows = append(rows, []any{string(l.ID), int32(i), l.Connection, l.Run, l.Epoch, l.Seq, schema, name, mode,
+			c.Extracted, c.Loaded, c.Deleted, c.Rejected, c.Filtered, swapped, positions})
+	}
+	for chunk := range slices.Chunk(rows, ledgerPerInsert) {
+		query, args := insertRows(d, "loads", chunk)
+		if err := run(ctx, tx, "write the ledger", query, args...); err != nil {
 			return err
 		}
-		rows, args = nil, nil
 	}
 	return nil
 }
 
-// parameters returns n of them, after so many others.
-func parameters(after, n int) string {
-	var b strings.Builder
-	for i := range n {
-		if i > 0 {
-			b.WriteString(", ")
-		}
-		fmt.Fprintf(&b, "$%d", after+i+1)
-	}
-	return b.String()
-}
-
-// rejectedPerInsert bounds the parameters of one statement.
-const rejectedPerInsert = 500
-
 func writeRejected(ctx context.Context, tx Tx, d *Dialect, l sluice.Load, rejected []sluice.Rejected) error {
 	for chunk := range slices.Chunk(rejected, rejectedPerInsert) {
-		var b strings.Builder
-		b.WriteString("INSERT INTO " + d.Own("rejected") + " VALUES ")
-		args := []any{string(l.ID), l.Connection, l.Run}
-		for i, r := range chunk {
-			if i > 0 {
-				b.WriteString(", ")
-			}
-			b.WriteString("($1, $2, $3")
-			for _, v := range []any{r.Stream.Schema, r.Stream.Name, int32(r.Part), r.Key, r.Column, r.Value, r.Reason, r.Row} {
-				if s, ok := v.(string); ok {
-					v = printable(s)
-				}
-				args = append(args, v)
-				fmt.Fprintf(&b, ", $%d", len(args))
-			}
-			b.WriteString(", " + d.Now + ")")
+		var rows [][]any
+		for _, r := range chunk {
+			rows = append(rows, []any{string(l.ID), l.Connection, l.Run, printable(r.Stream.Schema), printable(r.Stream.Name), int32(r.Part),
+				printable(r.Key), printable(r.Column), printable(r.Value), printable(r.Reason), r.Row})
 		}
-		if _, err := tx.Exec(ctx, b.String(), args...); err != nil {
+		query, args := insertRows(d, "rejected", rows)
+		if _, err := tx.Exec(ctx, query, args...); err != nil {
 			return fmt.Errorf("write rejected records: %w", err)
 		}
 	}
@@ -276,7 +268,7 @@ func LeftShadows(ctx context.Context, tx Tx, d *Dialect, connection string, posi
 // never completes. Repeating it is harmless.
 func RecordShadow(ctx context.Context, tx Tx, d *Dialect, connection string, t sluice.Target, shadow sluice.TableName) error {
 	once := " VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING"
-	if !d.OnConflict { // DuckDB takes three times as long for it as to look first
+	if !d.OnConflict {
 		once = " SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT 1 FROM " + d.Own("shadows") + " WHERE table_schema = $3 AND shadow_name = $5)"
 	}
 	return run(ctx, tx, "record a shadow table", "INSERT INTO "+d.Own("shadows")+once,
