@@ -478,27 +478,29 @@ func (g *group) finish() error {
 // allRead holds the source to what it says of a bundle by its end: a stream that it
 // passed over is not an empty one.
 func (g *group) allRead(w *window) error {
+	if !g.bundle() {
+		return nil
+	}
 	for _, st := range g.streams {
 		at := sluice.Lane{Stream: st.spec.Selection.Stream.Name}
-		if g.bundle() && w.cursor(at) == nil && g.committedCursor(at) == nil {
+		if g.cursor(w, at) == nil {
 			return badSource("ended its read without a checkpoint on %s", at.Stream)
 		}
 	}
 	return nil
 }
 
-// cursor returns what the window has as the lane's cursor, nil for none. There may
-// be no window.
-func (w *window) cursor(at sluice.Lane) sluice.Cursor {
-	if w == nil {
-		return nil
-	}
-	for _, p := range w.positions {
-		if p.Lane == at {
-			return p.Cursor
+// cursor returns the lane's last one: the window's, where there is a window and it
+// has one, or the last that was committed; nil for none.
+func (g *group) cursor(w *window, at sluice.Lane) sluice.Cursor {
+	if w != nil {
+		for _, p := range w.positions {
+			if p.Lane == at {
+				return p.Cursor
+			}
 		}
 	}
-	return nil
+	return g.committedCursor(at)
 }
 
 // finishNeeded reports whether a last load has something to say: rows, a cursor
@@ -530,11 +532,7 @@ func (w *window) complete() {
 	}
 	for _, st := range g.streams {
 		at := sluice.Lane{Stream: st.spec.Selection.Stream.Name}
-		cursor := w.cursor(at)
-		if cursor == nil {
-			cursor = g.committedCursor(at)
-		}
-		w.setPosition(st.position(at, cursor, true))
+		w.setPosition(st.position(at, g.cursor(w, at), true))
 	}
 }
 
