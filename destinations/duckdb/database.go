@@ -375,7 +375,7 @@ func (db *database) makeRoom(bytes int64) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.reserved += bytes
-	room := max(db.limit, otherBytes+max(db.reserved, db.widest)) + db.vector + db.strewn
+	room := max(db.limit, otherBytes+max(db.reserved, db.widest)) + db.vector + db.strewnRoom()
 	if room == db.room {
 		return
 	}
