@@ -1,7 +1,7 @@
 // Every tab of a connection in both themes and at three widths: apart from what one
 // does there, so that neither takes too long.
 import { after, before, test } from 'node:test';
-import { check, closeBrowser, ended, signIn, sleep, startPlatform, startShop, widths } from './kit.mjs';
+import { check, closeBrowser, ended, signIn, startPlatform, startShop, still, widths } from './kit.mjs';
 
 let platform, shop, connection;
 before(async () => {
@@ -26,7 +26,7 @@ test('every tab looks right, light and dark, wide and narrow', async () => {
     for (const [tab, words] of Object.entries(wait)) {
       await page.goto(`/connections/${connection.id}/${tab}`);
       await page.getByText(words).first().waitFor({ state: 'attached' });
-      await sleep(500);
+      await still(page);
       await check(page, `connection-${tab.replace(/\?.*/, '')}-${label}-${theme}`);
     }
     await page.done();

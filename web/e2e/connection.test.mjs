@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { check, closeBrowser, copied, ended, plan, signIn, sleep, startPlatform, startShop, until } from './kit.mjs';
+import { check, closeBrowser, copied, ended, plan, signIn, startPlatform, startShop, still, until } from './kit.mjs';
 
 let platform, shop, slow;
 /** A connection that works, one that takes its time, one whose key is wrong, and one whose columns change. */
@@ -309,7 +309,7 @@ test('who may only look sees no action on any tab', async () => {
   for (const tab of ['timeline', 'charts', 'streams', 'schema', 'state?stream=orders', 'syncs', 'logs', 'settings']) {
     await page.goto(`/connections/${c.good.id}/${tab}`);
     await page.getByRole('heading', { level: 1, name: c.good.name }).waitFor();
-    await sleep(500);
+    await still(page);
     assert.deepEqual(await page.getByRole('button', { name: forbidden }).allInnerTexts(), [], `on ${tab}`);
   }
   await check(page, 'connection-viewer-settings');

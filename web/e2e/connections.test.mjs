@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { axe, check, checkEverywhere, closeBrowser, copied, ended, fits, seed, shot, signIn, startPlatform, startShop, until, widths } from './kit.mjs';
+import { axe, check, closeBrowser, copied, ended, fits, seed, shot, signIn, startPlatform, startShop, until, widths } from './kit.mjs';
+import { everyLook } from './looks.mjs';
 
 let platform, shop, connections;
 before(async () => {
@@ -246,45 +247,23 @@ test('names are texts, whatever is in them', async () => {
   await page.done();
 });
 
-test('ten thousand connections are drawn at once, only those in sight', async () => {
+test('of ten thousand connections those in sight are drawn', async () => {
   const real = await platform.api('GET', '/api/v1/fleet');
   const items = Array.from({ length: 10_000 }, (_, i) => ({ ...real.items[i % real.items.length], id: `con_${i}`, name: `connection ${i}`, sync: undefined }));
   const page = await signIn(platform, { at: '/account' });
   await page.route(/\/api\/v1\/fleet$/, (r) => r.fulfill({ json: { ...real, items } }));
-  const took = [];
-  const worked = [];
-  // The time of its own thread: what else the machine does at the same time is not the list's.
-  const devtools = await page.context().newCDPSession(page);
-  await devtools.send('Performance.enable', { timeDomain: 'threadTicks' });
-  const busy = async () => (await devtools.send('Performance.getMetrics')).metrics.find((m) => m.name === 'TaskDuration').value * 1000;
-  for (let turn = 0; turn < 3; turn++) {
-    await page.goto('/connections');
-    await rowOf(page, 'connection').first().waitFor();
-    await page.goto('/account');
-    // The page's code is there: what is measured is the list, from the end of its data to its first frame.
-    await page.evaluate(() => {
-      performance.clearResourceTimings();
-      globalThis.drawn = new Promise((done) => {
-        const look = () => (document.querySelector('[role=grid] [role=rowgroup] a') ? requestAnimationFrame(() => done(performance.now())) : requestAnimationFrame(look));
-        look();
-      });
-    });
-    const before = await busy();
-    await page.getByRole('link', { name: 'Connections', exact: true }).click();
-    const ms = await page.evaluate(async () => {
-      const at = await globalThis.drawn;
-      return at - performance.getEntriesByType('resource').findLast((e) => /fleet$/.test(e.name)).responseEnd;
-    });
-    took.push(Math.round(ms));
-    worked.push(Math.round((await busy()) - before));
-  }
-  console.log(`10,000 connections drawn ${took.join(', ')} ms after their data, by ${worked.join(', ')} ms of work`);
-  // The requirement, 200 ms on an idle machine, is measured by npm run measure; here others work beside.
-  assert.ok(Math.min(...took, ...worked) < 800, `drawn ${took} ms after the data, by ${worked} ms of work`);
+  await page.goto('/connections');
+  await rowOf(page, 'connection').first().waitFor();
+  assert.equal(await grid(page).getAttribute('aria-rowcount'), '10001');
   assert.ok((await grid(page).getByRole('row').count()) < 120, 'more rows are drawn than are seen');
+  const first = await names(page);
   await grid(page).focus();
   await page.keyboard.press('End');
-  await until('the last row is in sight', async () => (await names(page)).length > 5);
+  await until('the last rows are in sight', async () => {
+    const now = await names(page);
+    return now.length > 5 && !now.some((n) => first.includes(n));
+  });
+  assert.ok((await grid(page).getByRole('row').count()) < 120, 'more rows are drawn than are seen');
   await page.done();
 });
 
@@ -302,5 +281,8 @@ test('what cannot be read is said, with a way to try again', async () => {
 });
 
 test('it looks right everywhere', async () => {
-  await checkEverywhere(platform, '/connections', 'connections', { ready: (page) => grid(page).getByText('shop to warehouse 1').waitFor() });
+  const page = await signIn(platform, { at: '/connections' });
+  await grid(page).getByText('shop to warehouse 1').waitFor();
+  await everyLook(page, 'connections');
+  await page.done();
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { check, checkEverywhere, closeBrowser, ended, seed, signIn, startPlatform, startShop, until, widths } from './kit.mjs';
+import { check, closeBrowser, ended, seed, signIn, startPlatform, startShop, until, widths } from './kit.mjs';
+import { everyLook } from './looks.mjs';
 
 let shop, platform, connections;
 before(async () => {
@@ -93,7 +94,10 @@ test('the wall display has no chrome and is left by a key', async () => {
 
 test('flight control looks right everywhere', async () => {
   for (const c of connections.slice(0, 3)) await platform.api('POST', `/api/v1/connections/${c.id}/sync`, {}).catch(() => {});
-  await checkEverywhere(platform, '/', 'flight', { ready: (page) => page.getByRole('heading', { name: 'Last 24 hours' }).waitFor() });
+  const page = await signIn(platform);
+  await page.getByRole('heading', { name: 'Last 24 hours' }).waitFor();
+  await everyLook(page, 'flight');
+  await page.done();
 });
 
 test('a viewer sees no action that is not theirs', async () => {

@@ -1,5 +1,5 @@
 // One page in both themes and all widths, without signing in anew for each.
-import { check, fits, shot, sleep, themes, widths } from './kit.mjs';
+import { check, fits, shot, still, themes, widths } from './kit.mjs';
 
 /**
  * A page as it stands, in every theme and width: it fits, and a picture is kept.
@@ -12,8 +12,7 @@ export async function everyLook(page, name, { sizes = Object.keys(widths) } = {}
       await page.emulateMedia({ colorScheme: theme, reducedMotion: 'reduce' });
       await page.setViewportSize(widths[size]);
       await page.waitForFunction((theme) => document.documentElement.dataset.mantineColorScheme === theme, theme);
-      await sleep(150); // the layout observers have had their turn
-      await page.evaluate(() => new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))); // on a busy machine, too
+      await still(page);
       const what = `${name}-${size}-${theme}`;
       if (size === 'desk' || (size === 'phone' && theme === 'light')) await check(page, what);
       else {
