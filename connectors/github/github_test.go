@@ -385,7 +385,7 @@ func TestKilledAtEveryCheckpoint(t *testing.T) {
 	f := start(t)
 	f.config.Owners, f.config.Repositories = []string{"octo"}, nil
 	f.AddUser("octo", "Organization")
-	body := strings.Repeat("long ", 2000) // so that batches are cut often
+	body := strings.Repeat("long ", 1000) // so that batches are cut often
 	for _, name := range []string{"octo/one", "octo/two"} {
 		r := f.AddRepo(name)
 		for i := range 230 {
@@ -397,7 +397,7 @@ func TestKilledAtEveryCheckpoint(t *testing.T) {
 	}
 	r := f.AddRepo("octo/busy")
 	for range 1100 { // more than one window lists
-		r.Touch(r.AddRun("completed"), githubtest.Object{"display_title": body[:1000]})
+		r.Touch(r.AddRun("completed"), githubtest.Object{"display_title": body[:500]})
 	}
 	for _, c := range []struct {
 		stream string
