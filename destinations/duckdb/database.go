@@ -185,6 +185,10 @@ const (
 	oneGroup = "SET GLOBAL write_buffer_row_group_count = 1"
 )
 
+// noGuesses has a table that is not there looked up, which each new one is, without
+// a search of all for one of a like name.
+const noGuesses = "SET catalog_error_max_schemas = 0"
+
 // openWithin opens the file with that many bytes of memory.
 func openWithin(ctx context.Context, path string, c Config, limit int64) (*database, error) {
 	spill, format := spillFolder(path), ""
@@ -198,7 +202,7 @@ func openWithin(ctx context.Context, path string, c Config, limit int64) (*datab
 	connector, err := duckdb.NewConnector("?"+settings.Encode(), func(conn driver.ExecerContext) error {
 		ctx := context.Background()
 		attach := fmt.Sprintf("ATTACH IF NOT EXISTS %s AS %s (ROW_GROUP_SIZE %d%s)", literal(path), quote(catalog), rowGroup, format)
-		for _, query := range []string{"SET TimeZone = 'UTC'", oneGroup, attach, "USE " + quote(catalog)} {
+		for _, query := range []string{"SET TimeZone = 'UTC'", noGuesses, oneGroup, attach, "USE " + quote(catalog)} {
 			if _, err := conn.ExecContext(ctx, query, nil); err != nil {
 				return err
 			}
@@ -371,11 +375,17 @@ func (db *database) reserve(columns int) (release func()) {
 	return func() { once.Do(func() { db.makeRoom(-bytes) }) }
 }
 
+// inSteps returns bytes, or somewhat more: each change of the limit is a statement.
+func inSteps(bytes int64) int64 {
+	const step = 8 << 20
+	return (bytes + step - 1) / step * step
+}
+
 func (db *database) makeRoom(bytes int64) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	db.reserved += bytes
-	room := max(db.limit, otherBytes+max(db.reserved, db.widest)) + db.vector + db.strewnRoom()
+	room := max(db.limit, otherBytes+inSteps(max(db.reserved, db.widest))) + db.vector + inSteps(db.strewn)
 	if room == db.room {
 		return
 	}

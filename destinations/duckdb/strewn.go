@@ -18,7 +18,6 @@ import (
 const (
 	strewnColumn = 16 << 10 // bytes that a column of few rows takes, as measured with DuckDB 1.5
 	strewnPart   = 4        // of the limit
-	strewnStep   = 4 << 20  // by which the limit grows: each time is a statement
 	aloneAfter   = 5 * time.Second
 	everyone     = math.MaxInt32
 )
@@ -40,11 +39,6 @@ func (db *database) strew(ctx context.Context, l sluice.Load) {
 		}
 	}
 	db.makeRoom(0)
-}
-
-// strewnRoom returns the room that what is strewn needs beyond the limit. db.mu is held.
-func (db *database) strewnRoom() int64 {
-	return (db.strewn + strewnStep - 1) / strewnStep * strewnStep
 }
 
 // gather writes what is strewn into the file, once no load is under way. It waits
