@@ -92,8 +92,12 @@ func TestVerdicts(t *testing.T) {
 		}
 	}
 	var r result
-	r.fill([]usage{{seconds: 9, cpu: 9, peak: 9}, {peak: 8}}, []usage{{seconds: 4, cpu: 1}, {seconds: 2, cpu: 3}, {seconds: 1, cpu: 2}}, []usage{{seconds: 3}, {seconds: 1}})
-	if r.Seconds != 2 || r.CPUSeconds != 2 || r.PeakBytes != 9 || r.Baseline != 2 || r.Ratio != 1 {
+	r.fill(usage{seconds: 9, cpu: 9, peak: 9}, []pair{
+		{usage{seconds: 4, cpu: 1}, usage{seconds: 4}},
+		{usage{seconds: 20, cpu: 3}, usage{seconds: 30}}, // the machine was slow
+		{usage{seconds: 1, cpu: 2}, usage{seconds: 3}},
+	})
+	if r.Seconds != 4 || r.CPUSeconds != 2 || r.PeakBytes != 9 || r.Baseline != 4 || r.Ratio != 1.5 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -71,22 +71,20 @@ func (e *env) measure(ctx context.Context, c benchCase) (r result, err error) {
 	}
 	fmt.Fprintf(e.log, "%s: ready after %s\n", c.name, time.Since(started).Round(time.Second))
 	r.Rows = p.rows
-	var watched, ours, theirs []usage
+	var watched usage
+	var rounds []pair
 	for round := range e.rounds + 1 {
-		a, b, err := e.round(ctx, c, p, round)
-		if err != nil {
+		m, err := e.round(ctx, c, p, round)
+		switch {
+		case err != nil:
 			return r, fmt.Errorf("round %d: %w", round, err)
-		}
-		if round == watchedRound {
-			watched = a
-			continue
-		}
-		ours = append(ours, a...)
-		if p.baseline != nil {
-			theirs = append(theirs, b)
+		case round == watchedRound:
+			watched = m.ours
+		default:
+			rounds = append(rounds, m)
 		}
 	}
-	r.fill(watched, ours, theirs)
+	r.fill(watched, rounds)
 	r.judge()
 	return r, nil
 }
@@ -96,22 +94,52 @@ func (e *env) measure(ctx context.Context, c benchCase) (r result, err error) {
 // and not the baseline's.
 const watchedRound = 0
 
-// round runs Sluice, then the baseline.
-func (e *env) round(ctx context.Context, c benchCase, p *plan, round int) (ours []usage, theirs usage, err error) {
+// A pair is what a round measured: both sides within moments of each other.
+type pair struct{ ours, theirs usage }
+
+// round runs Sluice and the baseline. They take turns at going first: on a machine
+// that gets slower, or faster, neither is always the later one.
+func (e *env) round(ctx context.Context, c benchCase, p *plan, round int) (m pair, err error) {
 	if p.before != nil {
 		if err := p.before(ctx, round); err != nil {
-			return nil, theirs, fmt.Errorf("make the change set: %w", err)
+			return m, fmt.Errorf("make the change set: %w", err)
 		}
 	}
+	ours := func() error {
+		m.ours, err = e.ours(ctx, c, p, round)
+		return err
+	}
+	theirs := func() error {
+		m.theirs, err = e.theirs(ctx, c, p, round)
+		return err
+	}
+	turns := []func() error{ours, theirs}
+	if round%2 == 0 {
+		slices.Reverse(turns)
+	}
+	for _, turn := range turns {
+		if err := turn(); err != nil {
+			return m, err
+		}
+	}
+	if p.same != nil {
+		err = p.same(ctx)
+	}
+	return m, err
+}
+
+// ours runs Sluice, and returns the medians of what its runs took.
+func (e *env) ours(ctx context.Context, c benchCase, p *plan, round int) (usage, error) {
+	var runs []usage
 	for range max(p.repeat, 1) {
 		if err := e.settle(ctx, p.reset); err != nil {
-			return nil, theirs, err
+			return usage{}, err
 		}
 		u, err := e.sync(ctx, p.sync, round == watchedRound)
 		if err != nil {
-			return nil, theirs, err
+			return u, err
 		}
-		ours = append(ours, u)
+		runs = append(runs, u)
 		if round == watchedRound {
 			fmt.Fprintf(e.log, "%s: sluice   peak %4d MiB\n", c.name, u.peak>>20)
 		} else {
@@ -120,25 +148,32 @@ func (e *env) round(ctx context.Context, c benchCase, p *plan, round int) (ours 
 	}
 	if p.arrived != nil {
 		if err := p.arrived(ctx); err != nil {
-			return ours, theirs, fmt.Errorf("after the sync: %w", err)
+			return usage{}, fmt.Errorf("after the sync: %w", err)
 		}
 	}
+	return usage{
+		seconds:   median(each(runs, func(u usage) float64 { return u.seconds })),
+		cpu:       median(each(runs, func(u usage) float64 { return u.cpu })),
+		peak:      slices.Max(each(runs, func(u usage) int64 { return u.peak })),
+		highWater: slices.Max(each(runs, func(u usage) int64 { return u.highWater })),
+	}, nil
+}
+
+// theirs runs the baseline, if there is one.
+func (e *env) theirs(ctx context.Context, c benchCase, p *plan, round int) (u usage, err error) {
 	if p.baseline == nil {
-		return ours, theirs, nil
+		return u, nil
 	}
 	if err := e.settle(ctx, p.resetBaseline); err != nil {
-		return ours, theirs, err
+		return u, err
 	}
-	if theirs, err = p.baseline(ctx); err != nil {
-		return ours, theirs, fmt.Errorf("baseline: %w", err)
+	if u, err = p.baseline(ctx); err != nil {
+		return u, fmt.Errorf("baseline: %w", err)
 	}
 	if round != watchedRound {
-		fmt.Fprintf(e.log, "%s: baseline %7.2f s, CPU %6.2f s\n", c.name, theirs.seconds, theirs.cpu)
+		fmt.Fprintf(e.log, "%s: baseline %7.2f s, CPU %6.2f s\n", c.name, u.seconds, u.cpu)
 	}
-	if p.same != nil {
-		return ours, theirs, p.same(ctx)
-	}
-	return ours, theirs, nil
+	return u, nil
 }
 
 // settle brings the side to its start, and lets the server write what it owes,
@@ -153,21 +188,23 @@ func (e *env) settle(ctx context.Context, reset func(context.Context) error) err
 	return err
 }
 
-func (r *result) fill(watched, ours, theirs []usage) {
-	for _, u := range watched {
-		r.PeakBytes, r.HighWater = max(r.PeakBytes, u.peak), max(r.HighWater, u.highWater)
+// fill takes the medians. The ratio is the median of the rounds' own: a machine
+// that others use too is now fast and now slow, for minutes at a time, and the two
+// sides of a round are the nearest to each other.
+func (r *result) fill(watched usage, rounds []pair) {
+	r.PeakBytes, r.HighWater = watched.peak, watched.highWater
+	var ratios []float64
+	for _, m := range rounds {
+		r.Runs = append(r.Runs, m.ours.seconds)
+		if m.theirs.seconds > 0 {
+			r.Baselines = append(r.Baselines, m.theirs.seconds)
+			ratios = append(ratios, m.theirs.seconds/m.ours.seconds)
+		}
 	}
-	for _, u := range ours {
-		r.Runs = append(r.Runs, u.seconds)
-	}
-	for _, u := range theirs {
-		r.Baselines = append(r.Baselines, u.seconds)
-	}
-	r.Seconds, r.Baseline = median(r.Runs), median(r.Baselines)
-	r.CPUSeconds = median(each(ours, func(u usage) float64 { return u.cpu }))
+	r.Seconds, r.Baseline, r.Ratio = median(r.Runs), median(r.Baselines), median(ratios)
+	r.CPUSeconds = median(each(rounds, func(m pair) float64 { return m.ours.cpu }))
 	if r.Seconds > 0 {
 		r.RowsPerSec = float64(r.Rows) / r.Seconds
-		r.Ratio = r.Baseline / r.Seconds
 	}
 }
 
