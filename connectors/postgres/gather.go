@@ -19,8 +19,10 @@ const (
 	gatherAfter = 256 << 10
 	// drained is how little a read brings when there was no more.
 	drained = 64 << 10
-	// burst is how many bytes are to come between two waits.
-	burst = 512 << 10
+	// burst is how many bytes are to come between two waits; over a Unix socket, which
+	// takes 208 KB with all that the kernel adds and then stops the server, unixBurst.
+	burst     = 512 << 10
+	unixBurst = 96 << 10
 	// localBuffer is the receive buffer for servers on the same machine: as much as
 	// Linux allows without more being asked for (net.core.rmem_max).
 	localBuffer = 208 << 10
@@ -37,6 +39,7 @@ type gatherer struct {
 	net.Conn
 	raw     syscall.RawConn // of a socket with a low-water mark; nil: none
 	longest time.Duration   // nap
+	burst   int
 	nap     time.Duration
 	on      bool
 	empty   bool // the last read brought all there was
@@ -44,8 +47,11 @@ type gatherer struct {
 }
 
 func newGatherer(c net.Conn) *gatherer {
-	g := &gatherer{Conn: c, longest: localNap}
-	if t, ok := c.(*net.TCPConn); ok {
+	g := &gatherer{Conn: c, longest: localNap, burst: burst}
+	switch t := c.(type) {
+	case *net.UnixConn:
+		g.burst = unixBurst
+	case *net.TCPConn:
 		if local(t) {
 			_ = t.SetReadBuffer(localBuffer) // best effort: the system's own works too
 		} else {
@@ -112,9 +118,9 @@ func (g *gatherer) Read(p []byte) (int, error) {
 // rest waits for about as long as it takes the server to send a burst.
 func (g *gatherer) rest() {
 	switch {
-	case g.bytes < burst:
+	case g.bytes < g.burst:
 		g.nap = min(2*g.nap, g.longest)
-	case g.bytes > 2*burst:
+	case g.bytes > 2*g.burst:
 		g.nap = max(g.nap/2, shortestNap)
 	}
 	g.bytes = 0
