@@ -71,8 +71,7 @@ type Type struct {
 // T returns the Type of a Kind that has no parameters.
 func T(k Kind) Type { return Type{Kind: k} }
 
-// DecimalType returns the decimal Type with precision digits, scale of them
-// after the point.
+// DecimalType returns the decimal Type with precision digits, scale of them after the point.
 func DecimalType(precision, scale int32) Type {
 	return Type{Kind: Decimal, Precision: precision, Scale: scale}
 }
@@ -178,8 +177,10 @@ func (t *Table) Arrow() *arrow.Schema {
 	return arrow.NewSchema(fields, nil)
 }
 
-// System columns, as behaviour.md names them.
+// System columns, as behaviour.md names them, and the schema of what destinations
+// remember of loads, which no stream can have.
 const (
+	LedgerSchema   = "_sluice"
 	SyncedAtColumn = "_sluice_synced_at" // timestamptz: the load that wrote the row
 	DeletedColumn  = "_sluice_deleted"   // bool: soft_delete, and append from a log
 	IDColumn       = "_sluice_id"        // string: hash of the row, or of its key where it has one and children

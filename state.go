@@ -30,8 +30,7 @@ type Lane struct {
 // SharedLane is the lane of a log that all streams share.
 var SharedLane Lane
 
-// State holds the committed cursor of every lane. A missing lane is read from
-// the start.
+// State holds the committed cursor of every lane. A missing one is read from the start.
 type State map[Lane]Cursor
 
 // A Position is what the ledger remembers of a lane: the cursor up to which

@@ -83,8 +83,8 @@ func ledgered(ctx context.Context, dest sluice.Destination) (ids []string, err e
 		return nil, nil
 	}
 	for _, query := range []string{
-		"select table_name from information_schema.tables where table_schema = '" + ledgerSchema + "' and table_name = 'connections'",
-		"select connection from " + ledgerSchema + ".connections",
+		"select table_name from information_schema.tables where table_schema = '" + sluice.LedgerSchema + "' and table_name = 'connections'",
+		"select connection from " + sluice.LedgerSchema + ".connections",
 	} {
 		ids = nil
 		err := q.Query(ctx, query, func([]string) error { return nil }, func(row []*string) error {

@@ -99,9 +99,6 @@ func toStream(s StreamSpec) store.Stream {
 	return out
 }
 
-// ledgerSchema is where destinations keep what Sluice remembers of loads.
-const ledgerSchema = "_sluice"
-
 // maxDefaultSchema is in bytes, and within what every database takes.
 const maxDefaultSchema = 60
 
@@ -136,7 +133,7 @@ func (c *Control) fill(ctx context.Context, con *store.Connection, want Connecti
 	}
 	con.Name, con.Team, con.Labels = want.Name, want.Team, want.Labels
 	con.Schema = orText(want.Schema, defaultSchema(want.Name))
-	if strings.EqualFold(con.Schema, ledgerSchema) {
+	if strings.EqualFold(con.Schema, sluice.LedgerSchema) {
 		faults.add("schema", "is Sluice's own: the ledger is there")
 	}
 	con.Names, con.Drift, con.OnLost, con.Nested = want.Names, want.Drift, want.OnLost, want.Nested

@@ -9,7 +9,6 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/config"
-	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 	"github.com/sluicehq/sluice/pipeline"
 	"github.com/sluicehq/sluice/pipeline/normalize"
 	"github.com/sluicehq/sluice/spec"
@@ -176,7 +175,7 @@ func (j *Job) mask(w config.Stream, sel *sluice.Selection) (m pipeline.Mask, err
 // own, where it could be taken for the ledger, and names that the destination
 // would cut, so that two tables could become one.
 func (j *Job) landing(w config.Stream, t sluice.TableName, traits sluice.Traits) error {
-	if normalize.FoldCase(t.Schema) == sqlload.Schema {
+	if normalize.FoldCase(t.Schema) == sluice.LedgerSchema {
 		return j.fault(w.Line, "name_unfit", fmt.Sprintf("schema %s is Sluice's own: the ledger is there", t.Schema), "choose another `schema:`")
 	}
 	for key, name := range map[string]string{"schema": t.Schema, "table": t.Name} {

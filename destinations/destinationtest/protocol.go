@@ -202,7 +202,7 @@ func testRejected(h *harness) {
 			Value: "nul \x00 and \xff", Reason: "out of range", Row: n%2 == 0})
 	}
 	l.merge()
-	rejected := &sluice.Table{Name: sluice.TableName{Schema: "_sluice", Name: "rejected"}, Columns: []sluice.Column{
+	rejected := &sluice.Table{Name: sluice.TableName{Schema: sluice.LedgerSchema, Name: "rejected"}, Columns: []sluice.Column{
 		{Name: "connection", Type: sluice.T(sluice.String)}, {Name: "row_key", Type: sluice.T(sluice.String)}, {Name: "whole_row", Type: sluice.T(sluice.Bool)}}}
 	count := 0
 	for _, r := range h.rows(rejected) {
@@ -237,7 +237,7 @@ func testNUL(h *harness) {
 
 // expectRejected checks that a value of a column is on record as rejected.
 func (h *harness) expectRejected(column string) {
-	rejected := &sluice.Table{Name: sluice.TableName{Schema: "_sluice", Name: "rejected"}, Columns: []sluice.Column{
+	rejected := &sluice.Table{Name: sluice.TableName{Schema: sluice.LedgerSchema, Name: "rejected"}, Columns: []sluice.Column{
 		{Name: "connection", Type: sluice.T(sluice.String)}, {Name: "column_name", Type: sluice.T(sluice.String)}}}
 	if n := slices.IndexFunc(h.rows(rejected), func(r []any) bool { return r[0] == h.connection && r[1] == column }); n < 0 {
 		h.Error("the rejected value is not recorded")

@@ -8,7 +8,6 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/sluicehq/sluice"
-	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
 
 // What large values cost: DuckDB handles 2,048 rows at a time and has their large
@@ -58,7 +57,7 @@ func (db *database) prepare(ctx context.Context, load sluice.LoadID, staged bool
 		statements = append(statements, "SET GLOBAL disabled_compression_methods = 'dictionary,fsst,dict_fsst'")
 	}
 	if huge {
-		statements = append(statements, "CREATE SCHEMA IF NOT EXISTS "+quote(sqlload.Schema), "CREATE TABLE IF NOT EXISTS "+dialect.Own(hugeMark)+" (since timestamptz DEFAULT now())")
+		statements = append(statements, "CREATE SCHEMA IF NOT EXISTS "+quote(sluice.LedgerSchema), "CREATE TABLE IF NOT EXISTS "+dialect.Own(hugeMark)+" (since timestamptz DEFAULT now())")
 		statements = append(append(statements, keepGroups), straightToFile...)
 	}
 	for _, s := range statements {
@@ -107,7 +106,7 @@ var straightToFile = []string{"SET GLOBAL wal_autocheckpoint = '1KB'", "SET GLOB
 func (db *database) recallHuge(ctx context.Context) error {
 	var marks int
 	err := db.sql.QueryRowContext(ctx, "SELECT count(*) FROM duckdb_tables() WHERE database_name = $1 AND schema_name = $2 AND table_name = $3",
-		catalog, sqlload.Schema, hugeMark).Scan(&marks)
+		catalog, sluice.LedgerSchema, hugeMark).Scan(&marks)
 	if err != nil || marks == 0 {
 		return err
 	}

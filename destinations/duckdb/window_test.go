@@ -74,13 +74,15 @@ func orders(table *sluice.Table, first, n, load int) arrow.RecordBatch {
 	b := array.NewRecordBuilder(memory.DefaultAllocator, table.Arrow())
 	defer b.Release()
 	for i := range n {
+		digits := fmt.Sprintf("%08x", (first+i)*7919)
+		note := "note by note of order " + digits
 		b.Field(0).(*array.Int64Builder).Append(int64(first + i))
-		b.Field(1).(*array.StringBuilder).Append(fmt.Sprintf(`{"of":%d,"what":"%s"}`, load, strings.Repeat(fmt.Sprintf("%08x", (first+i)*7919), 50)))
+		b.Field(1).(*array.StringBuilder).Append(fmt.Sprintf(`{"of":%d,"what":"%s"}`, load, strings.Repeat(digits, 50)))
 		b.Field(2).(*array.TimestampBuilder).Append(1.8e15)
 		for c, f := range b.Fields()[3:] {
 			switch f := f.(type) {
 			case *array.StringBuilder:
-				f.Append(fmt.Sprint("note ", c, " of ", first+i))
+				f.Append(note[c:])
 			case *array.BooleanBuilder:
 				f.Append(false)
 			}

@@ -69,7 +69,7 @@ func (d *destination) ensureLedger(ctx context.Context) error {
 			if err := advisoryLock(ctx, tx, lockLedger); err != nil {
 				return err
 			}
-			if err := d.createSchema(ctx, tx, sqlload.Schema); err != nil {
+			if err := d.createSchema(ctx, tx, sluice.LedgerSchema); err != nil {
 				return err
 			}
 			return tx.run(ctx, strings.Join(append(sqlload.LedgerDDL(d.dialect)[1:], heapsDDL), ";"))

@@ -12,7 +12,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/sluicehq/sluice"
-	"github.com/sluicehq/sluice/destinations/kit/sqlload"
 )
 
 // A rule says what an SQLSTATE, or a class of them, means to the platform.
@@ -117,7 +116,7 @@ func fromState(pg *pgconn.PgError, err error, op string) error {
 // shared reports whether tables of the schema are written by several sessions at
 // once, so that what one of them finds there may have come meanwhile.
 func shared(schema string) bool {
-	return schema == "" || schema == "pg_catalog" || schema == sqlload.Schema
+	return schema == "" || schema == "pg_catalog" || schema == sluice.LedgerSchema
 }
 
 // namesThings reports whether the details of an error tell of tables and columns,

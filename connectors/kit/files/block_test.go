@@ -171,11 +171,11 @@ func TestCivilDays(t *testing.T) {
 	for y := uint32(1); y <= 9999; y++ {
 		for m := uint32(1); m <= 12; m++ {
 			for d := uint32(1); d <= 31; d++ {
-				text := fmt.Appendf(nil, "%04d-%02d-%02d", y, m, d)
 				if d > 28 && !isDay(y, m, d) {
 					continue
 				}
 				if y%97 < 3 { // formatting all of them takes long
+					text := fmt.Appendf(nil, "%04d-%02d-%02d", y, m, d)
 					if got, ok := parseDate(text); !ok || got != day {
 						t.Fatalf("%s: %d, want %d", text, got, day)
 					}

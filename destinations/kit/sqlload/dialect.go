@@ -20,7 +20,6 @@ import (
 
 // Names of what the planner adds to staged rows, and of its temporary columns.
 const (
-	Schema    = "_sluice"
 	OpColumn  = "_sluice_op"  // smallint: the row's sluice.Op
 	SeqColumn = "_sluice_seq" // bigint: the row's place in its segment
 
@@ -139,7 +138,7 @@ func (d *Dialect) Table(n sluice.TableName) string {
 
 // Own returns the quoted name of a table of the schema _sluice.
 func (d *Dialect) Own(name string) string {
-	return d.Table(sluice.TableName{Schema: Schema, Name: name})
+	return d.Table(sluice.TableName{Schema: sluice.LedgerSchema, Name: name})
 }
 
 // stage returns the quoted name of a stage table.

@@ -14,7 +14,7 @@ import (
 // LedgerDDL returns the statements that make the ledger. They may be repeated.
 func LedgerDDL(d *Dialect) []string {
 	return []string{
-		"CREATE SCHEMA IF NOT EXISTS " + d.Quote(Schema),
+		"CREATE SCHEMA IF NOT EXISTS " + d.Quote(sluice.LedgerSchema),
 		"CREATE TABLE IF NOT EXISTS " + d.Own("connections") + ` (connection text PRIMARY KEY, owner text NOT NULL, epoch bigint NOT NULL,
 	run text NOT NULL, positions ` + d.JSONText + ` NOT NULL, begun_at timestamptz NOT NULL)`,
 		"CREATE TABLE IF NOT EXISTS " + d.Own("loads") + ` (load_id text NOT NULL, ordinal integer NOT NULL, connection text NOT NULL, run text NOT NULL,
