@@ -15,6 +15,8 @@ MODULES   := web/node_modules/.installed
 RACE      := -race $(foreach p,modernc.org/... golang.org/x/crypto/... unicode/utf8 math/big,'-gcflags=$p=-race=false')
 # Simulations in one goroutine, and what watches other processes, run without it.
 NO_RACE   := ./health/fleet ./internal/chaos ./internal/leak ./internal/roundtrip
+# Those with tests of very many cases run without it as a whole, and with it in part.
+SAMPLED   := ./connectors/file ./connectors/github ./connectors/shop/shopapi ./pipeline
 FUZZTIME  ?= 20s
 CHAOSTIME ?= 10m
 DEMO_DIR  ?= demo-data
@@ -54,7 +56,7 @@ deps: ## install what the tests need (by apt, when root), or say what is missing
 
 .PHONY: test
 test: deps build ## install what the tests need, and run them all: Go's with the race detector, the interface's in a browser
-	$(GO) test -vet=off $(NO_RACE)
+	$(GO) test -vet=off $(NO_RACE) $(SAMPLED)
 	$(GO) test -vet=off $(RACE) -timeout 25m $$($(GO) list ./... | grep -v $(foreach p,$(NO_RACE:.%=%$$),-e $(p)))
 	cd web && npm run --silent test && npm run --silent e2e
 

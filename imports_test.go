@@ -80,16 +80,18 @@ var foreign = map[string][]string{
 const module = "github.com/sluicehq/sluice"
 
 type goPackage struct {
-	ImportPath string
-	Dir        string
-	Imports    []string
-	Doc        string
-	GoFiles    []string
+	ImportPath   string
+	Dir          string
+	Imports      []string
+	TestImports  []string
+	XTestImports []string
+	Doc          string
+	GoFiles      []string
 }
 
 func packages(t *testing.T) []goPackage {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-tags", "duckdb_arrow", "-json=ImportPath,Dir,Imports,Doc,GoFiles", "./...").Output()
+	out, err := exec.Command("go", "list", "-tags", "duckdb_arrow", "-json=ImportPath,Dir,Imports,TestImports,XTestImports,Doc,GoFiles", "./...").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,6 +230,26 @@ func TestOnlyCommandsReadTheEnvironment(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// TestSampledRunAsAWhole: what the race detector sees a part of runs without it too.
+func TestSampledRunAsAWhole(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(text), "\nSAMPLED   := ")
+	list, _, _ = strings.Cut(list, "\n")
+	var want []string
+	for _, p := range packages(t) {
+		if slices.Contains(slices.Concat(p.TestImports, p.XTestImports), module+"/internal/thin") {
+			want = append(want, "./"+folder(p.ImportPath))
+		}
+	}
+	if have := strings.Fields(list); len(want) == 0 || !slices.Equal(have, want) {
+		t.Errorf("SAMPLED in the Makefile is %v; internal/thin is used by %v", have, want)
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"github.com/sluicehq/sluice"
 	"github.com/sluicehq/sluice/connectors/kit/files"
+	"github.com/sluicehq/sluice/internal/thin"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -245,7 +246,10 @@ func compress(t testing.TB, how, text string) string {
 func TestReadResumesWhereItWasCut(t *testing.T) {
 	t.Parallel()
 	const n = 60_000
-	for _, ending := range []string{"csv", "csv.gz", "jsonl", "jsonl.zst", "json"} {
+	for i, ending := range []string{"csv", "csv.gz", "json", "jsonl", "jsonl.zst"} {
+		if i%thin.By(2) != 0 {
+			continue
+		}
 		format, how, _ := strings.Cut(ending, ".")
 		t.Run(ending, func(t *testing.T) {
 			t.Parallel()
