@@ -314,10 +314,14 @@ func TestProgressIsRecordedWhileItRuns(t *testing.T) {
 		src := l.slow(c, false)
 		l.work(scheduler.WorkerConfig{Progress: 10 * time.Millisecond})
 		y := l.enqueue(c)
-		l.await(3, scheduler.EventProgress)
-		have, err := l.store.Sync(t.Context(), y.ID)
-		l.check(err)
-		if have.State != store.Running || have.Rows == 0 {
+		var have *store.Sync
+		for n := 1; have == nil || have.State == store.Running && have.Rows == 0; n++ { // the first tell of no rows yet
+			l.await(n, scheduler.EventProgress)
+			var err error
+			have, err = l.store.Sync(t.Context(), y.ID)
+			l.check(err)
+		}
+		if have.State != store.Running {
 			t.Errorf("sync: %+v", have)
 		}
 		close(src.more)
