@@ -16,7 +16,7 @@ RACE      := -race $(foreach p,modernc.org/... golang.org/x/crypto/... unicode/u
 # Simulations in one goroutine, and what watches other processes, run without it.
 NO_RACE   := ./health/fleet ./internal/chaos ./internal/leak ./internal/roundtrip
 # Those with tests of very many cases run without it as a whole, and with it in part.
-SAMPLED   := ./connectors/file ./connectors/github ./connectors/shop/shopapi ./pipeline
+SAMPLED   := ./connectors/file ./connectors/github ./connectors/kit/files ./connectors/shop/shopapi ./pipeline
 FUZZTIME  ?= 20s
 CHAOSTIME ?= 10m
 DEMO_DIR  ?= demo-data

@@ -315,7 +315,7 @@ func TestProgressIsRecordedWhileItRuns(t *testing.T) {
 		l.work(scheduler.WorkerConfig{Progress: 10 * time.Millisecond})
 		y := l.enqueue(c)
 		var have *store.Sync
-		for n := 1; have == nil || have.State == store.Running && have.Rows == 0; n++ { // the first tell of no rows yet
+		for n := 3; have == nil || have.State == store.Running && have.Rows == 0; n++ { // the first tell of no rows yet
 			l.await(n, scheduler.EventProgress)
 			var err error
 			have, err = l.store.Sync(t.Context(), y.ID)
