@@ -97,9 +97,7 @@ func TestABrokenSetUpThatIsRunByHandWaitsForPeople(t *testing.T) {
 		}
 		w.clock.advance(25 * time.Hour)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/failed/1" {
-			t.Errorf("nobody asked for these: %s", have)
-		}
+		w.wantOutcomes(c, "ended/failed/1", "nobody asked for these")
 		refuse = nil
 		w.byHand(c, worker)
 		if s := w.status(c); s.Setup != store.Connected {

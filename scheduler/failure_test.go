@@ -50,18 +50,14 @@ func TestFailuresThatPassAreTriedAgainAndThenGivenUp(t *testing.T) {
 		w.failWith(c, 10, net, net, net, net, net, net)
 		worker := w.worker(nil)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/failed/5" {
-			t.Errorf("syncs: %s", have)
-		}
+		w.wantOutcomes(c, "ended/failed/5", "syncs")
 		s := w.status(c)
 		if s.FailuresInRow != 1 || s.LastFailure == nil || s.LastFailure.Class != "transient" || s.LastFailure.Code != "code" || s.LastFailure.Stream != "t" || s.Setup == store.Broken || !s.NextRunAt.After(w.clock.now()) {
 			t.Errorf("status: %+v, failure %+v", s, s.LastFailure)
 		}
 		w.clock.advance(time.Hour)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/failed/5 ended/succeeded/2" {
-			t.Errorf("syncs: %s", have)
-		}
+		w.wantOutcomes(c, "ended/failed/5 ended/succeeded/2", "syncs")
 		if s := w.status(c); s.FailuresInRow != 0 || s.LastFailure != nil {
 			t.Errorf("status: %+v", s)
 		}
@@ -82,14 +78,10 @@ func TestARetryWaits(t *testing.T) {
 		}
 		w.clock.advance(59 * time.Second)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "retrying//1" {
-			t.Errorf("before its time: %s", have)
-		}
+		w.wantOutcomes(c, "retrying//1", "before its time")
 		w.clock.advance(time.Second)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/succeeded/2" {
-			t.Errorf("at its time: %s", have)
-		}
+		w.wantOutcomes(c, "ended/succeeded/2", "at its time")
 	})
 }
 
@@ -106,14 +98,10 @@ func TestThrottledIsRescheduledAndNeverAFailure(t *testing.T) {
 		}
 		w.clock.advance(3*time.Hour - time.Second)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/rescheduled/1" {
-			t.Errorf("before the quota is there: %s", have)
-		}
+		w.wantOutcomes(c, "ended/rescheduled/1", "before the quota is there")
 		w.clock.advance(time.Second)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/rescheduled/1 ended/succeeded/1" {
-			t.Errorf("with the quota: %s", have)
-		}
+		w.wantOutcomes(c, "ended/rescheduled/1 ended/succeeded/1", "with the quota")
 		if s := w.status(c); s.State != store.Scheduled || !s.RescheduledFor.IsZero() || s.NextRunAt.Sub(w.clock.now()) > 5*time.Minute {
 			t.Errorf("status: %+v", s)
 		}
@@ -133,9 +121,7 @@ func TestABrokenSetUpIsCheckedHourlyAndRecovers(t *testing.T) {
 		}
 		w.clock.advance(59 * time.Minute)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/failed/1" {
-			t.Errorf("within the hour: %s", have)
-		}
+		w.wantOutcomes(c, "ended/failed/1", "within the hour")
 		refuse = nil
 		w.clock.advance(time.Minute)
 		w.settle(worker)

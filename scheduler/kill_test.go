@@ -316,9 +316,7 @@ func TestOneOfManyWorkersGetsASync(t *testing.T) {
 			if n := claims.Load(); n != 1 {
 				t.Errorf("%d workers had the sync", n)
 			}
-			if have := w.outcomes(c); have != "ended/succeeded/1" {
-				t.Errorf("syncs: %s", have)
-			}
+			w.wantOutcomes(c, "ended/succeeded/1", "syncs")
 			w.wantRows(c, 10)
 		}
 	})

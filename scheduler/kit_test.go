@@ -231,6 +231,14 @@ func (w *world) outcomes(c *store.Connection) string {
 	return strings.Join(all, " ")
 }
 
+// wantOutcomes holds a connection's syncs to what outcomes tells of them, at a moment.
+func (w *world) wantOutcomes(c *store.Connection, want, moment string) {
+	w.t.Helper()
+	if have := w.outcomes(c); have != want {
+		w.t.Errorf("%s: %s, want %s", moment, have, want)
+	}
+}
+
 // wantRows holds a connection's table to the numbers below n, each once, and its
 // ledger to having counted each once.
 func (w *world) wantRows(c *store.Connection, n int) {

@@ -31,14 +31,10 @@ func TestATicketThatCannotBePutIsPutAgain(t *testing.T) {
 			t.Fatal("no ticket")
 		}
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/succeeded/1 queued//0" {
-			t.Errorf("at once: %s", have)
-		}
+		w.wantOutcomes(c, "ended/succeeded/1 queued//0", "at once")
 		w.clock.advance(31 * time.Second)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/succeeded/1 ended/succeeded/1" {
-			t.Errorf("later: %s", have)
-		}
+		w.wantOutcomes(c, "ended/succeeded/1 ended/succeeded/1", "later")
 	})
 }
 

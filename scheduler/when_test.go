@@ -88,9 +88,7 @@ func TestADependencyThatSucceedsMeanwhileCounts(t *testing.T) {
 		w.sources[b.ID] = func() sluice.Source { return src }
 		worker.Work(runB)
 		w.settle(worker)
-		if have := w.outcomes(b); have != "ended/succeeded/1 ended/succeeded/1" {
-			t.Errorf("syncs: %s", have)
-		}
+		w.wantOutcomes(b, "ended/succeeded/1 ended/succeeded/1", "syncs")
 	})
 }
 
@@ -103,19 +101,13 @@ func TestWindows(t *testing.T) {
 		})
 		worker := w.worker(nil)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "" {
-			t.Errorf("at noon: %s", have)
-		}
+		w.wantOutcomes(c, "", "at noon")
 		w.clock.advance(6*time.Hour - time.Second)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "" {
-			t.Errorf("just before six: %s", have)
-		}
+		w.wantOutcomes(c, "", "just before six")
 		w.clock.advance(time.Second)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/succeeded/1" {
-			t.Errorf("at six: %s", have)
-		}
+		w.wantOutcomes(c, "ended/succeeded/1", "at six")
 		// Also where someone asks for it in the window.
 		w.clock.advance(15 * time.Hour)
 		_, err := w.store.Enqueue(t.Context(), &store.Sync{ConnectionID: c.ID, Trigger: store.ByHand, Kind: store.ManualSync})
@@ -157,14 +149,10 @@ func TestASyncThatRunsAsAWindowBeginsGoesOnAtItsEnd(t *testing.T) {
 		close(src.more)
 		w.clock.advance(89 * time.Minute)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "queued//1" {
-			t.Errorf("before its end: %s", have)
-		}
+		w.wantOutcomes(c, "queued//1", "before its end")
 		w.clock.advance(time.Minute)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/succeeded/2" {
-			t.Errorf("after it: %s", have)
-		}
+		w.wantOutcomes(c, "ended/succeeded/2", "after it")
 		w.wantRows(c, 300)
 	})
 }
@@ -203,9 +191,7 @@ func TestPausedConnectionsDoNotRun(t *testing.T) {
 		w.settle(worker)
 		w.clock.advance(5 * time.Hour)
 		w.settle(worker)
-		if have := w.outcomes(c); have != "ended/cancelled/1" {
-			t.Errorf("paused: %s", have)
-		}
+		w.wantOutcomes(c, "ended/cancelled/1", "paused")
 		_, err = w.store.SetPaused(t.Context(), c.ID, false)
 		w.check(err)
 		w.settle(worker)
